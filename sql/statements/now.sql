@@ -1,0 +1,2 @@
+-- The database answers. -> now timestamptz
+SELECT now()

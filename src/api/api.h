@@ -1,0 +1,73 @@
+/*
+ * api: the HTTP API as one function from exchange to answer, given the ports.
+ *
+ * Runs on: L. One struct api per worker, filled by src/app, never freed.
+ */
+#ifndef PENSTOCK_API_API_H
+#define PENSTOCK_API_API_H
+
+#include "core/exchange.h"
+#include "core/ingest_port.h"
+#include "core/query.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct registry; /* ingest/registry.h */
+struct last_seen; /* ingest/last_seen.h */
+struct text;
+
+/* Work that must not run on the loop (password hashing). */
+struct offload_port {
+	void *self;
+	/* Runs work(arg) on a thread, then done(arg) on the loop. ERR_BUSY
+	 * if too many wait. */
+	enum err (*run)(void *self, void (*work)(void *), void (*done)(void *),
+	    void *arg);
+};
+
+struct clocks {
+	int64_t (*now_us)(void); /* UTC */
+	int64_t (*monotonic_us)(void);
+};
+
+/* One dependency of /ready. */
+struct dependency {
+	const char *name; /* "postgresql" */
+	bool ok;
+	bool required; /* false: degraded, still ready */
+	char state[96]; /* words */
+	double age_s; /* of what is known, NAN if nothing */
+};
+
+struct api {
+	struct query_port query;
+	struct log_port log;
+	struct hot_port hot;
+	struct offload_port offload;
+	struct clocks clocks;
+	struct registry *registry;
+	struct last_seen *last_seen;
+	/* Loads what changed since; done() runs after a load that started
+	 * after this call. */
+	enum err (*registry_refresh)(void (*done)(void *), void *arg);
+	/* Fills up to max dependencies, returns how many. */
+	size_t (*dependencies)(struct dependency *, size_t max);
+	/* Appends the Prometheus text of /metrics. */
+	void (*metrics)(struct text *);
+	bool (*draining)(void);
+	/* Settings. */
+	const char *jwt_secret; /* at least 32 bytes */
+	const char *jwt_kid, *jwt_issuer, *jwt_audience;
+	int token_life_s;
+	size_t batch_max; /* readings per POST, 5000 */
+	int64_t future_us; /* how far ahead a reading may be, 5 min */
+	int64_t oldest_us; /* older event times are refused */
+	const char *cors_origin; /* NULL: no CORS */
+};
+
+/* The one entry: src/edge hands every accepted request to it. */
+void api_dispatch(struct api *, struct exchange *);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * request: one exchange on its way through the API: matched, authenticated,
+ * authorised, validated, handled, answered.
+ *
+ * Runs on: L. Frees: the dispatcher, after the answer or when the client
+ * left; a handler that waits for a callback takes request_hold() before and
+ * request_release() in the callback, and asks request_gone() there first.
+ * Everything allocated from `arena` lives until the last release.
+ * Errors: handlers answer with reply_problem().
+ */
+#ifndef PENSTOCK_API_REQUEST_H
+#define PENSTOCK_API_REQUEST_H
+
+#include "api/route.h"
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/exchange.h"
+#include "core/query.h"
+#include "core/text.h"
+
+struct api; /* api.h: the ports and settings all handlers share */
+
+struct principal {
+	enum role role;
+	char name[96]; /* user name, or "key:" + key id */
+};
+
+struct request {
+	struct exchange *x; /* NULL once answered or gone */
+	struct api *api;
+	struct arena arena; /* capped */
+	struct route_match match;
+	struct principal who;
+	void *body; /* json_t * of a validated body, or NULL */
+	char request_id[40];
+	unsigned holds;
+	void *state; /* the handler's own, from arena */
+	/* Set by the idempotency step: called with the answer before it
+	 * leaves. */
+	void (*on_reply)(struct request *, int status, const char *body,
+	    size_t len);
+};
+
+void request_hold(struct request *);
+void request_release(struct request *);
+bool request_gone(const struct request *);
+
+/* NULL if absent. Path parameters are always there. */
+const char *request_path(struct request *, const char *name);
+/* Decoded and checked against the route's query table. NULL if absent. */
+const char *request_query(struct request *, const char *name);
+
+/* Each answers once; a second answer is a bug and aborts in debug builds. */
+void reply_json(struct request *, int status, const char *body, size_t len);
+void reply_text(struct request *, int status, struct text *json);
+void reply_with(struct request *, int status, const struct header *,
+    size_t nheaders, const char *body, size_t len);
+void reply_problem(struct request *, const struct err_info *);
+void reply_error(struct request *, enum err, const char *pointer,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * route: the one table of what the API answers: method, path, roles, handler,
+ * and what /openapi.json says of it.
+ *
+ * Runs on: L. Frees: nothing, all static. A pattern's {name} matches one
+ * non-empty path segment, percent-decoded once.
+ */
+#ifndef PENSTOCK_API_ROUTE_H
+#define PENSTOCK_API_ROUTE_H
+
+#include "auth/role.h"
+#include "core/exchange.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ROUTE_PARAMS 4
+
+struct request;
+
+enum field_type {
+	FIELD_STRING,
+	FIELD_NUMBER,
+	FIELD_INTEGER,
+	FIELD_BOOLEAN,
+	FIELD_OBJECT, /* any JSON object, kept as it is */
+	FIELD_INSTANT, /* RFC 3339 */
+	FIELD_ARRAY, /* of objects described by `items` */
+};
+
+/* One member of a JSON body, or one query parameter. An unknown member is
+ * refused by name. The table ends with a NULL name. */
+struct field {
+	const char *name;
+	enum field_type type;
+	bool required;
+	double min, max; /* number: value; string: length; array: count;
+	    both 0: the type's own bound (string 200, array 100) */
+	const char *choices; /* "a|b|c" or NULL */
+	const struct field *items;
+	const char *about; /* for /openapi.json; says the unit */
+};
+
+struct route {
+	enum method method;
+	const char *pattern; /* "/api/v1/nodes/{code}" */
+	unsigned roles; /* ALLOW_… */
+	void (*handle)(struct request *);
+	const char *name; /* operationId and metrics label: "nodes_get" */
+	const char *summary;
+	const struct field *query; /* NULL: takes no query parameters */
+	const struct field *body; /* NULL: takes no body (readings: its own
+	    decoder, with body_own set) */
+	bool body_own;
+	size_t body_max; /* 0: 64 KiB */
+	/* The rest is for handlers that are one SQL statement (resource.h). */
+	const void *resource;
+};
+
+struct route_match {
+	const struct route *route; /* NULL: see allowed */
+	unsigned allowed; /* bit per enum method the path knows; 0: 404 */
+	struct {
+		const char *name;
+		char value[128];
+	} params[ROUTE_PARAMS];
+	size_t nparams;
+};
+
+/* The table of routes.c. */
+extern const struct route routes[];
+extern const size_t nroutes;
+
+void route_find(enum method, const char *path, struct route_match *ret);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * ingest_port: what src/api needs to store readings and to read the newest.
+ * src/store implements both on PostgreSQL (log_writer) and Redis (hot).
+ *
+ * Runs on: L. Callbacks run exactly once, never from inside the call, unless
+ * the call itself returned an error, in which case never. A caller that is
+ * gone passes a callback that only cleans up.
+ */
+#ifndef PENSTOCK_CORE_INGEST_PORT_H
+#define PENSTOCK_CORE_INGEST_PORT_H
+
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reading;
+
+/* info->code ERR_OK: committed. Anything else: it may or may not be stored;
+ * answer 503 so that the client sends again (that changes nothing, D5). */
+typedef void append_cb(void *arg, const struct err_info *info);
+
+struct log_port {
+	void *self;
+	/* Copies `n` readings into the row being filled. ERR_BUSY: the queue
+	 * is full, nothing was taken. After the commit, before the callback,
+	 * the newest value per series is handed to the hot tier. */
+	enum err (*append)(void *self, const struct reading *, size_t n,
+	    append_cb *, void *arg, struct err_info *);
+};
+
+/* found[i] false: the hot tier does not hold series i. */
+typedef void hot_cb(void *arg, const struct reading *values,
+    const bool *found, size_t n, const struct err_info *info);
+
+struct hot_port {
+	void *self;
+	/* ERR_CACHE: Redis is away or behind; ask PostgreSQL. */
+	enum err (*latest)(void *self, const int32_t *series, size_t n,
+	    hot_cb *, void *arg, struct err_info *);
+	/* Values read from PostgreSQL after a miss; kept only if newer. */
+	void (*fill)(void *self, const struct reading *, size_t n);
+	/* Since when it cannot be trusted, INSTANT_NONE if it can. */
+	int64_t (*stale_since_us)(void *self);
+};
+
+#endif

@@ -1,0 +1,10 @@
+#include "core/exchange.h"
+
+const char *
+method_name(enum method m)
+{
+	static const char *const names[METHOD_COUNT] = {"GET", "HEAD", "POST",
+	    "PUT", "PATCH", "DELETE", "OPTIONS"};
+
+	return (names[m]);
+}

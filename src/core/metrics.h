@@ -1,0 +1,90 @@
+/*
+ * metrics: counters, gauges and histograms in one block of memory that all
+ * workers share; each worker adds atomically, /metrics sums by reading.
+ *
+ * Runs on: C. The block is made by src/app before the workers fork
+ * (metrics_open on shared memory); before that, calls do nothing.
+ */
+#ifndef PENSTOCK_CORE_METRICS_H
+#define PENSTOCK_CORE_METRICS_H
+
+#include "core/text.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* clang-format off */
+#define METRIC_COUNTERS(X) \
+	X(READINGS_ACCEPTED,  "penstock_readings_total", "result=\"accepted\"", "Readings by result") \
+	X(READINGS_DUPLICATE, "penstock_readings_total", "result=\"duplicate\"", NULL) \
+	X(READINGS_REJECTED,  "penstock_readings_total", "result=\"rejected\"", NULL) \
+	X(LOG_ROWS,           "penstock_log_rows_total", "", "Log rows committed") \
+	X(LOG_FAILED,         "penstock_log_rows_failed_total", "", "Log rows not committed") \
+	X(HOT_WRITES,         "penstock_hot_writes_total", "", "Values sent to Redis") \
+	X(HOT_LOST,           "penstock_hot_lost_total", "", "Values that Redis did not take") \
+	X(HOT_HITS,           "penstock_hot_reads_total", "result=\"hit\"", "Reads of the hot tier") \
+	X(HOT_MISSES,         "penstock_hot_reads_total", "result=\"miss\"", NULL) \
+	X(PG_RECONNECTS,      "penstock_postgresql_reconnects_total", "", "Connections made to PostgreSQL") \
+	X(REDIS_RECONNECTS,   "penstock_redis_reconnects_total", "", "Connections made to Redis") \
+	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
+	X(WORKER_STARTS,      "penstock_worker_starts_total", "", "Worker processes started") \
+	X(CYCLES,             "penstock_loop_cycles_total", "result=\"ok\"", "Loop cycles by result") \
+	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \
+	X(READINGS_MERGED,    "penstock_loop_readings_merged_total", "", "Readings moved from log to segments") \
+	X(READINGS_LATE,      "penstock_loop_readings_late_total", "", "Readings too old to be judged in order") \
+	X(COMMANDS_SENT,      "penstock_commands_total", "result=\"sent\"", "Command attempts by result") \
+	X(COMMANDS_DONE,      "penstock_commands_total", "result=\"executed\"", NULL) \
+	X(COMMANDS_FAILED,    "penstock_commands_total", "result=\"failed\"", NULL)
+
+#define METRIC_GAUGES(X) \
+	X(QUEUE_READINGS, "penstock_log_queue_readings", "Readings waiting for their commit") \
+	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "Readings the last cycle left in the log") \
+	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "When the last cycle ended, us since 1970") \
+	X(ANOMALIES_INFO, "penstock_anomalies_open_info", "Open anomalies of severity info") \
+	X(ANOMALIES_WARNING, "penstock_anomalies_open_warning", "Open anomalies of severity warning") \
+	X(ANOMALIES_CRITICAL, "penstock_anomalies_open_critical", "Open anomalies of severity critical") \
+	X(PLANS_OPEN,     "penstock_plans_open", "Plans not yet final") \
+	X(BREAKERS_OPEN,  "penstock_breakers_open", "Gateways whose circuit breaker is open")
+
+#define METRIC_HISTOGRAMS(X) \
+	X(COMMIT_TIME,  "penstock_log_commit_seconds", 1e-6, "Time from sending a log row to its commit") \
+	X(BATCH_SIZE,   "penstock_log_row_readings", 1, "Readings per log row") \
+	X(CYCLE_TIME,   "penstock_loop_cycle_seconds", 1e-6, "Loop cycle") \
+	X(MONITOR_TIME, "penstock_loop_monitor_seconds", 1e-6, "Monitor phase") \
+	X(ANALYZE_TIME, "penstock_loop_analyze_seconds", 1e-6, "Analyze phase") \
+	X(PLAN_TIME,    "penstock_loop_plan_seconds", 1e-6, "Plan phase") \
+	X(EXECUTE_TIME, "penstock_loop_execute_seconds", 1e-6, "Execute phase, verification included")
+/* clang-format on */
+
+#define X(name, ...) COUNTER_##name,
+enum metric_counter { METRIC_COUNTERS(X) COUNTER_COUNT };
+#undef X
+#define X(name, ...) GAUGE_##name,
+enum metric_gauge { METRIC_GAUGES(X) GAUGE_COUNT };
+#undef X
+#define X(name, ...) HISTOGRAM_##name,
+enum metric_histogram { METRIC_HISTOGRAMS(X) HISTOGRAM_COUNT };
+#undef X
+
+#define METRIC_ROUTES   96
+#define METRIC_STATUSES 6 /* 1xx … 5xx; 0: client left */
+#define METRIC_WORKERS  64
+
+size_t metrics_size(void);
+/* `block` is zeroed shared memory of metrics_size() bytes. */
+void metrics_open(void *block);
+void metric_count(enum metric_counter, uint64_t add);
+void metric_gauge_set(enum metric_gauge, int64_t);
+void metric_gauge_add(enum metric_gauge, int64_t);
+int64_t metric_gauge_get(enum metric_gauge);
+/* In the histogram's own small unit (µs, or readings). */
+void metric_observe(enum metric_histogram, int64_t);
+/* `route` is the index in the route table. */
+void metric_route(size_t route, int status, int64_t took_us);
+/* Resident memory of one worker, bytes. */
+void metric_worker_memory(size_t worker, int64_t bytes);
+/* Prometheus text format 0.0.4; route_name(i) labels route i. */
+void metrics_write(struct text *, const char *(*route_name)(size_t),
+    size_t nroutes);
+
+#endif

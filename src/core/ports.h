@@ -1,0 +1,227 @@
+/*
+ * ports: the world as the MAPE-K loop sees it. src/mape calls these and
+ * nothing else; src/store and src/field implement them, an in-memory twin
+ * (src/store/twin.h) does so for tests. Types of src/domain are only named.
+ *
+ * Runs on: T (implementations may block) and in tests. Every function returns
+ * ERR_OK or the error it also put into `info`; after any error the cycle
+ * rolls back and ends, and the next cycle starts from what was committed.
+ * Arrays that come back live in the arena passed in. Times: µs UTC.
+ *
+ * One cycle is two kinds of unit of work (decisions.begin … commit):
+ * (1) Monitor + Analyze + Plan: log rows are taken, segments, roll-ups,
+ *     detector states, anomalies and proposals are written, the log rows
+ *     removed, all in one transaction: exactly once across any crash;
+ * (2) Execute and Verify: each command attempt is recorded before it is sent
+ *     and its result after, in transactions of their own.
+ */
+#ifndef PENSTOCK_CORE_PORTS_H
+#define PENSTOCK_CORE_PORTS_H
+
+#include "core/arena.h"
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reading;
+struct series;
+struct condition;
+struct anomaly;
+struct plan;
+struct plan_template;
+struct actuator;
+struct command;
+struct series_state; /* domain/series_state.h: the detectors' memory */
+
+struct clock_port {
+	void *self;
+	int64_t (*now_us)(void *self);
+};
+
+struct entropy_port {
+	void *self;
+	void (*fill)(void *self, void *buf, size_t len);
+};
+
+/* A run of one series' readings, strictly rising in time, within one UTC
+ * day: one row of `segments`. Points into the merge's arrays. */
+struct segment {
+	int32_t series;
+	const struct reading *readings;
+	size_t n;
+};
+
+/* What the readings of one merge add to one roll-up bucket. */
+struct rollup {
+	int32_t series;
+	int32_t width_s; /* 300, 3600, 86400 */
+	int64_t bucket_us;
+	int64_t count, good;
+	double sum, min, max, sumsq;
+	int64_t first_us, last_us;
+	double first, last;
+};
+
+struct merge {
+	const struct segment *segments;
+	size_t nsegments;
+	const struct rollup *rollups;
+	size_t nrollups;
+	const struct reading *latest; /* newest per touched series */
+	size_t nlatest;
+};
+
+struct window_stats {
+	int64_t count;
+	double mean, min, max;
+	double first, last;
+};
+
+struct telemetry_port {
+	void *self;
+	/* Log rows, oldest first, whole rows, until about `max` readings; in
+	 * the order they were logged. *ret_more: the log held more. */
+	enum err (*take)(void *self, struct arena *, size_t max,
+	    struct reading **ret, size_t *ret_n, bool *ret_more,
+	    struct err_info *);
+	/* ret[i] = (series, t_us) of q[i] is already in segments. */
+	enum err (*known)(void *self, const struct reading *q, size_t n,
+	    bool *ret, struct err_info *);
+	/* Writes the merge and removes exactly the log rows of take(). */
+	enum err (*store)(void *self, const struct merge *, struct err_info *);
+	/* Good readings with from <= t < to. count 0: the rest is NAN. */
+	enum err (*window)(void *self, int32_t series, int64_t from_us,
+	    int64_t to_us, struct window_stats *ret, struct err_info *);
+};
+
+struct knowledge {
+	int64_t version;
+	const struct series *series; /* sorted by id; retired ones left out */
+	size_t nseries;
+	const struct plan_template *templates; /* by priority */
+	size_t ntemplates;
+	const struct actuator *actuators;
+	size_t nactuators;
+};
+
+struct knowledge_port {
+	void *self;
+	enum err (*version)(void *self, int64_t *ret, struct err_info *);
+	enum err (*load)(void *self, struct arena *, struct knowledge *ret,
+	    struct err_info *);
+	/* ids sorted; a series without a stored state gets a fresh one. */
+	enum err (*states_load)(void *self, const int32_t *ids, size_t n,
+	    struct series_state *ret, struct err_info *);
+	enum err (*states_save)(void *self, const struct series_state *,
+	    size_t n, struct err_info *);
+	enum err (*paused)(void *self, bool *ret, struct err_info *);
+	/* "normal", "alert" or "emergency", with the cycle's figures. */
+	enum err (*report)(void *self, const char *system_state,
+	    const char *figures_json, struct err_info *);
+};
+
+/* A move of an anomaly, plan or command: written beside its row id. */
+struct move {
+	const char *subject; /* "anomaly", "plan", "command" */
+	int64_t id;
+	const char *row_id; /* of the transition table */
+	const char *from, *to; /* state words */
+	int64_t at_us;
+	const char *facts; /* JSON object */
+	int64_t knowledge_version;
+};
+
+struct breaker_state {
+	int32_t gateway_id;
+	int failures; /* in a row */
+	int64_t open_until_us; /* INSTANT_NONE: closed */
+};
+
+struct decisions_port {
+	void *self;
+	enum err (*begin)(void *self, struct err_info *);
+	enum err (*commit)(void *self, struct err_info *);
+	void (*rollback)(void *self);
+	/* Opens it, or, if its condition is open already, moves last_us,
+	 * value and evidence forward. *ret_new tells which. */
+	enum err (*anomaly_raise)(void *self, const struct anomaly *,
+	    int64_t *ret_id, bool *ret_new, struct err_info *);
+	/* Clears the open anomaly of the condition, if there is one. */
+	enum err (*anomaly_clear)(void *self, const struct condition *,
+	    const struct move *, struct err_info *);
+	/* Open, and no planning outcome recorded yet. */
+	enum err (*anomalies_unplanned)(void *self, struct arena *,
+	    struct anomaly **ret, size_t *ret_n, struct err_info *);
+	/* Open ones, for the system state: counts by severity [3]. */
+	enum err (*anomalies_open)(void *self, int64_t ret[3],
+	    struct err_info *);
+	/* outcome: "proposed", "no_plan_fits", "plan_open". */
+	enum err (*anomaly_planned)(void *self, int64_t anomaly_id,
+	    const char *outcome, const char *reasons_json, struct err_info *);
+	/* Stores the plan with its commands in state planned. */
+	enum err (*plan_propose)(void *self, const struct plan *,
+	    const struct command *, size_t n, int64_t *ret_id,
+	    struct err_info *);
+	/* A plan whose commands touch this link is not final yet. */
+	enum err (*plan_open_on)(void *self, int32_t link_id, bool *ret,
+	    struct err_info *);
+	enum err (*plans_in)(void *self, struct arena *, int state,
+	    struct plan **ret, size_t *ret_n, struct err_info *);
+	enum err (*commands_of)(void *self, struct arena *, int64_t plan_id,
+	    struct command **ret, size_t *ret_n, struct err_info *);
+	/* State queued or sent, next_attempt_us <= now, its earlier steps
+	 * done. */
+	enum err (*commands_due)(void *self, struct arena *, int64_t now_us,
+	    size_t max, struct command **ret, size_t *ret_n,
+	    struct err_info *);
+	/* Fails with ERR_CONFLICT if the subject is not in `from`. */
+	enum err (*move)(void *self, const struct move *, struct err_info *);
+	/* attempts, next_attempt_us, not_after_us of a command. */
+	enum err (*command_attempt)(void *self, const struct command *,
+	    const char *error, struct err_info *);
+	enum err (*breakers_load)(void *self, struct arena *,
+	    struct breaker_state **ret, size_t *ret_n, struct err_info *);
+	enum err (*breaker_save)(void *self, const struct breaker_state *,
+	    struct err_info *);
+};
+
+enum gateway_outcome {
+	GATEWAY_EXECUTED, /* 2xx with status executed */
+	GATEWAY_REFUSED, /* 4xx: never try again */
+	GATEWAY_NO_ANSWER, /* connect, time-out, 5xx, garbage: try again */
+};
+
+struct gateway_reply {
+	enum gateway_outcome outcome;
+	int http_status; /* 0 if none */
+	char detail[200];
+	int64_t took_us;
+};
+
+struct actuator_port {
+	void *self;
+	/* All at once, one bound on the whole call; replies in order. */
+	void (*send)(void *self, const struct command *, size_t n,
+	    struct gateway_reply *ret);
+};
+
+struct notifier_port {
+	void *self;
+	/* what: "anomaly_opened", "plan_proposed", "plan_worked", ... */
+	void (*notify)(void *self, const char *what, int64_t id,
+	    const char *detail_json);
+};
+
+struct ports {
+	struct clock_port clock;
+	struct entropy_port entropy;
+	struct telemetry_port telemetry;
+	struct knowledge_port knowledge;
+	struct decisions_port decisions;
+	struct actuator_port actuator;
+	struct notifier_port notifier;
+};
+
+#endif

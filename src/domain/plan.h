@@ -1,0 +1,139 @@
+/*
+ * plan: what Penstock proposes to do about an anomaly, and how it went; and
+ * command: one action of a plan for one field gateway.
+ *
+ * Runs on: C. Value types; strings borrowed from the arena they came from.
+ */
+#ifndef PENSTOCK_DOMAIN_PLAN_H
+#define PENSTOCK_DOMAIN_PLAN_H
+
+#include "core/fsm.h"
+#include "domain/anomaly.h"
+
+#include <stdint.h>
+
+enum plan_state {
+	PLAN_PROPOSED,
+	PLAN_APPROVED, /* decided by a person; commands are queued */
+	PLAN_EXECUTING, /* the first command was sent */
+	PLAN_VERIFYING, /* all commands done; waiting for the effect */
+	PLAN_WORKED,
+	PLAN_NO_EFFECT,
+	PLAN_WORSE,
+	PLAN_NOT_PROVABLE,
+	PLAN_REJECTED,
+	PLAN_EXPIRED,
+	PLAN_FAILED,
+	PLAN_STATE_COUNT
+};
+enum plan_event {
+	PLAN_APPROVE,
+	PLAN_REJECT,
+	PLAN_EXPIRE,
+	PLAN_SEND,
+	PLAN_ALL_DONE,
+	PLAN_COMMAND_FAILED,
+	PLAN_JUDGED_WORKED,
+	PLAN_JUDGED_NO_EFFECT,
+	PLAN_JUDGED_WORSE,
+	PLAN_JUDGED_NOT_PROVABLE,
+	PLAN_EVENT_COUNT
+};
+
+enum command_state {
+	COMMAND_PLANNED, /* waits for the plan's approval */
+	COMMAND_QUEUED,
+	COMMAND_SENT, /* an attempt is out or its result is unknown */
+	COMMAND_DONE, /* the gateway said it was executed */
+	COMMAND_FAILED,
+	COMMAND_EXPIRED, /* not-after passed: never sent again */
+	COMMAND_CANCELLED,
+	COMMAND_STATE_COUNT
+};
+enum command_event {
+	COMMAND_APPROVE,
+	COMMAND_SEND,
+	COMMAND_ACK,
+	COMMAND_RETRY,
+	COMMAND_REFUSE, /* gateway said no for good, or the guard did */
+	COMMAND_EXPIRE,
+	COMMAND_CANCEL,
+	COMMAND_EVENT_COUNT
+};
+
+extern const struct fsm plan_fsm, command_fsm;
+
+/* One ordered action of a template. */
+struct template_action {
+	int step;
+	const char *action; /* "close_valve", "set_speed", ... */
+	const char *target_type; /* link type: "valve", "pump" */
+	const char *target_relation; /* "inlet": link into the anomaly's
+	    node; "zone": a link into the anomaly's zone */
+	const char *argument; /* JSON object */
+};
+
+struct plan_template {
+	int32_t id;
+	const char *code;
+	const char *metric; /* matched exactly */
+	const char *anomaly_type; /* "" any */
+	enum direction direction; /* DIRECTION_NONE: any */
+	enum severity least_severity;
+	const char *node_type; /* "" any */
+	int priority; /* smaller first */
+	const char *effect_metric; /* on the anomaly's node */
+	enum direction effect_direction; /* the way it must go */
+	double effect_least; /* canonical units */
+	int64_t effect_window_us; /* after the last command was done */
+	int64_t expires_us; /* a proposal's life */
+	int64_t command_life_us; /* not-after = approval + this */
+	const struct template_action *actions;
+	size_t nactions;
+};
+
+/* A link that a gateway can move. */
+struct actuator {
+	int32_t link_id;
+	const char *link; /* business code */
+	const char *type; /* "valve", "pump" */
+	int32_t to_node_id;
+	const char *to_zone;
+	int32_t gateway_id;
+	const char *gateway; /* business code */
+};
+
+struct plan {
+	int64_t id;
+	int64_t anomaly_id;
+	int32_t template_id;
+	enum plan_state state;
+	int64_t proposed_us, expires_us;
+	int64_t approved_us, executed_us; /* INSTANT_NONE until then */
+	int32_t effect_series; /* 0: none, so not provable */
+	enum direction effect_direction;
+	double effect_least;
+	int64_t effect_window_us;
+	const char *reasons; /* JSON: templates that fit and did not */
+	int64_t knowledge_version;
+};
+
+struct command {
+	int64_t id;
+	int64_t plan_id;
+	int step;
+	enum command_state state;
+	int32_t link_id, gateway_id;
+	const char *link, *gateway, *gateway_url;
+	const char *action;
+	const char *argument; /* JSON object */
+	char key[37]; /* idempotency key, UUID text */
+	int64_t not_after_us; /* INSTANT_NONE until approved */
+	int64_t next_attempt_us;
+	int attempts;
+};
+
+const char *plan_state_name(enum plan_state);
+const char *command_state_name(enum command_state);
+
+#endif
