@@ -3,8 +3,8 @@
 const char *
 method_name(enum method m)
 {
-	static const char *const names[METHOD_COUNT] = {"GET", "HEAD", "POST",
-	    "PUT", "PATCH", "DELETE", "OPTIONS"};
+	static const char *const names[METHOD_COUNT] = {
+	    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
 	return (names[m]);
 }

@@ -66,9 +66,8 @@ enum metric_gauge { METRIC_GAUGES(X) GAUGE_COUNT };
 enum metric_histogram { METRIC_HISTOGRAMS(X) HISTOGRAM_COUNT };
 #undef X
 
-#define METRIC_ROUTES   96
-#define METRIC_STATUSES 6 /* 1xx … 5xx; 0: client left */
-#define METRIC_WORKERS  64
+#define METRIC_ROUTES  128
+#define METRIC_WORKERS 64
 
 size_t metrics_size(void);
 /* `block` is zeroed shared memory of metrics_size() bytes. */
@@ -79,7 +78,7 @@ void metric_gauge_add(enum metric_gauge, int64_t);
 int64_t metric_gauge_get(enum metric_gauge);
 /* In the histogram's own small unit (µs, or readings). */
 void metric_observe(enum metric_histogram, int64_t);
-/* `route` is the index in the route table. */
+/* `route` is the index in the route table; status 0: the client left. */
 void metric_route(size_t route, int status, int64_t took_us);
 /* Resident memory of one worker, bytes. */
 void metric_worker_memory(size_t worker, int64_t bytes);
