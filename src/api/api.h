@@ -16,6 +16,7 @@
 
 struct registry; /* ingest/registry.h */
 struct last_seen; /* ingest/last_seen.h */
+struct token_cache; /* auth/token_cache.h */
 struct text;
 
 /* Work that must not run on the loop (password hashing). */
@@ -49,6 +50,7 @@ struct api {
 	struct clocks clocks;
 	struct registry *registry;
 	struct last_seen *last_seen;
+	struct token_cache *tokens; /* NULL: every token is verified anew */
 	/* Loads what changed since; done() runs after a load that started
 	 * after this call. */
 	enum err (*registry_refresh)(void (*done)(void *), void *arg);

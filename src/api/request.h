@@ -35,10 +35,14 @@ struct request {
 	char request_id[40];
 	unsigned holds;
 	void *state; /* the handler's own, from arena */
-	/* Set by the idempotency step: called with the answer before it
-	 * leaves. */
+	const char **query; /* values, parallel to the route's query table */
+	bool answered; /* an answer was given, perhaps not yet sent */
+	/* Set by the idempotency step: called with the answer instead of
+	 * sending it, and answers again once it is kept. */
 	void (*on_reply)(struct request *, int status, const char *body,
 	    size_t len);
+	const struct header *reply_headers; /* for on_reply, during it */
+	size_t nreply_headers;
 };
 
 void request_hold(struct request *);
@@ -50,7 +54,17 @@ const char *request_path(struct request *, const char *name);
 /* Decoded and checked against the route's query table. NULL if absent. */
 const char *request_query(struct request *, const char *name);
 
-/* Each answers once; a second answer is a bug and aborts in debug builds. */
+/* The header's value, NULL if absent or if the client left. */
+const char *request_header(const struct request *, const char *name);
+/* The one way to the database from a handler: holds the request until `cb`
+ * (arg is the request) returned; if the query cannot be taken, answers the
+ * problem itself. `cb` is not called for a client that left. */
+void request_ask(struct request *, const struct query *,
+    void (*cb)(struct request *, const struct rows *));
+
+/* Each answers once; a second answer is a bug and aborts in debug builds.
+ * Content-Type is application/json unless reply_with() is given another. A
+ * client that left is no error: nothing is sent. */
 void reply_json(struct request *, int status, const char *body, size_t len);
 void reply_text(struct request *, int status, struct text *json);
 void reply_with(struct request *, int status, const struct header *,

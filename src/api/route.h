@@ -41,6 +41,13 @@ struct field {
 	const char *about; /* for /openapi.json; says the unit */
 };
 
+/* What an Idempotency-Key header does on a POST. */
+enum route_once {
+	ONCE_BY_KEY, /* the first answer is kept for a day */
+	ONCE_BY_NATURE, /* nothing: sending twice changes nothing */
+	ONCE_NEVER, /* refused: the answer is a secret and is not kept */
+};
+
 struct route {
 	enum method method;
 	const char *pattern; /* "/api/v1/nodes/{code}" */
@@ -53,13 +60,15 @@ struct route {
 	    decoder, with body_own set) */
 	bool body_own;
 	size_t body_max; /* 0: 64 KiB */
+	enum route_once once;
 	/* The rest is for handlers that are one SQL statement (resource.h). */
 	const void *resource;
 };
 
 struct route_match {
 	const struct route *route; /* NULL: see allowed */
-	unsigned allowed; /* bit per enum method the path knows; 0: 404 */
+	unsigned allowed; /* bit per enum method the path knows, HEAD and
+	    OPTIONS included; 0: 404 */
 	struct {
 		const char *name;
 		char value[128];
@@ -71,6 +80,10 @@ struct route_match {
 extern const struct route routes[];
 extern const size_t nroutes;
 
+/* The metrics label of route i; i == nroutes stands for "no such route". */
+const char *route_label(size_t i);
+
+/* HEAD finds the GET route. A literal segment goes before a {name}. */
 void route_find(enum method, const char *path, struct route_match *ret);
 
 #endif
