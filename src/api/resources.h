@@ -1,0 +1,40 @@
+/*
+ * resources: the tables behind routes_resources.inc: fields of queries and
+ * bodies, and the statement of each route.
+ *
+ * Runs on: C, static data. Frees: nothing. Levels, ranges and rates are in
+ * the metric's canonical unit, durations in seconds (…_s).
+ */
+#ifndef PENSTOCK_API_RESOURCES_H
+#define PENSTOCK_API_RESOURCES_H
+
+#include "api/openapi.h"
+#include "api/resource.h"
+#include "api/route.h"
+
+/* resources_network.c */
+extern const struct field query_page[], query_nodes[], query_series[];
+extern const struct field body_node[], body_node_change[], body_series[],
+    body_series_change[], body_thresholds[], body_link[], body_link_change[],
+    body_gateway[], body_gateway_change[];
+extern const struct resource resource_nodes_list, resource_nodes_create,
+    resource_nodes_get, resource_nodes_change, resource_nodes_retire,
+    resource_series_list, resource_series_create, resource_series_get,
+    resource_series_change, resource_thresholds_get, resource_thresholds_put,
+    resource_links_list, resource_links_create, resource_links_get,
+    resource_links_change, resource_links_delete, resource_gateways_list,
+    resource_gateways_create, resource_gateways_get, resource_gateways_change,
+    resource_metrics_list;
+
+/* resources_decisions.c */
+extern const struct field query_anomalies[], query_plans[];
+extern const struct field body_template[], body_template_change[], body_ack[],
+    body_approve[], body_reject[];
+extern const struct resource resource_templates_list,
+    resource_templates_create, resource_templates_get,
+    resource_templates_change, resource_anomalies_list,
+    resource_anomalies_get, resource_anomalies_ack, resource_plans_list,
+    resource_plans_get, resource_plans_approve, resource_plans_reject,
+    resource_loop_get, resource_loop_pause, resource_loop_resume;
+
+#endif
