@@ -32,6 +32,8 @@ void text_printf(struct text *, const char *, ...)
     __attribute__((format(printf, 2, 3)));
 /* Gives the buffer away (malloc'd; the caller frees). */
 char *text_take(struct text *, size_t *ret_len);
+/* Bytes of the UTF-8 character at `s` (RFC 3629), 0 if it is not one. */
+size_t text_utf8(const char *s, size_t len);
 
 /*
  * JSON (RFC 8259). Commas are placed by the writer. `key` may be NULL inside
