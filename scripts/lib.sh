@@ -1,0 +1,252 @@
+# Shared by the scripts of this folder; sourced, bash.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+STATE=${PENSTOCK_STATE:-$ROOT/var}
+case $STATE in /*) ;; *) STATE=$PWD/$STATE ;; esac
+PORT=${PENSTOCK_PORT:-8443}
+GATEWAY_PORT=${PENSTOCK_GATEWAY_PORT:-$((PORT + 1))}
+BUILD=${PENSTOCK_BUILD:-$ROOT/build}
+URL=https://127.0.0.1:$PORT
+PGBIN=/usr/lib/postgresql/15/bin
+SERVICE_USER=penstock
+
+say() { printf '%s\n' "$*"; }
+die() {
+	printf 'penstock: %s\n' "$*" >&2
+	exit 1
+}
+
+# --- packages ---------------------------------------------------------------
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "needs root for: $*   (no sudo here; run this once as root)"
+	fi
+}
+
+# need_packages GROUP...: installs by name what dpkg does not know as
+# installed. The servers' own units are kept from starting: Penstock starts
+# its own under the state folder.
+need_packages() {
+	local group name missing=()
+	for group in "$@"; do
+		for name in $(sed -n "s/^$group //p" "$ROOT/scripts/packages"); do
+			dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null |
+			    grep -qx installed || missing+=("$name")
+		done
+	done
+	[ ${#missing[@]} -eq 0 ] && return
+	say "installing: ${missing[*]}"
+	local made_policy=
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+		as_root chmod 755 /usr/sbin/policy-rc.d
+		made_policy=1
+	fi
+	local ok=1
+	{ as_root apt-get update -qq &&
+	    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends "${missing[@]}" >/dev/null; } || ok=
+	[ -z "$made_policy" ] || as_root rm -f /usr/sbin/policy-rc.d
+	[ -n "$ok" ] || die "apt-get could not install: ${missing[*]}"
+}
+
+# --- build ------------------------------------------------------------------
+
+# build [DIR [MESON-OPTION...]]
+build() {
+	local dir=${1:-$BUILD}
+	shift || true
+	[ -f "$dir/build.ninja" ] ||
+	    meson setup "$dir" "$ROOT" "$@" >"$dir.log" 2>&1 ||
+	    { cat "$dir.log" >&2; die "meson could not set up $dir"; }
+	rm -f "$dir.log"
+	ninja -C "$dir" --quiet || die "the build failed"
+}
+
+# --- the user that runs the servers, and its state folder --------------------
+
+# PostgreSQL refuses root, and nothing here needs it.
+AS_SERVICE=()
+[ "$(id -u)" -ne 0 ] || AS_SERVICE=(setpriv --reuid="$SERVICE_USER"
+    --regid="$SERVICE_USER" --clear-groups --inh-caps=-all)
+as_service() { "${AS_SERVICE[@]}" "$@"; }
+
+# Resolves STATE and makes it. A root's clone may lie where the service user
+# cannot go; then the state goes to /var/lib/penstock and STATE is a link.
+prepare_state() {
+	if [ "$(id -u)" -eq 0 ] && ! id "$SERVICE_USER" >/dev/null 2>&1; then
+		useradd --system --no-create-home --home-dir /nonexistent \
+		    --shell /usr/sbin/nologin "$SERVICE_USER"
+	fi
+	if [ ! -e "$STATE" ]; then
+		mkdir -p "$(dirname "$STATE")"
+		if as_service test -x "$(dirname "$STATE")"; then
+			mkdir "$STATE"
+		else
+			local other
+			other=/var/lib/penstock/$(printf %s "$STATE" | sha256sum | cut -c1-12)
+			mkdir -p "$other"
+			ln -s "$other" "$STATE"
+			say "state: $other (the service user cannot enter $(dirname "$STATE"))"
+		fi
+	fi
+	STATE=$(readlink -f "$STATE")
+	mkdir -p "$STATE"/{log,pid,secrets,lib,redis}
+	# Socket paths are limited to 107 bytes.
+	if [ ! -e "$STATE/sock" ]; then
+		if [ ${#STATE} -gt 80 ]; then
+			ln -s "$(mktemp -d /tmp/penstock.XXXXXX)" "$STATE/sock"
+		else
+			mkdir "$STATE/sock"
+		fi
+	fi
+	SOCK=$(readlink -f "$STATE/sock")
+	mkdir -p "$SOCK"
+	if [ "$(id -u)" -eq 0 ]; then
+		chown "$SERVICE_USER:" "$STATE" "$SOCK" "$STATE"/{log,pid,secrets,lib,redis}
+	fi
+	chmod 700 "$SOCK" "$STATE/secrets" "$STATE/redis"
+}
+
+use_state() {
+	[ -d "$STATE" ] || die "no state at $STATE; start it with scripts/run"
+	STATE=$(readlink -f "$STATE")
+	SOCK=$(readlink -f "$STATE/sock")
+}
+
+# --- processes ----------------------------------------------------------------
+
+# A pid file holds "PID STARTTIME", so that a reused pid is never taken for
+# ours.
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+running() { # NAME
+	local pid start
+	[ -f "$STATE/pid/$1" ] || return 1
+	read -r pid start <"$STATE/pid/$1" || return 1
+	[ -n "$start" ] && [ "$(start_time "$pid")" = "$start" ]
+}
+
+pid_of() { cut -d' ' -f1 "$STATE/pid/$1"; }
+
+# launch NAME COMMAND...: in a session of its own, log to log/NAME.log.
+launch() {
+	local name=$1 pid
+	shift
+	# exec all the way, so that $! is the server's own pid; setsid, so that
+	# a Ctrl-C reaches only scripts/run, which stops things in order.
+	# shellcheck disable=SC2016
+	"${AS_SERVICE[@]}" sh -c 'log=$1; shift; exec setsid "$@" >>"$log" 2>&1 </dev/null' \
+	    sh "$STATE/log/$name.log" "$@" &
+	pid=$!
+	disown "$pid" 2>/dev/null || true
+	printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$STATE/pid/$name"
+}
+
+# halt NAME SIGNAL SECONDS: SIGKILL after that.
+halt() {
+	local name=$1 signal=$2 seconds=$3 pid
+	running "$name" || { rm -f "$STATE/pid/$name"; return 0; }
+	pid=$(pid_of "$name")
+	kill "-$signal" "$pid" 2>/dev/null || true
+	for _ in $(seq $((seconds * 20))); do
+		running "$name" || break
+		sleep 0.05
+	done
+	if running "$name"; then
+		say "$name did not stop within $seconds s: killed"
+		kill -KILL "$pid" 2>/dev/null || true
+	fi
+	rm -f "$STATE/pid/$name"
+}
+
+# --- PostgreSQL and Redis -----------------------------------------------------
+
+postgres_init() {
+	[ -f "$STATE/pg/PG_VERSION" ] && return
+	say "creating the PostgreSQL cluster"
+	mkdir -p "$STATE/pg"
+	[ "$(id -u)" -ne 0 ] || chown "$SERVICE_USER:" "$STATE/pg"
+	chmod 700 "$STATE/pg"
+	# Only the socket, and only this user reaches its folder (mode 0700).
+	(cd "$STATE" && as_service "$PGBIN/initdb" -D "$STATE/pg" -U penstock \
+	    -A trust -E UTF8 --locale=C.UTF-8 --no-instructions \
+	    >"$STATE/log/initdb.log" 2>&1) || { cat "$STATE/log/initdb.log" >&2; die "initdb failed"; }
+	as_service tee -a "$STATE/pg/postgresql.conf" >/dev/null <<-EOF
+
+		# Penstock's own
+		listen_addresses = ''
+		unix_socket_directories = '$SOCK'
+		timezone = 'UTC'
+		log_timezone = 'UTC'
+		shared_buffers = 256MB
+		max_wal_size = 4GB
+		wal_compression = lz4
+		jit = off
+		autovacuum_naptime = 10s
+	EOF
+}
+
+postgres_start() {
+	postgres_init
+	running postgres && return
+	launch postgres "$PGBIN/postgres" -D "$STATE/pg"
+	for _ in $(seq 600); do
+		psql_do -d postgres -c 'SELECT 1' >/dev/null 2>&1 && break
+		running postgres || { tail -5 "$STATE/log/postgres.log" >&2; die "PostgreSQL did not start"; }
+		sleep 0.1
+	done
+	psql_do -d postgres -Atc "SELECT 1 FROM pg_database WHERE datname = 'penstock'" |
+	    grep -q 1 || psql_do -d postgres -qc 'CREATE DATABASE penstock'
+}
+
+psql_do() { "$PGBIN/psql" -X -h "$SOCK" -U penstock -v ON_ERROR_STOP=1 "$@"; }
+
+redis_start() {
+	running redis && return
+	launch redis redis-server --port 0 --unixsocket "$SOCK/redis.sock" \
+	    --unixsocketperm 700 --dir "$STATE/redis" --save '' \
+	    --appendonly no --maxmemory 512mb --maxmemory-policy allkeys-lru
+	for _ in $(seq 100); do
+		redis-cli -s "$SOCK/redis.sock" ping >/dev/null 2>&1 && return
+		running redis || { tail -5 "$STATE/log/redis.log" >&2; die "Redis did not start"; }
+		sleep 0.1
+	done
+	die "Redis did not answer"
+}
+
+# --- certificate and secrets ----------------------------------------------------
+
+make_secrets() {
+	local dir=$STATE/secrets
+	if ! openssl x509 -checkend 604800 -noout -in "$dir/cert.pem" >/dev/null 2>&1; then
+		(umask 077 && as_service openssl req -x509 -newkey ec \
+		    -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 \
+		    -subj /CN=localhost \
+		    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+		    -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null)
+	fi
+	# The certificate is public: curl --cacert reads it without the secrets.
+	as_service install -m 644 "$dir/cert.pem" "$STATE/ca.pem"
+	if [ ! -s "$dir/jwt" ]; then
+		(umask 077 && openssl rand -base64 48 | as_service tee "$dir/jwt" >/dev/null)
+	fi
+}
+
+database_url() { printf 'host=%s user=penstock dbname=%s' "$SOCK" "${1:-penstock}"; }
+
+# curl on the local service; answers on stdout, fails on HTTP errors.
+api() { # METHOD PATH [TOKEN [JSON]]
+	local args=(-sS --fail-with-body --cacert "$STATE/ca.pem" -X "$1" "$URL$2")
+	[ -z "${3:-}" ] || args+=(-H "Authorization: Bearer $3")
+	[ -z "${4:-}" ] || args+=(-H 'Content-Type: application/json' --data "$4")
+	curl "${args[@]}"
+}

@@ -1,0 +1,111 @@
+/*
+ * config: every setting, in one table: variable, type, bounds, default, unit,
+ * secret. Read once from the environment (PENSTOCK_*); a setting marked
+ * secret is also read from the file named by PENSTOCK_…_FILE.
+ *
+ * Runs on: C, at start. Frees: nothing; strings live as long as the process.
+ * Errors: the first wrong or missing variable is named in `info`.
+ */
+#ifndef PENSTOCK_APP_CONFIG_H
+#define PENSTOCK_APP_CONFIG_H
+
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* clang-format off */
+/* member, type, variable, default (NULL: required; "" : may be empty),
+ * min, max (number: value, text: length), unit, secret, about */
+#define SETTINGS(X) \
+	X(host, TEXT, "PENSTOCK_HOST", "127.0.0.1", 1, 63, "address", false, \
+	    "Where to listen; anything but loopback is your decision") \
+	X(port, NUMBER, "PENSTOCK_PORT", "8443", 1, 65535, "port", false, \
+	    "HTTPS port") \
+	X(workers, NUMBER, "PENSTOCK_WORKERS", "2", 1, 32, "processes", false, \
+	    "Worker processes; one per core") \
+	X(tls_cert, TEXT, "PENSTOCK_TLS_CERT", NULL, 1, 4095, "path", false, \
+	    "Certificate chain, PEM") \
+	X(tls_key, TEXT, "PENSTOCK_TLS_KEY", NULL, 1, 4095, "path", false, \
+	    "Private key, PEM, readable by the service's user alone") \
+	X(database_url, TEXT, "PENSTOCK_DATABASE_URL", NULL, 1, 2000, "conninfo", true, \
+	    "PostgreSQL, as libpq takes it; host as an address or a socket folder") \
+	X(redis_socket, TEXT, "PENSTOCK_REDIS_SOCKET", "", 0, 100, "path", false, \
+	    "Redis by unix socket; empty: by PENSTOCK_REDIS_HOST") \
+	X(redis_host, TEXT, "PENSTOCK_REDIS_HOST", "127.0.0.1", 1, 63, "address", false, \
+	    "Redis by address; names are looked up once at start") \
+	X(redis_port, NUMBER, "PENSTOCK_REDIS_PORT", "6379", 1, 65535, "port", false, \
+	    "Redis port") \
+	X(jwt_secret, TEXT, "PENSTOCK_JWT_SECRET", NULL, 32, 512, "bytes", true, \
+	    "Key that signs access tokens (HS256)") \
+	X(jwt_kid, TEXT, "PENSTOCK_JWT_KID", "k1", 1, 32, "text", false, \
+	    "Name of that key") \
+	X(jwt_issuer, TEXT, "PENSTOCK_JWT_ISSUER", "penstock", 1, 100, "text", false, \
+	    "iss of our tokens") \
+	X(jwt_audience, TEXT, "PENSTOCK_JWT_AUDIENCE", "penstock-api", 1, 100, "text", false, \
+	    "aud of our tokens") \
+	X(token_life_s, NUMBER, "PENSTOCK_TOKEN_LIFE", "900", 60, 86400, "s", false, \
+	    "Life of an access token") \
+	X(loop_period_ms, NUMBER, "PENSTOCK_LOOP_PERIOD", "5000", 100, 3600000, "ms", false, \
+	    "Time between two cycles of the loop") \
+	X(gateway_timeout_ms, NUMBER, "PENSTOCK_GATEWAY_TIMEOUT", "2000", 100, 60000, "ms", false, \
+	    "How long a field gateway may take to answer a command") \
+	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
+	    "Most readings in one POST") \
+	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 86400, "s", false, \
+	    "How far ahead of our clock a reading may be") \
+	X(series_max, NUMBER, "PENSTOCK_SERIES_MAX", "200000", 100, 10000000, "series", false, \
+	    "Room for last-seen times in shared memory, 8 bytes each") \
+	X(queue_max, NUMBER, "PENSTOCK_QUEUE_MAX", "200000", 5000, 5000000, "readings", false, \
+	    "Readings per worker that may wait for their commit; then 503") \
+	X(row_max, NUMBER, "PENSTOCK_ROW_MAX", "20000", 5000, 100000, "readings", false, \
+	    "Most readings in one log row") \
+	X(rows_in_flight, NUMBER, "PENSTOCK_ROWS_IN_FLIGHT", "2", 1, 16, "rows", false, \
+	    "Log rows on the wire at once, per worker") \
+	X(header_max, NUMBER, "PENSTOCK_HEADER_MAX", "8192", 1024, 16384, "bytes", false, \
+	    "Request line and header fields together") \
+	X(body_max, NUMBER, "PENSTOCK_BODY_MAX", "2097152", 65536, 16777216, "bytes", false, \
+	    "Largest request body; routes may allow less") \
+	X(connections_max, NUMBER, "PENSTOCK_CONNECTIONS_MAX", "2048", 16, 30000, "connections", false, \
+	    "Open connections per worker") \
+	X(keepalive_s, NUMBER, "PENSTOCK_KEEPALIVE", "60", 1, 3600, "s", false, \
+	    "Idle time before a connection is closed") \
+	X(header_timeout_s, NUMBER, "PENSTOCK_HEADER_TIMEOUT", "10", 1, 60, "s", false, \
+	    "A request's header must be complete within") \
+	X(body_timeout_s, NUMBER, "PENSTOCK_BODY_TIMEOUT", "60", 1, 600, "s", false, \
+	    "A request's body must be complete within") \
+	X(drain_ms, NUMBER, "PENSTOCK_DRAIN", "8000", 100, 120000, "ms", false, \
+	    "On stop, requests in flight may take this long") \
+	X(cors_origin, TEXT, "PENSTOCK_CORS_ORIGIN", "", 0, 200, "origin", false, \
+	    "The one foreign origin a browser may call from; empty: none") \
+	X(log_level, TEXT, "PENSTOCK_LOG_LEVEL", "info", 4, 5, "debug|info|warn|error", false, \
+	    "Least level that is logged") \
+	X(log_file, TEXT, "PENSTOCK_LOG_FILE", "", 0, 4095, "path", false, \
+	    "Also log to this file, opened at start")
+/* clang-format on */
+
+#define SETTING_TEXT(member)   const char *member;
+#define SETTING_NUMBER(member) int64_t member;
+struct config {
+#define X(member, type, ...) SETTING_##type(member)
+	SETTINGS(X)
+#undef X
+};
+#undef SETTING_TEXT
+#undef SETTING_NUMBER
+
+struct setting {
+	const char *variable, *fallback, *unit, *about;
+	bool number, secret;
+	double min, max;
+};
+
+extern const struct setting settings[];
+extern const size_t nsettings;
+
+/* `getenv_fn` is getenv(3), or a test's. */
+enum err config_load(
+    struct config *ret, char *(*getenv_fn)(const char *), struct err_info *);
+
+#endif
