@@ -1,0 +1,39 @@
+/*
+ * warm: PostgreSQL as the loop sees it: telemetry, knowledge, decisions and
+ * notifier of core/ports.h on one blocking libpq connection of its own.
+ *
+ * Runs on: T, one thread at a time; warm_cancel() on C. Frees: warm_free().
+ * Units: as core/ports.h. Errors: a lost connection is ERR_DATABASE; nothing
+ * of the open unit of work was kept; warm_lead() connects again.
+ */
+#ifndef PENSTOCK_STORE_WARM_H
+#define PENSTOCK_STORE_WARM_H
+
+#include "core/ports.h"
+
+struct warm;
+
+/* Does not connect yet. NULL if memory is out. */
+struct warm *warm_new(const char *conninfo, const char *application_name);
+void warm_free(struct warm *);
+/*
+ * Connects if need be and asks for the one lock that makes a loop the loop of
+ * this database. The lock lives as long as the connection.
+ */
+enum err warm_lead(struct warm *, bool *ret_leader, struct err_info *);
+/* Names the connection "<application_name> <id>", as pg_stat_activity and
+ * the server's log show it. */
+enum err warm_name(struct warm *, const char *cycle_id, struct err_info *);
+/* Fills telemetry, knowledge, decisions and notifier. */
+void warm_ports(struct warm *, struct ports *);
+
+struct warm_gauges {
+	int64_t backlog; /* readings in the log, by row count times mean */
+	int64_t open[3]; /* anomalies by severity */
+	int64_t plans, breakers;
+};
+enum err warm_gauges(struct warm *, struct warm_gauges *, struct err_info *);
+/* Makes the running statement fail, so that a stop need not wait for it. */
+void warm_cancel(struct warm *);
+
+#endif
