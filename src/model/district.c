@@ -217,6 +217,8 @@ void
 district_init(
     struct district *d, uint64_t seed, int64_t t0_us, int64_t cadence_us)
 {
+	double hours;
+
 	memset(d, 0, sizeof(*d));
 	d->random = seed != 0 ? seed : 1;
 	d->t_us = t0_us;
