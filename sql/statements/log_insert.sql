@@ -1,0 +1,5 @@
+-- One log row. $1 timestamptz received_at, $2 timestamptz min_ts,
+-- $3 timestamptz max_ts, $4 int4[] series, $5 timestamptz[] ts,
+-- $6 float8[] value, $7 int2[] quality
+INSERT INTO ingest_log (received_at, min_ts, max_ts, series, ts, value, quality)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
