@@ -41,13 +41,6 @@ struct field {
 	const char *about; /* for /openapi.json; says the unit */
 };
 
-/* What an Idempotency-Key header does on a POST. */
-enum route_once {
-	ONCE_BY_KEY, /* the first answer is kept for a day */
-	ONCE_BY_NATURE, /* nothing: sending twice changes nothing */
-	ONCE_NEVER, /* refused: the answer is a secret and is not kept */
-};
-
 struct route {
 	enum method method;
 	const char *pattern; /* "/api/v1/nodes/{code}" */
@@ -60,7 +53,6 @@ struct route {
 	    decoder, with body_own set) */
 	bool body_own;
 	size_t body_max; /* 0: 64 KiB */
-	enum route_once once;
 	/* The rest is for handlers that are one SQL statement (resource.h). */
 	const void *resource;
 };
