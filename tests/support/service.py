@@ -1,0 +1,163 @@
+"""A whole Penstock of its own for a test: started by scripts/run, with its
+own state folder and port, and stopped by scripts/stop."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import psycopg2
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, condition, seconds=15.0, step=0.1):
+    """The condition's first true value; fails naming `what` otherwise."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(step)
+
+
+class Service:
+    def __init__(self, **settings):
+        # The service user must be able to enter it, whoever runs the test.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="penstock-test."))
+        self.folder.chmod(0o755)
+        self.state = self.folder / "state"
+        self.port = free_port()
+        self.gateway_port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.env = {k: v for k, v in os.environ.items()
+                    if not k.startswith("PENSTOCK_TEST_")}
+        self.env.update(PENSTOCK_STATE=str(self.state),
+                        PENSTOCK_PORT=str(self.port),
+                        PENSTOCK_GATEWAY_PORT=str(self.gateway_port))
+        self.env.update({k: str(v) for k, v in settings.items()})
+        self._tokens = {}
+
+    # -- life ---------------------------------------------------------------
+
+    def start(self, *options):
+        done = subprocess.run(
+            [ROOT / "scripts/run", "-d", *(options or ["--no-demo"])],
+            env=self.env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def stop(self):
+        subprocess.run([ROOT / "scripts/stop"], env=self.env, timeout=60,
+                       check=True)
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def lib(self, commands):
+        """Run functions of scripts/lib.sh on this state."""
+        subprocess.run(
+            ["bash", "-c", f". {ROOT}/scripts/lib.sh; prepare_state; "
+             + commands], env=self.env, check=True, timeout=60)
+
+    def pid(self, name):
+        return int((self.state / "pid" / name).read_text().split()[0])
+
+    def workers(self):
+        """Pids of Kore's worker processes."""
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.pid("kore")), "-f", "worker"],
+            capture_output=True, text=True).stdout.split()
+        return [int(p) for p in found]
+
+    def kill(self, name, number=signal.SIGKILL):
+        os.kill(self.pid(name), number)
+
+    # -- use ----------------------------------------------------------------
+
+    @property
+    def ca(self):
+        return str(self.state / "ca.pem")
+
+    def token(self, role):
+        """A token of that role, kept for its life."""
+        token, until = self._tokens.get(role, ("", 0))
+        if time.monotonic() > until:
+            done = subprocess.run([ROOT / "scripts/token", role],
+                                  env=self.env, capture_output=True,
+                                  text=True, timeout=60)
+            assert done.returncode == 0, done.stdout + done.stderr
+            token = done.stdout.strip()
+            self._tokens[role] = (token, time.monotonic() + 600)
+        return token
+
+    @property
+    def device_key(self):
+        return (self.state / "secrets" / "device.key").read_text().strip()
+
+    def session(self, role=None):
+        s = requests.Session()
+        s.verify = self.ca
+        s.trust_env = False
+        if role == "device":
+            s.headers["Authorization"] = f"Bearer {self.device_key}"
+        elif role is not None:
+            s.headers["Authorization"] = f"Bearer {self.token(role)}"
+        return s
+
+    def call(self, method, path, role=None, **arguments):
+        with self.session(role) as s:
+            return s.request(method, self.url + path, timeout=20, **arguments)
+
+    @property
+    def conninfo(self):
+        sock = os.path.realpath(self.state / "sock")
+        return f"host={sock} user=penstock dbname=penstock"
+
+    @contextlib.contextmanager
+    def db(self):
+        connection = psycopg2.connect(self.conninfo)
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def sql(self, statement, *parameters):
+        with self.db() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def ready(self):
+        try:
+            return self.call("GET", "/ready").status_code == 200
+        except requests.RequestException:
+            return False
+
+    def log(self):
+        return (self.state / "log" / "kore.log").read_text(errors="replace")
+
+    def make_series(self, node, *metrics, type="junction", **members):
+        """A node with these metrics, each with the unit of the catalogue."""
+        units = {"pressure": "m", "flow": "m3/h", "level": "m"}
+        answer = self.call("POST", "/api/v1/nodes", "engineer", json={
+            "code": node, "name": node, "type": type,
+            "series": [{"metric": m, "unit": units[m]} for m in metrics],
+            **members})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
