@@ -1,0 +1,66 @@
+/*
+ * batch: all readings of one request, from body to reply.
+ *
+ * Runs on: C. Frees: the arena. Errors: those of json_readings.h, and
+ * ERR_NO_MEMORY when the arena is full.
+ *
+ *	batch_decode(&b, &in, arena, info)   if b.unknown > 0, a refreshed
+ *	                                     registry and once more
+ *	batch_split(&b, last_seen)
+ *	for each i < b.nlookup: the reading b.readings[b.lookup[i]] is looked
+ *	for, and batch_stored(&b, i, value) called if it is there
+ *	batch_settle(&b)                     b.readings[0..n) are to be logged
+ *	batch_write(&b, text)                after their commit
+ */
+#ifndef PENSTOCK_INGEST_BATCH_H
+#define PENSTOCK_INGEST_BATCH_H
+
+#include "core/arena.h"
+#include "core/text.h"
+#include "ingest/last_seen.h"
+#include "ingest/normalise.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch_input {
+	const char *body;
+	size_t len;
+	const struct registry *registry;
+	struct ingest_limits limits;
+	size_t max; /* items */
+};
+
+/* An item that was not accepted. */
+struct batch_outcome {
+	uint32_t index;	    /* in the body */
+	enum reject reason; /* REJECT_NONE: a duplicate */
+	const char *detail; /* NULL for a duplicate */
+};
+
+struct batch {
+	struct arena *arena;
+	bool single;		  /* one object, not a list */
+	struct reading *readings; /* in body order */
+	uint32_t *index;	  /* of each in the body */
+	size_t n, cap;
+	uint32_t *lookup; /* positions in readings */
+	size_t nlookup;
+	struct batch_outcome *outcomes; /* in body order after settling */
+	size_t noutcomes, outcomes_cap;
+	size_t duplicates, rejected, unknown;
+	bool failed; /* the arena was full */
+};
+
+enum err batch_decode(struct batch *, const struct batch_input *,
+    struct arena *, struct err_info *);
+/* Sets aside what the body itself has twice, and tells surely new readings
+ * from those to be looked up. Call once, last_seen learns from it. */
+enum err batch_split(struct batch *, struct last_seen *, struct err_info *);
+void batch_stored(struct batch *, size_t i, double value);
+enum err batch_settle(struct batch *, struct err_info *);
+/* {"accepted","duplicates","rejected","items":[{"index","status",...}]} */
+void batch_write(const struct batch *, struct text *);
+
+#endif
