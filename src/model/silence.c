@@ -1,0 +1,20 @@
+#include "model/silence.h"
+
+#include "core/instant.h"
+
+void
+silence_heard(
+    int64_t limit_us, struct series_state *s, int64_t t_us, int64_t received_us)
+{
+	int64_t live_within = limit_us > US_PER_HOUR ? limit_us : US_PER_HOUR;
+
+	s->heard_us = received_us;
+	if (received_us - t_us <= live_within)
+		s->live = true;
+}
+
+bool
+silence_judge(int64_t limit_us, const struct series_state *s, int64_t now_us)
+{
+	return (limit_us > 0 && s->live && now_us - s->heard_us > limit_us);
+}
