@@ -41,6 +41,13 @@ size_t text_utf8(const char *s, size_t len);
  * infinity become null. Strings are escaped and invalid UTF-8 is replaced
  * by U+FFFD.
  */
+/* jansson has functions of these names, so the linker knows ours by others.
+ * A file that needs both includes <jansson.h> first, and has only ours. */
+#define json_object  text_json_object
+#define json_array   text_json_array
+#define json_string  text_json_string
+#define json_stringn text_json_stringn
+#define json_null    text_json_null
 void json_object(struct text *, const char *key);
 void json_object_end(struct text *);
 void json_array(struct text *, const char *key);
