@@ -225,6 +225,20 @@ CREATE FUNCTION plan_json(p plans) RETURNS json LANGUAGE sql STABLE AS $$
 	WHERE a.id = p.anomaly_id AND t.id = p.template_id
 $$;
 
+-- All of anomaly_json() and what it rests on: two objects joined to one, as
+-- text, which keeps the members' order.
+CREATE FUNCTION anomaly_detail_json(a anomalies) RETURNS json
+LANGUAGE sql STABLE AS $$
+	SELECT (left(anomaly_json(a)::text, -1) || ', ' ||
+	    substr(json_build_object('evidence', a.evidence,
+	    'planning_reasons', a.planning_reasons,
+	    'knowledge_version', a.knowledge_version,
+	    'transitions', transitions_json('anomaly', ARRAY[a.id]),
+	    'plans', (SELECT coalesce(json_agg(plan_json(p) ORDER BY p.id),
+	        '[]') FROM plans p WHERE p.anomaly_id = a.id))::text, 2)
+	    )::json
+$$;
+
 CREATE FUNCTION commands_json(wanted bigint) RETURNS json
 LANGUAGE sql STABLE AS $$
 	SELECT coalesce(json_agg(json_build_object('id', c.id,

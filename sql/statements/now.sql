@@ -1,2 +1,0 @@
--- The database answers. -> now timestamptz
-SELECT now()
