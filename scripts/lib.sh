@@ -68,6 +68,9 @@ build() {
 	    meson setup "$dir" "$ROOT" "$@" >"$dir.log" 2>&1 ||
 	    { cat "$dir.log" >&2; die "meson could not set up $dir"; }
 	rm -f "$dir.log"
+	# Statements and migrations are listed when meson runs.
+	[ -z "$(find "$ROOT/sql" -newer "$dir/build.ninja" -print -quit)" ] ||
+	    meson setup --reconfigure "$dir" "$ROOT" >/dev/null
 	ninja -C "$dir" --quiet || die "the build failed"
 }
 

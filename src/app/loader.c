@@ -1,0 +1,312 @@
+#include "app/loader.h"
+
+#include "core/instant.h"
+#include "core/log.h"
+#include "ingest/last_seen.h"
+#include "ingest/registry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 1000
+/* A load asks page after page of at most this many rows (see the SQL). */
+#define PAGE_ROWS 20000
+
+struct waiter {
+	void (*done)(void *);
+	void *arg;
+	struct waiter *next;
+};
+
+struct step;
+
+struct loader {
+	struct loader_config config;
+	const struct step *step; /* NULL: no load is running */
+	struct waiter *served;	 /* by the load that is running */
+	struct waiter *next;	 /* by the one after it */
+	struct loop_timer *retry, *failing;
+	struct err_info failure;
+	bool again, loaded;
+};
+
+/* One table of a load: its statement and what to do with a row. */
+struct step {
+	enum statement statement;
+	enum err (*put)(struct loader *, const struct rows *, int row);
+	int table; /* enum registry_table, or -1: not paged, only at first */
+};
+
+static const char *
+text_at(const struct rows *r, int row, int column)
+{
+	const char *v = r->get(r, row, column, NULL);
+
+	return (v != NULL ? v : "");
+}
+
+static int64_t
+int_at(const struct rows *r, int row, int column)
+{
+	return (strtoll(text_at(r, row, column), NULL, 10));
+}
+
+static bool
+true_at(const struct rows *r, int row, int column)
+{
+	return (text_at(r, row, column)[0] == 't');
+}
+
+static enum err
+put_node(struct loader *l, const struct rows *r, int row)
+{
+	return (registry_put_node(l->config.registry,
+	    &(struct node_row){.code = text_at(r, row, 0),
+		.zone = text_at(r, row, 1),
+		.retired = true_at(r, row, 2),
+		.change = int_at(r, row, 3)}));
+}
+
+static enum err
+put_series(struct loader *l, const struct rows *r, int row)
+{
+	return (registry_put_series(l->config.registry,
+	    &(struct series_row){.id = (int32_t)int_at(r, row, 0),
+		.node = text_at(r, row, 1),
+		.metric = text_at(r, row, 2),
+		.unit = text_at(r, row, 3),
+		.canonical = text_at(r, row, 4),
+		.kind = (enum series_kind)series_kind_parse(text_at(r, row, 5)),
+		.low = strtod(text_at(r, row, 6), NULL),
+		.high = strtod(text_at(r, row, 7), NULL),
+		.retired = true_at(r, row, 8),
+		.change = int_at(r, row, 9)}));
+}
+
+static int
+hex_digit(char c)
+{
+	return (c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static enum err
+put_key(struct loader *l, const struct rows *r, int row)
+{
+	const char *hex = text_at(r, row, 2);
+	uint8_t sha256[32];
+	size_t i;
+
+	if (strlen(hex) != 2 * sizeof(sha256))
+		return (ERR_INVALID);
+	for (i = 0; i < sizeof(sha256); i++)
+		sha256[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 |
+		    hex_digit(hex[2 * i + 1]));
+	return (registry_put_key(l->config.registry,
+	    &(struct key_row){.id = text_at(r, row, 0),
+		.label = text_at(r, row, 1),
+		.sha256 = sha256,
+		.revoked = true_at(r, row, 3),
+		.change = int_at(r, row, 4)}));
+}
+
+static enum err
+put_last_seen(struct loader *l, const struct rows *r, int row)
+{
+	last_seen_advance(
+	    l->config.last_seen, (int32_t)int_at(r, row, 0), int_at(r, row, 1));
+	return (ERR_OK);
+}
+
+/* In this order: a series needs its node. */
+static const struct step steps[] = {
+    {ST_registry_nodes, put_node, REGISTRY_NODES},
+    {ST_registry_series, put_series, REGISTRY_SERIES},
+    {ST_registry_keys, put_key, REGISTRY_KEYS},
+    {ST_registry_last_seen, put_last_seen, -1},
+};
+#define NSTEPS (sizeof(steps) / sizeof(steps[0]))
+
+static void begin(struct loader *);
+
+static void
+serve(struct waiter **list)
+{
+	struct waiter *w, *served = *list;
+
+	*list = NULL;
+	while ((w = served) != NULL) {
+		served = w->next;
+		w->done(w->arg);
+		free(w);
+	}
+}
+
+static void
+retry(void *arg)
+{
+	struct loader *l = arg;
+
+	l->retry = NULL;
+	begin(l);
+}
+
+static void
+finish(struct loader *l, const struct err_info *info)
+{
+	l->step = NULL;
+	if (info->code == ERR_OK)
+		l->loaded = true;
+	else {
+		log_event(LOG_LEVEL_WARN, "registry_load_failed", "detail",
+		    LOG_STR, info->detail, NULL);
+		if (l->retry == NULL)
+			l->retry = l->config.loop->ops->after(
+			    l->config.loop, RETRY_MS, retry, l);
+	}
+	serve(&l->served);
+	if (l->again || l->next != NULL)
+		begin(l);
+}
+
+static void
+fail(void *arg)
+{
+	struct loader *l = arg;
+
+	l->failing = NULL;
+	finish(l, &l->failure);
+}
+
+static void on_rows(void *, const struct rows *, const struct err_info *);
+
+/* Asks the present step's statement, or ends the load. */
+static void
+ask(struct loader *l)
+{
+	char change[24];
+	struct param param = {change, -1, false};
+	struct query q = {.lane = LANE_FAST, .deadline_ms = 30000};
+
+	/* Only the first load, of the first worker, fills last_seen. */
+	if (l->step < steps + NSTEPS && l->step->table == -1 &&
+	    last_seen_trusted(l->config.last_seen))
+		l->step++;
+	err_clear(&l->failure);
+	if (l->step == steps + NSTEPS) {
+		finish(l, &l->failure);
+		return;
+	}
+	q.statement = l->step->statement;
+	if (l->step->table != -1) {
+		snprintf(change, sizeof(change), "%" PRId64,
+		    registry_change(l->config.registry,
+			(enum registry_table)l->step->table));
+		q.params = &param;
+		q.nparams = 1;
+	}
+	/* Not from inside loader_refresh(): its caller is not ready for done()
+	 * yet. */
+	if (l->config.query.run(
+		l->config.query.self, &q, on_rows, l, &l->failure) != ERR_OK)
+		l->failing =
+		    l->config.loop->ops->after(l->config.loop, 1, fail, l);
+}
+
+/* False: the load began anew because a series' node came after the nodes
+ * were read. */
+static bool
+apply(struct loader *l, const struct rows *rows)
+{
+	enum err e;
+	int i;
+
+	for (i = 0; i < rows->n; i++) {
+		e = l->step->put(l, rows, i);
+		if (e == ERR_NOT_FOUND) {
+			l->step = steps;
+			return (false);
+		}
+		if (e != ERR_OK)
+			log_event(LOG_LEVEL_ERROR, "registry_row_unusable",
+			    "statement", LOG_STR,
+			    statement_name(l->step->statement), "first",
+			    LOG_STR, text_at(rows, i, 0), "reason", LOG_STR,
+			    err_title(e), NULL);
+	}
+	return (true);
+}
+
+static void
+on_rows(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct loader *l = arg;
+
+	if (rows == NULL) {
+		finish(l, info);
+		return;
+	}
+	if (apply(l, rows)) {
+		if (l->step->table == -1)
+			last_seen_trust(l->config.last_seen);
+		if (l->step->table == -1 || rows->n < PAGE_ROWS)
+			l->step++;
+	}
+	ask(l);
+}
+
+static void
+begin(struct loader *l)
+{
+	if (l->step != NULL) {
+		l->again = true;
+		return;
+	}
+	l->again = false;
+	l->served = l->next;
+	l->next = NULL;
+	l->step = steps;
+	ask(l);
+}
+
+struct loader *
+loader_new(const struct loader_config *config)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+
+	if (l != NULL)
+		l->config = *config;
+	return (l);
+}
+
+void
+loader_free(struct loader *l)
+{
+	if (l->retry != NULL)
+		l->config.loop->ops->cancel(l->config.loop, l->retry);
+	if (l->failing != NULL)
+		l->config.loop->ops->cancel(l->config.loop, l->failing);
+	free(l);
+}
+
+enum err
+loader_refresh(struct loader *l, void (*done)(void *), void *arg)
+{
+	struct waiter *w;
+
+	if (done != NULL) {
+		if ((w = malloc(sizeof(*w))) == NULL)
+			return (ERR_NO_MEMORY);
+		*w = (struct waiter){done, arg, l->next};
+		l->next = w;
+	}
+	begin(l);
+	return (ERR_OK);
+}
+
+bool
+loader_loaded(const struct loader *l)
+{
+	return (l->loaded);
+}

@@ -1,0 +1,34 @@
+/*
+ * loader: keeps a worker's registry as the database has it: everything once,
+ * then what changed, when a notification or an unknown name asks for it.
+ *
+ * Runs on: L, one per worker. Frees: loader_free().
+ * Errors: a failed load is tried again after a second; who waits for it is
+ * told all the same, and the registry simply knows no more than before.
+ */
+#ifndef PENSTOCK_APP_LOADER_H
+#define PENSTOCK_APP_LOADER_H
+
+#include "core/loop.h"
+#include "core/query.h"
+
+struct loader;
+struct registry;
+struct last_seen;
+
+struct loader_config {
+	struct loop *loop;
+	struct query_port query;
+	struct registry *registry;
+	struct last_seen *last_seen;
+};
+
+struct loader *loader_new(const struct loader_config *);
+void loader_free(struct loader *);
+/* done(arg) after a load that began after this call; NULL: nobody waits.
+ * ERR_NO_MEMORY: done is never called. */
+enum err loader_refresh(struct loader *, void (*done)(void *), void *arg);
+/* A first complete load has happened. */
+bool loader_loaded(const struct loader *);
+
+#endif

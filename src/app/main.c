@@ -1,0 +1,132 @@
+/*
+ * main: Kore's hooks. Kore loads this module, calls kore_parent_configure()
+ * once, forks the workers, and calls the worker hooks in each.
+ *
+ * Runs on: parent, then L.
+ */
+#include "app/config.h"
+#include "app/logsink.h"
+#include "app/worker.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "edge/edge.h"
+#include "ingest/last_seen.h"
+#include "store/hot.h"
+#include "store/resolve.h"
+
+#include <kore/kore.h>
+
+#include <curl/curl.h>
+#include <sodium.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static struct config config;
+static struct shared shared;
+
+EDGE_EXPORT void kore_parent_configure(int, char **);
+EDGE_EXPORT void kore_worker_configure(void);
+EDGE_EXPORT void kore_worker_teardown(void);
+
+static void __attribute__((noreturn)) refuse(const struct err_info *info)
+{
+	fprintf(stderr, "penstock: %s\n", info->detail);
+	exit(1);
+}
+
+/* Zeroed, shared with the workers, and there after a worker's death. */
+static void *
+share(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		fprintf(
+		    stderr, "penstock: no %zu bytes of shared memory\n", size);
+		exit(1);
+	}
+	return (p);
+}
+
+static void
+make_shared(void)
+{
+	size_t max = (size_t)config.series_max;
+
+	metrics_open(share(metrics_size()));
+	shared.last_seen = last_seen_init(share(last_seen_size(max)), max);
+	shared.hot = share(hot_shared_size());
+	hot_shared_init(shared.hot);
+}
+
+/* Names are looked up here, once: the workers must never wait for DNS. */
+static void
+resolve_names(void)
+{
+	struct err_info info = {0};
+	char address[80];
+
+	if ((config.database_url =
+		    resolve_conninfo(config.database_url, &info)) == NULL)
+		refuse(&info);
+	snprintf(address, sizeof(address), "%s:%d", config.redis_host,
+	    (int)config.redis_port);
+	shared.redis_address = config.redis_socket[0] != '\0'
+	    ? config.redis_socket
+	    : resolve_address(address, &info);
+	if (shared.redis_address == NULL)
+		refuse(&info);
+}
+
+void
+kore_parent_configure(int argc, char **argv)
+{
+	struct err_info info = {0};
+	struct edge_config edge;
+
+	(void)argc;
+	(void)argv;
+	if (config_load(&config, getenv, &info) != ERR_OK ||
+	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK)
+		refuse(&info);
+	if (sodium_init() == -1 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+		fprintf(stderr, "penstock: a library did not start\n");
+		exit(1);
+	}
+	resolve_names();
+	make_shared();
+	edge = (struct edge_config){.host = config.host,
+	    .port = (uint16_t)config.port,
+	    .workers = (unsigned)config.workers,
+	    .connections_max = (unsigned)config.connections_max,
+	    .cert_path = config.tls_cert,
+	    .key_path = config.tls_key,
+	    .header_max = (size_t)config.header_max,
+	    .body_max = (size_t)config.body_max,
+	    .keepalive_s = (unsigned)config.keepalive_s,
+	    .header_timeout_s = (unsigned)config.header_timeout_s,
+	    .body_timeout_s = (unsigned)config.body_timeout_s,
+	    .drain_ms = (unsigned)config.drain_ms};
+	edge_parent(&edge);
+	log_event(LOG_LEVEL_INFO, "started", "version", LOG_STR,
+	    PENSTOCK_VERSION, "port", LOG_INT, config.port, NULL);
+}
+
+void
+kore_worker_configure(void)
+{
+	edge_worker(worker_handle);
+	if (worker_start(&config, &shared, worker->id) != ERR_OK)
+		exit(1); /* the parent forks another */
+}
+
+void
+kore_worker_teardown(void)
+{
+	edge_teardown(worker_idle);
+	worker_stop_loop();
+	worker_stop();
+}

@@ -1,0 +1,215 @@
+#include "app/probe.h"
+
+#include "app/loader.h"
+#include "core/instant.h"
+#include "core/metrics.h"
+#include "store/hot.h"
+#include "store/pg.h"
+#include "store/redis.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PERIOD_MS 2000
+
+struct probe {
+	struct probe_config config;
+	struct query_port query;
+	struct loop_timer *timer;
+	int64_t asked_us, answered_us; /* monotonic; 0: never */
+	int schema;		       /* newest migration applied */
+	double cycle_age_s;	       /* NAN: no cycle yet */
+	bool paused;
+};
+
+static int64_t
+now_us(const struct probe *p)
+{
+	return (p->config.loop->ops->monotonic_us(p->config.loop));
+}
+
+static void
+on_rows(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct probe *p = arg;
+	const char *v;
+
+	(void)info;
+	if (rows == NULL || rows->n != 1)
+		return;
+	p->answered_us = now_us(p);
+	v = rows->get(rows, 0, 0, NULL);
+	p->schema = v != NULL ? (int)strtol(v, NULL, 10) : 0;
+	v = rows->get(rows, 0, 1, NULL);
+	p->cycle_age_s = v != NULL ? strtod(v, NULL) : NAN;
+	v = rows->get(rows, 0, 2, NULL);
+	p->paused = v != NULL && v[0] == 't';
+}
+
+/* Second field of /proc/self/statm: resident pages (proc(5)). */
+static void
+measure_memory(const struct probe *p)
+{
+	char buf[128];
+	long pages = 0;
+	ssize_t n;
+	int fd;
+
+	if ((fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) == -1)
+		return;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return;
+	buf[n] = '\0';
+	if (strchr(buf, ' ') != NULL)
+		pages = strtol(strchr(buf, ' '), NULL, 10);
+	metric_worker_memory(p->config.worker, pages * sysconf(_SC_PAGESIZE));
+}
+
+static void
+look(void *arg)
+{
+	struct probe *p = arg;
+	struct query q = {.statement = ST_service_probe, .lane = LANE_FAST};
+
+	measure_memory(p);
+	p->asked_us = now_us(p);
+	(void)p->query.run(p->query.self, &q, on_rows, p, NULL);
+	p->timer =
+	    p->config.loop->ops->after(p->config.loop, PERIOD_MS, look, p);
+}
+
+struct probe *
+probe_new(const struct probe_config *config)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return (NULL);
+	p->config = *config;
+	p->query = pg_port(config->pg);
+	p->cycle_age_s = NAN;
+	p->timer = config->loop->ops->after(config->loop, 50, look, p);
+	return (p);
+}
+
+void
+probe_free(struct probe *p)
+{
+	if (p->timer != NULL)
+		p->config.loop->ops->cancel(p->config.loop, p->timer);
+	free(p);
+}
+
+static double
+seconds_since(const struct probe *p, int64_t t_us)
+{
+	return ((double)(now_us(p) - t_us) / 1e6);
+}
+
+static void
+say_postgresql(const struct probe *p, struct dependency *d)
+{
+	struct pg_lane_state s;
+	enum lane lane;
+
+	d->name = "postgresql";
+	d->required = true;
+	d->ok = true;
+	snprintf(d->state, sizeof(d->state), "connected");
+	for (lane = 0; lane < LANE_COUNT; lane++) {
+		pg_state(p->config.pg, lane, &s);
+		d->age_s = seconds_since(p, s.since_us);
+		if (s.connected)
+			continue;
+		d->ok = false;
+		snprintf(d->state, sizeof(d->state), "away: %.80s",
+		    s.error[0] != '\0' ? s.error : "connecting");
+		return;
+	}
+}
+
+static void
+say_redis(const struct probe *p, struct dependency *d)
+{
+	struct redis_state s;
+
+	redis_state(p->config.redis, &s);
+	d->name = "redis";
+	d->age_s = seconds_since(p, s.since_us);
+	d->ok = s.connected;
+	snprintf(d->state, sizeof(d->state), "%s",
+	    s.connected ? "connected" : "away; answers come from PostgreSQL");
+	if (s.connected &&
+	    p->config.hot.stale_since_us(p->config.hot.self) != INSTANT_NONE) {
+		d->ok = false;
+		snprintf(d->state, sizeof(d->state), "connected, not trusted");
+	}
+}
+
+static void
+say_schema(const struct probe *p, struct dependency *d)
+{
+	d->name = "migrations";
+	d->required = true;
+	d->age_s = p->answered_us ? seconds_since(p, p->answered_us) : NAN;
+	d->ok = p->answered_us != 0 && p->schema == PENSTOCK_SCHEMA;
+	if (p->answered_us == 0)
+		snprintf(d->state, sizeof(d->state), "unknown");
+	else if (d->ok)
+		snprintf(d->state, sizeof(d->state), "at %d", p->schema);
+	else
+		snprintf(d->state, sizeof(d->state),
+		    "at %d, this build needs %d", p->schema, PENSTOCK_SCHEMA);
+}
+
+static void
+say_registry(const struct probe *p, struct dependency *d)
+{
+	d->name = "registry";
+	d->required = true;
+	d->age_s = NAN;
+	d->ok = loader_loaded(p->config.loader);
+	snprintf(d->state, sizeof(d->state), d->ok ? "loaded" : "loading");
+}
+
+/* A loop that stands still does not keep readings from coming in, so it makes
+ * the service degraded, not unready. */
+static void
+say_loop(const struct probe *p, struct dependency *d)
+{
+	d->name = "loop";
+	d->age_s = p->answered_us == 0
+	    ? NAN
+	    : p->cycle_age_s + seconds_since(p, p->answered_us);
+	d->ok = !isnan(d->age_s) &&
+	    d->age_s * 1000 < (double)(3 * p->config.loop_period_ms + 5000);
+	snprintf(d->state, sizeof(d->state), "%s%s",
+	    isnan(d->age_s) ? "no cycle yet"
+		: d->ok	    ? "running"
+			    : "stands still",
+	    p->paused ? ", plan and execute paused" : "");
+}
+
+size_t
+probe_dependencies(const struct probe *p, struct dependency *ret, size_t max)
+{
+	static void (*const say[])(
+	    const struct probe *, struct dependency *) = {
+	    say_postgresql, say_schema, say_registry, say_redis, say_loop};
+	size_t i, n = sizeof(say) / sizeof(say[0]);
+
+	if (n > max)
+		n = max;
+	for (i = 0; i < n; i++) {
+		memset(&ret[i], 0, sizeof(ret[i]));
+		say[i](p, &ret[i]);
+	}
+	return (n);
+}

@@ -1,0 +1,34 @@
+/*
+ * probe: what /ready says of each dependency, kept fresh by a look at the
+ * database every two seconds.
+ *
+ * Runs on: L, one per worker. Frees: probe_free().
+ */
+#ifndef PENSTOCK_APP_PROBE_H
+#define PENSTOCK_APP_PROBE_H
+
+#include "api/api.h"
+#include "core/loop.h"
+
+struct probe;
+struct pg;
+struct redis;
+struct hot_port;
+struct loader;
+
+struct probe_config {
+	struct loop *loop;
+	struct pg *pg;
+	struct redis *redis;
+	struct hot_port hot;
+	struct loader *loader;
+	int64_t loop_period_ms;
+	size_t worker; /* number of this worker, for its memory */
+};
+
+struct probe *probe_new(const struct probe_config *);
+void probe_free(struct probe *);
+size_t
+probe_dependencies(const struct probe *, struct dependency *ret, size_t max);
+
+#endif

@@ -1,0 +1,297 @@
+#include "app/worker.h"
+
+#include "api/api.h"
+#include "api/route.h"
+#include "app/cycle.h"
+#include "app/loader.h"
+#include "app/probe.h"
+#include "core/instant.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "edge/edge.h"
+#include "ingest/registry.h"
+#include "store/hot.h"
+#include "store/log_writer.h"
+#include "store/pg.h"
+#include "store/redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LEADER_WORKER 1 /* the loop runs here */
+
+static struct worker {
+	const struct config *config;
+	struct api api;
+	struct loop *loop;
+	struct pg *pg;
+	struct redis *redis;
+	struct hot *hot;
+	struct log_writer *log_writer;
+	struct loader *loader;
+	struct probe *probe;
+	struct cycle *cycle; /* NULL in all but LEADER_WORKER */
+} self;
+
+static int64_t
+clock_us(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return ((int64_t)t.tv_sec * US_PER_SECOND + t.tv_nsec / 1000);
+}
+
+static int64_t
+utc_us(void)
+{
+	return (clock_us(CLOCK_REALTIME));
+}
+
+static int64_t
+monotonic_us(void)
+{
+	return (clock_us(CLOCK_MONOTONIC));
+}
+
+static enum err
+refresh(void (*done)(void *), void *arg)
+{
+	return (loader_refresh(self.loader, done, arg));
+}
+
+static size_t
+dependencies(struct dependency *ret, size_t max)
+{
+	return (probe_dependencies(self.probe, ret, max));
+}
+
+static const char *
+route_name(size_t i)
+{
+	return (routes[i].name);
+}
+
+static void
+write_metrics(struct text *t)
+{
+	metrics_write(t, route_name, nroutes);
+}
+
+/* NULL: the connection is new, anything may have changed meanwhile. */
+static void
+on_notify(void *arg, const char *table)
+{
+	static const char *const loaded[] = {"nodes", "series", "api_keys"};
+	bool load = table == NULL;
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < sizeof(loaded) / sizeof(loaded[0]); i++)
+		load = load || strcmp(table, loaded[i]) == 0;
+	if (load)
+		(void)loader_refresh(self.loader, NULL, NULL);
+	if (table == NULL || strcmp(table, "hot_epoch") == 0)
+		hot_notified(self.hot);
+}
+
+static enum err
+open_redis(const struct shared *shared, struct err_info *info)
+{
+	struct redis_config rc = {.address = shared->redis_address};
+	struct query_port query = pg_port(self.pg);
+
+	if ((self.redis = redis_new(self.loop, &rc, info)) == NULL)
+		return (info->code);
+	if ((self.hot = hot_new(self.loop, self.redis, &query, shared->hot)) ==
+	    NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "hot tier"));
+	return (ERR_OK);
+}
+
+static enum err
+open_database(const struct shared *shared, size_t number, struct err_info *info)
+{
+	char name[40];
+	struct pg_config pc = {
+	    .conninfo = self.config->database_url, .name = name};
+	struct loader_config lc = {.loop = self.loop,
+	    .registry = self.api.registry,
+	    .last_seen = shared->last_seen};
+
+	snprintf(name, sizeof(name), "penstock w%zu", number);
+	if ((self.pg = pg_new(self.loop, &pc, info)) == NULL)
+		return (info->code);
+	lc.query = pg_port(self.pg);
+	if ((self.loader = loader_new(&lc)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "loader"));
+	pg_on_notify(self.pg, on_notify, NULL);
+	return (ERR_OK);
+}
+
+static enum err
+open_writer(size_t number, struct err_info *info)
+{
+	const struct config *c = self.config;
+	struct query_port query = pg_port(self.pg);
+	struct hot_port hot = hot_port(self.hot);
+	struct log_writer_config wc = {.inflight = (size_t)c->rows_in_flight,
+	    .row_max = (size_t)c->row_max,
+	    .queue_max = (size_t)c->queue_max};
+	struct probe_config pc = {.loop = self.loop,
+	    .pg = self.pg,
+	    .redis = self.redis,
+	    .hot = hot,
+	    .loader = self.loader,
+	    .loop_period_ms = c->loop_period_ms,
+	    .worker = number};
+
+	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);
+	self.probe = probe_new(&pc);
+	if (self.log_writer == NULL || self.probe == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "worker"));
+	return (ERR_OK);
+}
+
+static void
+fill_api(const struct shared *shared)
+{
+	const struct config *c = self.config;
+	struct registry *registry = self.api.registry;
+
+	self.api = (struct api){.query = pg_port(self.pg),
+	    .log = log_writer_port(self.log_writer),
+	    .hot = hot_port(self.hot),
+	    .offload = {.run = edge_offload},
+	    .clocks = {utc_us, monotonic_us},
+	    .registry = registry,
+	    .last_seen = shared->last_seen,
+	    .registry_refresh = refresh,
+	    .dependencies = dependencies,
+	    .metrics = write_metrics,
+	    .draining = edge_draining,
+	    .jwt_secret = c->jwt_secret,
+	    .jwt_kid = c->jwt_kid,
+	    .jwt_issuer = c->jwt_issuer,
+	    .jwt_audience = c->jwt_audience,
+	    .token_life_s = (int)c->token_life_s,
+	    .batch_max = (size_t)c->batch_max,
+	    .future_us = c->future_s * US_PER_SECOND,
+	    .oldest_us = instant_from_civil(1970, 1, 1, 0),
+	    .cors_origin = c->cors_origin[0] != '\0' ? c->cors_origin : NULL};
+}
+
+static enum err
+open_loop(struct err_info *info)
+{
+	struct cycle_config cc = {.loop = self.loop,
+	    .offload = {.run = edge_offload},
+	    .database_url = self.config->database_url,
+	    .period_ms = (unsigned)self.config->loop_period_ms,
+	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms};
+
+	if ((self.cycle = cycle_new(&cc)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "loop"));
+	cycle_start(self.cycle);
+	return (ERR_OK);
+}
+
+enum err
+worker_start(
+    const struct config *config, const struct shared *shared, size_t number)
+{
+	struct err_info info = {0};
+
+	metric_count(COUNTER_WORKER_STARTS, 1);
+	self.config = config;
+	self.loop = edge_loop();
+	if ((self.api.registry = registry_new()) == NULL)
+		err_set(&info, ERR_NO_MEMORY, NULL, "registry");
+	else if (open_database(shared, number, &info) == ERR_OK &&
+	    open_redis(shared, &info) == ERR_OK &&
+	    open_writer(number, &info) == ERR_OK) {
+		fill_api(shared);
+		if (number == LEADER_WORKER)
+			open_loop(&info);
+	}
+	if (info.code != ERR_OK)
+		log_event(LOG_LEVEL_ERROR, "worker_failed", "worker", LOG_INT,
+		    (int64_t)number, "detail", LOG_STR, info.detail, NULL);
+	else
+		log_event(LOG_LEVEL_INFO, "worker_started", "worker", LOG_INT,
+		    (int64_t)number, NULL);
+	return (info.code);
+}
+
+/* A worker that has just started knows no node yet; what comes in waits for
+ * the first load rather than being told that its node does not exist. */
+static void
+parked_go(void *arg)
+{
+	struct exchange **parked = arg;
+
+	if (*parked != NULL) {
+		(*parked)->on_gone = NULL;
+		(*parked)->user = NULL;
+		api_dispatch(&self.api, *parked);
+	}
+	free(parked);
+}
+
+static void
+parked_gone(struct exchange *x)
+{
+	*(struct exchange **)x->user = NULL;
+}
+
+static bool
+needs_registry(const struct exchange *x)
+{
+	return (strncmp(x->path, "/api/", 5) == 0);
+}
+
+void
+worker_handle(struct exchange *x)
+{
+	struct exchange **parked;
+
+	if (loader_loaded(self.loader) || !needs_registry(x) ||
+	    (parked = malloc(sizeof(*parked))) == NULL) {
+		api_dispatch(&self.api, x);
+		return;
+	}
+	*parked = x;
+	x->user = parked;
+	x->on_gone = parked_gone;
+	if (loader_refresh(self.loader, parked_go, parked) != ERR_OK)
+		parked_go(parked);
+}
+
+bool
+worker_idle(void)
+{
+	return (log_writer_queued(self.log_writer) == 0);
+}
+
+void
+worker_stop_loop(void)
+{
+	if (self.cycle != NULL &&
+	    !cycle_stop(self.cycle, (unsigned)self.config->drain_ms / 4))
+		log_event(LOG_LEVEL_ERROR, "cycle_not_stopped", NULL);
+}
+
+void
+worker_stop(void)
+{
+	probe_free(self.probe);
+	loader_free(self.loader);
+	hot_free(self.hot);
+	redis_free(self.redis);
+	pg_free(self.pg);
+	log_writer_free(self.log_writer);
+	registry_free(self.api.registry);
+	log_event(LOG_LEVEL_INFO, "worker_stopped", NULL);
+}

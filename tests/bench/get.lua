@@ -1,0 +1,21 @@
+-- wrk: GET with a bearer token (first argument), or POST of a body of the
+-- size of one reading (second argument "post").
+function init(args)
+	if args[1] and args[1] ~= "" then
+		wrk.headers["Authorization"] = "Bearer " .. args[1]
+	end
+	if args[2] == "post" then
+		wrk.method = "POST"
+		wrk.headers["Content-Type"] = "application/json"
+		wrk.body = '{"node":"BENCH-1","metric":"pressure",' ..
+		    '"ts":"2026-01-01T00:00:00.000000Z","value":31.20}'
+	end
+end
+
+function done(summary, latency, _)
+	io.write(string.format("RESULT %.1f %.3f %.3f %d\n",
+	    summary.requests / summary.duration * 1e6,
+	    latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+	    summary.errors.status + summary.errors.timeout +
+	    summary.errors.connect + summary.errors.read))
+end
