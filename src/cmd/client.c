@@ -221,6 +221,9 @@ client_segment(char *buf, size_t size, const char *s)
 				    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
 	size_t n = strlen(buf);
 
+	if (n + 2 > size)
+		return (false);
+	buf[n++] = '/';
 	for (; *s != '\0'; s++) {
 		if (n + 4 > size)
 			return (false);

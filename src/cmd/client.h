@@ -43,7 +43,7 @@ bool client_transient(const struct client_reply *);
 /* One line of why it failed: the problem's detail, or the error. */
 const char *client_reason(const struct client_reply *, char *buf, size_t);
 
-/* Appends the percent-encoded path segment; false if it does not fit. */
-bool client_segment(char *buf, size_t size, const char *segment);
+/* Appends '/' and the percent-encoded segment; false if it does not fit. */
+bool client_segment(char *path, size_t size, const char *segment);
 
 #endif
