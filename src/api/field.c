@@ -1,3 +1,5 @@
+#include <jansson.h>
+
 #include "api/field.h"
 
 #include "core/instant.h"

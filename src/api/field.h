@@ -13,7 +13,7 @@
 #include "api/route.h"
 #include "core/err.h"
 
-#include <jansson.h>
+struct json_t; /* jansson; not included, see core/text.h */
 
 #define FIELD_STRING_MAX  200
 #define FIELD_ARRAY_MAX	  100
@@ -22,8 +22,8 @@
 /* The row of that name, NULL if the table (may be NULL) has none. */
 const struct field *field_find(const struct field *table, const char *name);
 /* `body` must be an object that fits the table. */
-enum err
-field_check(const struct field *table, const json_t *body, struct err_info *);
+enum err field_check(
+    const struct field *table, const struct json_t *body, struct err_info *);
 /* One query parameter as text, already percent-decoded. */
 enum err
 field_check_text(const struct field *, const char *value, struct err_info *);

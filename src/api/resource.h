@@ -13,18 +13,18 @@
 #include "api/request.h"
 #include "core/query.h"
 
-#define RESOURCE_PARAMS        8
+#define RESOURCE_PARAMS	       8
 #define RESOURCE_LIMIT_DEFAULT "100"
 
 enum source_kind {
 	SOURCE_END,
-	SOURCE_PATH, /* path parameter */
-	SOURCE_PATH_ID, /* the same; 404 unless it is a positive number */
-	SOURCE_QUERY, /* query parameter, NULL if absent */
-	SOURCE_LIMIT, /* query parameter "limit" or the default */
-	SOURCE_BODY, /* the whole checked body as jsonb */
+	SOURCE_PATH,	  /* path parameter */
+	SOURCE_PATH_ID,	  /* the same; 404 unless it is a positive number */
+	SOURCE_QUERY,	  /* query parameter, NULL if absent */
+	SOURCE_LIMIT,	  /* query parameter "limit" or the default */
+	SOURCE_BODY,	  /* the whole checked body as jsonb */
 	SOURCE_PRINCIPAL, /* who asks, from the verified token */
-	SOURCE_IF_MATCH, /* header, NULL if absent */
+	SOURCE_IF_MATCH,  /* header, NULL if absent */
 	SOURCE_CONSTANT,
 };
 
@@ -36,7 +36,7 @@ struct source {
 struct resource {
 	enum statement statement;
 	int ok_status;
-	const char *what; /* "node", for the 404 */
+	const char *what;			   /* "node", for the 404 */
 	struct source params[RESOURCE_PARAMS + 1]; /* $1, $2, … SOURCE_END */
 };
 

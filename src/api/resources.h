@@ -30,9 +30,8 @@ extern const struct resource resource_nodes_list, resource_nodes_create,
 extern const struct field query_anomalies[], query_plans[];
 extern const struct field body_template[], body_template_change[], body_ack[],
     body_approve[], body_reject[];
-extern const struct resource resource_templates_list,
-    resource_templates_create, resource_templates_get,
-    resource_templates_change, resource_anomalies_list,
+extern const struct resource resource_templates_list, resource_templates_create,
+    resource_templates_get, resource_templates_change, resource_anomalies_list,
     resource_anomalies_get, resource_anomalies_ack, resource_plans_list,
     resource_plans_get, resource_plans_approve, resource_plans_reject,
     resource_loop_get, resource_loop_pause, resource_loop_resume;
