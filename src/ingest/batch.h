@@ -55,10 +55,12 @@ struct batch {
 
 enum err batch_decode(struct batch *, const struct batch_input *,
     struct arena *, struct err_info *);
-/* Sets aside what the body itself has twice, and tells surely new readings
- * from those to be looked up. Call once, last_seen learns from it. */
-enum err batch_split(struct batch *, struct last_seen *, struct err_info *);
+/* Tells surely new readings from those to be looked up. Call once, last_seen
+ * learns from it. */
+void batch_split(struct batch *, struct last_seen *);
+/* The reading of lookup[i] is stored, with this value. */
 void batch_stored(struct batch *, size_t i, double value);
+/* Also sets aside what the body itself has twice: the first one stays. */
 enum err batch_settle(struct batch *, struct err_info *);
 /* {"accepted","duplicates","rejected","items":[{"index","status",...}]} */
 void batch_write(const struct batch *, struct text *);

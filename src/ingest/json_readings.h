@@ -50,7 +50,8 @@ enum { JSON_NODE, JSON_METRIC, JSON_TS, JSON_VALUE, JSON_UNIT, JSON_MEMBERS };
 struct json_readings {
 	const char *start, *p, *end;
 	size_t max, count;
-	bool list, done;
+	bool list; /* {"readings": [...]} */
+	bool done;
 	struct err_info *info;
 	/* Unescaped texts, one place per member, then names. */
 	char scratch[JSON_MEMBERS + 2][JSON_STRING_MAX + 1];

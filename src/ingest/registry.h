@@ -36,7 +36,7 @@ struct node_entry {
 	const char *zone;	   /* "" if none */
 	bool retired;
 	int64_t change;
-	struct series_entry *series; /* the first; then next_of_node */
+	struct series_entry *series, **series_end; /* next_of_node */
 	struct node_entry *next, *next_of_zone, **prev_of_zone;
 };
 

@@ -1,0 +1,168 @@
+#include "ingest/normalise.h"
+#include "core/instant.h"
+#include "core/quantity.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define QUOTE_MAX 64 /* bytes of a sender's text that a detail repeats */
+
+#define X(code, word, sentence) word,
+static const char *const words[] = {REJECT_TABLE(X)};
+#undef X
+#define X(code, word, sentence) sentence,
+static const char *const sentences[] = {REJECT_TABLE(X)};
+#undef X
+
+const char *
+reject_word(enum reject r)
+{
+	return (words[r]);
+}
+
+const char *
+reject_sentence(enum reject r)
+{
+	return (sentences[r]);
+}
+
+static int
+quoted(const struct span *s)
+{
+	return ((int)(s->len < QUOTE_MAX ? s->len : QUOTE_MAX));
+}
+
+static enum reject
+faulty(const struct json_reading *in, char *detail)
+{
+	static const char *const formats[] = {
+	    [JSON_FAULT_NOT_OBJECT] = "a reading must be an object%.*s",
+	    [JSON_FAULT_MISSING] = "\"%.*s\" is missing",
+	    [JSON_FAULT_UNKNOWN] = "unknown member \"%.*s\"",
+	    [JSON_FAULT_NOT_STRING] = "\"%.*s\" must be a string",
+	    [JSON_FAULT_NOT_NUMBER] = "\"%.*s\" must be a number",
+	    [JSON_FAULT_TS_NUMBER] = "\"%.*s\" must be RFC 3339 text, not a "
+				     "number",
+	    [JSON_FAULT_TOO_LONG] = "\"%.*s\" is too long",
+	};
+
+	/* One of the constants above. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	(void)snprintf(detail, NORMALISE_DETAIL, formats[in->fault],
+	    quoted(&in->member), in->member.s);
+#pragma GCC diagnostic pop
+	return (in->fault == JSON_FAULT_TS_NUMBER ? REJECT_BAD_TIMESTAMP
+						  : REJECT_BAD_ITEM);
+}
+
+static enum reject
+bad_time(const struct span *ts, char *detail)
+{
+	(void)snprintf(detail, NORMALISE_DETAIL,
+	    "\"%.*s\" is not an RFC 3339 time such as 2026-11-20T09:27:04Z",
+	    quoted(ts), ts->s);
+	return (REJECT_BAD_TIMESTAMP);
+}
+
+static enum reject
+judge_time(const struct ingest_limits *l, struct reading *r, char *detail)
+{
+	char limit[INSTANT_TEXT];
+
+	if (r->t_us > l->now_us + l->future_us) {
+		instant_format(l->now_us, limit);
+		(void)snprintf(detail, NORMALISE_DETAIL,
+		    "more than %lld s ahead of the server's clock, %s",
+		    (long long)(l->future_us / US_PER_SECOND), limit);
+		return (REJECT_FUTURE);
+	}
+	if (r->t_us < l->oldest_us) {
+		instant_format(l->oldest_us, limit);
+		(void)snprintf(detail, NORMALISE_DETAIL,
+		    "before the oldest time that is kept, %s", limit);
+		return (REJECT_TOO_OLD);
+	}
+	r->quality = r->t_us > l->now_us ? QUALITY_CLOCK_AHEAD : QUALITY_GOOD;
+	return (REJECT_NONE);
+}
+
+static enum reject
+convert(const struct json_reading *in, const struct series_entry *s,
+    double *ret, char *detail)
+{
+	const struct unit *u;
+
+	if (in->unit.s == NULL) {
+		*ret = in->value * s->factor + s->offset;
+		return (REJECT_NONE);
+	}
+	u = unit_find(in->unit.s, in->unit.len);
+	if (u == NULL || !unit_converts(u, s->canonical)) {
+		(void)snprintf(detail, NORMALISE_DETAIL,
+		    "\"%.*s\" is not a unit that converts to %s",
+		    quoted(&in->unit), in->unit.s, s->canonical);
+		return (REJECT_BAD_UNIT);
+	}
+	*ret = unit_to_canonical(u, in->value);
+	return (REJECT_NONE);
+}
+
+static enum reject
+judge_value(const struct series_entry *s, double v, char *detail)
+{
+	if (!isfinite(v)) {
+		(void)snprintf(detail, NORMALISE_DETAIL, "%s",
+		    reject_sentence(REJECT_NOT_FINITE));
+		return (REJECT_NOT_FINITE);
+	}
+	if (v < s->low || v > s->high) {
+		(void)snprintf(detail, NORMALISE_DETAIL,
+		    "%.9g %s is not between %.9g and %.9g %s", v, s->canonical,
+		    s->low, s->high, s->canonical);
+		return (REJECT_OUT_OF_RANGE);
+	}
+	return (REJECT_NONE);
+}
+
+static enum reject
+find(const struct json_reading *in, const struct registry *reg,
+    const struct series_entry **ret, char *detail)
+{
+	const struct series_entry *s = registry_series(
+	    reg, in->node.s, in->node.len, in->metric.s, in->metric.len);
+
+	if (s != NULL && !series_retired(s)) {
+		*ret = s;
+		return (REJECT_NONE);
+	}
+	(void)snprintf(detail, NORMALISE_DETAIL, "%.*s/%.*s %s",
+	    quoted(&in->node), in->node.s, quoted(&in->metric), in->metric.s,
+	    s == NULL ? "is not a series" : "is retired");
+	return (s == NULL ? REJECT_UNKNOWN_SERIES : REJECT_RETIRED);
+}
+
+enum reject
+normalise(const struct json_reading *in, const struct registry *reg,
+    const struct ingest_limits *limits, struct reading *ret,
+    char detail[static NORMALISE_DETAIL])
+{
+	struct reading out = {.received_us = limits->now_us};
+	const struct series_entry *s;
+	enum reject why;
+
+	if (in->fault != JSON_FAULT_NONE)
+		return (faulty(in, detail));
+	if ((why = find(in, reg, &s, detail)) != REJECT_NONE)
+		return (why);
+	if (!instant_parse(in->ts.s, in->ts.len, &out.t_us))
+		return (bad_time(&in->ts, detail));
+	if ((why = convert(in, s, &out.value, detail)) != REJECT_NONE ||
+	    (why = judge_value(s, out.value, detail)) != REJECT_NONE ||
+	    (why = judge_time(limits, &out, detail)) != REJECT_NONE)
+		return (why);
+	out.series = s->id;
+	*ret = out;
+	return (REJECT_NONE);
+}
