@@ -114,6 +114,7 @@ struct plan {
 	enum direction effect_direction;
 	double effect_least;
 	int64_t effect_window_us;
+	bool anomaly_cleared; /* plans_in: its anomaly is no longer open */
 	const char *reasons; /* JSON: templates that fit and did not */
 	int64_t knowledge_version;
 };

@@ -1,0 +1,40 @@
+/*
+ * analyze: judges new readings in the order of their event time and opens or
+ * clears anomalies, each with the id of its rule and its evidence.
+ *
+ * Runs on: C, pure but for decisions.anomaly_raise and _clear and the
+ * notifier. Frees: nothing; evidence lives in the arena. Units: canonical.
+ * Errors: those of the ports, ERR_NO_MEMORY.
+ *
+ * Rule ids: "threshold:ID", "rate", "flatline", "silence", "outlier".
+ * A reading not newer than the last judged one is stored and not judged. The
+ * wall clock is used for silence alone, so history is judged like live data.
+ */
+#ifndef PENSTOCK_MAPE_ANALYZE_H
+#define PENSTOCK_MAPE_ANALYZE_H
+
+#include "core/ports.h"
+#include "domain/reading.h"
+#include "domain/series_state.h"
+
+struct analysis {
+	const struct ports *ports;
+	struct arena *arena;
+	int64_t now_us;
+	int64_t knowledge_version;
+	int64_t raised, cleared; /* counted as it goes */
+	struct err_info *info;
+};
+
+/* `s` NULL: the series is retired; its state only moves on. Readings rise
+ * strictly in time. */
+enum err analyze_readings(struct analysis *, const struct series *s,
+    struct series_state *, const struct reading *, size_t n);
+/*
+ * What needs no reading: silence, and conditions whose rule was taken away
+ * while they were open. *ret_changed: the state has to be saved.
+ */
+enum err analyze_sweep(struct analysis *, const struct series *s,
+    struct series_state *, bool *ret_changed);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * loop: one cycle of Monitor, Analyze, Plan and Execute over the ports.
+ *
+ * Runs on: C, one thread at a time per context. Frees: loop_done().
+ * Errors: those of the ports. After any error everything that was not
+ * committed is rolled back, the context has forgotten what it kept, and the
+ * next cycle starts from what is stored.
+ *
+ * A cycle is one unit of work for Monitor, Analyze and Plan, then small ones
+ * for Execute and Verify. Paused: no Plan, no Execute and no Verify; Monitor
+ * and Analyze never stop. The context keeps the knowledge snapshot and the
+ * detectors' states between cycles; it is right with neither.
+ */
+#ifndef PENSTOCK_MAPE_LOOP_H
+#define PENSTOCK_MAPE_LOOP_H
+
+#include "core/arena.h"
+#include "core/ports.h"
+#include "domain/series_state.h"
+
+/* Readings taken per cycle; halved for a while when memory runs out. */
+#define LOOP_READINGS_MAX 500000
+#define LOOP_ARENA_MAX	  ((size_t)512 << 20)
+
+struct loop_ctx {
+	struct arena cycle;   /* emptied each cycle */
+	struct arena lasting; /* the knowledge snapshot */
+	bool have_knowledge;
+	struct knowledge knowledge;
+	struct series_state *states; /* by series id */
+	size_t nstates;
+	size_t take_max;
+};
+
+enum loop_phase {
+	LOOP_MONITOR,
+	LOOP_ANALYZE,
+	LOOP_PLAN,
+	LOOP_EXECUTE, /* Verify included */
+	LOOP_PHASE_COUNT
+};
+
+struct loop_figures {
+	bool more; /* the log held more: run again at once */
+	bool paused;
+	const char *system_state; /* "normal", "alert", "emergency" */
+	int64_t merged, duplicates, late;
+	int64_t raised, cleared, proposed;
+	int64_t sent, done, failed; /* command attempts and their ends */
+	int64_t verified;
+	int64_t open[3]; /* anomalies by severity */
+	int64_t phase_us[LOOP_PHASE_COUNT];
+	size_t memory; /* bytes of the cycle's arena */
+};
+
+void loop_init(struct loop_ctx *);
+void loop_done(struct loop_ctx *);
+/* Drops all that was kept between cycles. loop_cycle() does so itself when
+ * it fails; for a caller that lost its connection or its lock. */
+void loop_forget(struct loop_ctx *);
+/* ret is filled as far as the cycle came, also on errors. */
+enum err loop_cycle(struct loop_ctx *, const struct ports *,
+    struct loop_figures *ret, struct err_info *);
+
+#endif
