@@ -7,6 +7,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 STATE=${PENSTOCK_STATE:-$ROOT/var}
 case $STATE in /*) ;; *) STATE=$PWD/$STATE ;; esac
 PORT=${PENSTOCK_PORT:-8443}
+# shellcheck disable=SC2034 # read by scripts/run
 GATEWAY_PORT=${PENSTOCK_GATEWAY_PORT:-$((PORT + 1))}
 BUILD=${PENSTOCK_BUILD:-$ROOT/build}
 URL=https://127.0.0.1:$PORT
