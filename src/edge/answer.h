@@ -1,0 +1,31 @@
+/*
+ * answer: the head of a response (RFC 9112 section 4), in one buffer.
+ *
+ * Runs on: C. Frees: nothing. Errors: 0 if it does not fit or a header holds
+ * what would split the response.
+ */
+#ifndef PENSTOCK_EDGE_ANSWER_H
+#define PENSTOCK_EDGE_ANSWER_H
+
+#include "core/exchange.h"
+
+#include <time.h>
+
+#define ANSWER_HEAD_MAX 8192
+
+struct answer {
+	int status;
+	const struct header *headers;
+	size_t nheaders;
+	size_t body_len;
+	const char *request_id;
+	bool close;
+	bool keep_old; /* an HTTP/1.0 client that asked to stay */
+	time_t now;
+};
+
+/* False for 1xx, 204 and 304 (RFC 9110 section 6.4.1). */
+bool answer_has_body(int status);
+size_t answer_head(char *buf, size_t size, const struct answer *);
+
+#endif

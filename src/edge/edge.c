@@ -1,0 +1,212 @@
+#include "edge/internal.h"
+#include "edge/tls.h"
+
+#include "core/log.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <kore/kore.h>
+#include <kore/tasks.h>
+
+#define TICK_MS	   500
+#define DRAIN_STEP 20  /* ms */
+#define SPARE_FDS  256 /* database, cache, gateways, files */
+#define FULL_ROOM  64  /* accepted and closed at once, see below */
+
+static struct edge_config config;
+static pid_t parent_pid;
+static atomic_bool *stopping; /* shared by all workers */
+static volatile sig_atomic_t reload_asked;
+static bool torn_down;
+
+/* Piped stdout is block-buffered: lines would be lost or doubled by fork. */
+__attribute__((constructor)) static void
+line_buffer(void)
+{
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void
+set_defaults(void)
+{
+	if (config.header_max == 0)
+		config.header_max = 8192;
+	if (config.header_max > EDGE_HEADER_MAX)
+		config.header_max = EDGE_HEADER_MAX;
+	if (config.body_max == 0)
+		config.body_max = (size_t)8 << 20;
+	if (config.headers_max == 0 || config.headers_max > EDGE_HEADERS_MAX)
+		config.headers_max = EDGE_HEADERS_MAX;
+	if (config.keepalive_s == 0)
+		config.keepalive_s = 60;
+	if (config.header_timeout_s == 0)
+		config.header_timeout_s = 10;
+	if (config.body_timeout_s == 0)
+		config.body_timeout_s = 60;
+	if (config.drain_ms == 0)
+		config.drain_ms = 8000;
+}
+
+static void
+set_kore(void)
+{
+	worker_count = (u_int8_t)config.workers;
+	worker_max_connections = config.connections_max;
+	/* A lone worker keeps the accept lock, and beyond Kore's limit it
+	 * would spin on the listener; so we close what is too much. */
+	if (config.workers == 1)
+		worker_max_connections += FULL_ROOM;
+	worker_rlimit_nofiles = worker_max_connections + SPARE_FDS;
+	worker_accept_threshold = 1; /* else one worker takes them all */
+	worker_set_affinity = 0;     /* threads would inherit the one core */
+	kore_task_threads = EDGE_THREADS;
+}
+
+/* Kore unloads the module before a worker exits, threads or not. */
+static void
+stay_loaded(void)
+{
+	Dl_info self;
+
+	if (dladdr(&config, &self) == 0 ||
+	    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) ==
+		NULL)
+		fatal("cannot pin the module: %s", dlerror());
+}
+
+void
+edge_parent(const struct edge_config *given)
+{
+	struct err_info info = {.code = ERR_OK};
+	struct kore_server *server;
+	char port[8];
+
+	config = *given;
+	set_defaults();
+	set_kore();
+	stay_loaded();
+	parent_pid = getpid();
+	stopping = mmap(NULL, sizeof(*stopping), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (stopping == MAP_FAILED)
+		fatal("mmap: %s", errno_s);
+	if (tls_open(config.cert_path, config.key_path, &info) != ERR_OK)
+		fatal("%s", info.detail);
+	/* TLS is ours: to Kore it is a plain server without domains. */
+	server = kore_server_create("penstock");
+	server->tls = 0;
+	(void)snprintf(port, sizeof(port), "%u", (unsigned)config.port);
+	if (!kore_server_bind(server, config.host, port, "edge_accept"))
+		fatal("cannot listen on %s:%s", config.host, port);
+	/* Kore would unload this module under our feet. */
+	(void)signal(SIGHUP, SIG_IGN);
+}
+
+static void
+on_usr1(int sig)
+{
+	(void)sig;
+	reload_asked = 1;
+}
+
+static void
+reload(void)
+{
+	struct err_info info = {.code = ERR_OK};
+
+	if (tls_open(config.cert_path, config.key_path, &info) == ERR_OK)
+		log_event(LOG_LEVEL_INFO, "tls_loaded", "worker", LOG_INT,
+		    (int64_t)worker->id, NULL);
+	else
+		log_event(LOG_LEVEL_ERROR, "tls_kept", "worker", LOG_INT,
+		    (int64_t)worker->id, "reason", LOG_STR, info.detail, NULL);
+}
+
+static void
+on_tick(void *arg, u_int64_t now)
+{
+	(void)arg;
+	(void)now;
+	if (reload_asked) {
+		reload_asked = 0;
+		reload();
+	}
+	conn_tick();
+	loop_bury();
+}
+
+/* A worker that exits with 0 is never replaced and keeps the accept lock. */
+static void
+on_exit_too_early(void)
+{
+	if (torn_down)
+		return;
+	(void)fflush(NULL);
+	_exit(EXIT_FAILURE);
+}
+
+static void
+set_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
+
+	(void)sigfillset(&sa.sa_mask);
+	(void)sigaction(SIGUSR1, &sa, NULL);
+	(void)signal(SIGHUP, SIG_IGN);
+}
+
+void
+edge_worker(void (*handle)(struct exchange *))
+{
+	/* Kore's workers outlive a killed parent. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
+		fatal("prctl: %s", errno_s);
+	if (getppid() != parent_pid)
+		_exit(EXIT_FAILURE);
+	(void)atexit(on_exit_too_early);
+	set_signals();
+	/* The parent's certificate may be an old one by now. */
+	if (worker->restarted)
+		reload();
+	conn_open(&config, handle);
+	(void)kore_timer_add(on_tick, TICK_MS, NULL, 0);
+}
+
+bool
+edge_draining(void)
+{
+	return (stopping != NULL && atomic_load(stopping));
+}
+
+void
+edge_teardown(bool (*idle)(void))
+{
+	u_int64_t now = kore_time_ms(), end = now + config.drain_ms;
+	unsigned active;
+
+	atomic_store(stopping, true);
+	if (worker->has_lock)
+		kore_platform_disable_accept();
+	conn_drain();
+	while (((active = conn_active()) > 0 || edge_offload_pending() > 0 ||
+		   (idle != NULL && !idle())) &&
+	    now < end) {
+		kore_platform_event_wait(DRAIN_STEP);
+		now = kore_time_ms();
+		kore_timer_run(now);
+		kore_connection_prune(KORE_CONNECTION_PRUNE_DISCONNECT);
+	}
+	if (active > 0)
+		log_event(LOG_LEVEL_WARN, "drain_cut", "worker", LOG_INT,
+		    (int64_t)worker->id, "requests", LOG_INT, (int64_t)active,
+		    NULL);
+	conn_close_all();
+	torn_down = true;
+}

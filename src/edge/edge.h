@@ -1,0 +1,72 @@
+/*
+ * edge: HTTPS from the network to `struct exchange`, on Kore. The one place
+ * that knows Kore's weak spots. Of Kore it uses processes, listener, epoll,
+ * timers and task threads; TLS and HTTP/1.1 are our own: two parsers behind
+ * one another may disagree, one cannot.
+ *
+ * Runs on: L, except edge_parent (parent process) and edge_draining (C).
+ * Frees: nothing; all state lives as long as the process. Units: in the
+ * names. Errors: edge_parent ends the process with a message; protocol
+ * errors are answered as problems (RFC 9457) and never reach the handler.
+ */
+#ifndef PENSTOCK_EDGE_EDGE_H
+#define PENSTOCK_EDGE_EDGE_H
+
+#include "core/err.h"
+#include "core/exchange.h"
+#include "core/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EDGE_HEADERS_MAX   64
+#define EDGE_HEADER_MAX	   16384
+#define EDGE_TARGET_MAX	   2048
+#define EDGE_OFFLOAD_QUEUE 16 /* jobs that may wait for a thread */
+#define EDGE_THREADS	   4
+
+/* Hooks that Kore finds by name must survive -fvisibility=hidden. */
+#define EDGE_EXPORT __attribute__((visibility("default")))
+
+struct edge_config {
+	const char *host; /* address */
+	uint16_t port;
+	unsigned workers;
+	unsigned connections_max;	  /* per worker */
+	const char *cert_path, *key_path; /* PEM; read again on SIGUSR1 */
+	size_t header_max;	   /* bytes, request line included; 0: 8192 */
+	size_t body_max;	   /* bytes; 0: 8 MiB */
+	unsigned headers_max;	   /* fields; 0: EDGE_HEADERS_MAX */
+	unsigned keepalive_s;	   /* 0: 60 */
+	unsigned header_timeout_s; /* 0: 10 */
+	unsigned body_timeout_s;   /* 0: 60 */
+	unsigned drain_ms;	   /* 0: 8000 */
+};
+
+/* Call in kore_parent_configure. Strings must outlive the process. */
+void edge_parent(const struct edge_config *);
+/* Call first in kore_worker_configure: `handle` gets every good request. */
+void edge_worker(void (*handle)(struct exchange *));
+/*
+ * Call first in kore_worker_teardown. Returns when no request is in flight
+ * and idle() (may be NULL) says so too, at the latest after drain_ms; then
+ * all connections are closed and no callback of edge's will run.
+ */
+void edge_teardown(bool (*idle)(void));
+/* True in every worker as soon as one of them has begun to stop. */
+bool edge_draining(void);
+
+struct loop *edge_loop(void);
+
+/*
+ * Runs work(arg) on a Kore task thread, then done(arg) on the loop. ERR_BUSY
+ * if EDGE_OFFLOAD_QUEUE jobs wait already; then neither is called. `self` is
+ * ignored (it fits api.h's offload port).
+ */
+enum err
+edge_offload(void *self, void (*work)(void *), void (*done)(void *), void *arg);
+/* Jobs waiting, running or not yet reported done. */
+unsigned edge_offload_pending(void);
+
+#endif

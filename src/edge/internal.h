@@ -1,0 +1,27 @@
+/*
+ * internal: what the files of src/edge share among themselves.
+ *
+ * Runs on: L. Nobody outside src/edge includes it.
+ */
+#ifndef PENSTOCK_EDGE_INTERNAL_H
+#define PENSTOCK_EDGE_INTERNAL_H
+
+#include "edge/edge.h"
+
+int64_t edge_monotonic_us(void);
+
+/* Frees what was unwatched; never call it from inside an event. */
+void loop_bury(void);
+
+/* conn: connections, from accept to close. */
+void conn_open(const struct edge_config *, void (*handle)(struct exchange *));
+/* Deadlines and burials; call every half second or so. */
+void conn_tick(void);
+/* Closes what is idle; every answer from now on closes its connection. */
+void conn_drain(void);
+/* Connections with a request begun and not fully answered. */
+unsigned conn_active(void);
+/* Calls on_gone where a request is in flight. */
+void conn_close_all(void);
+
+#endif

@@ -1,0 +1,201 @@
+/*
+ * A module with nothing behind the edge: tests and the bench's yardstick.
+ *
+ *	GET  /health      200 {"status":"alive"}
+ *	GET  /empty       200, the same every time
+ *	any  /echo        the body, and what the handler saw in headers
+ *	GET  /slow?MS     after that time, over the loop
+ *	GET  /work?MS     after that time, on a thread
+ *	GET  /big?BYTES   that many letters
+ *	GET  /status?N    that status with a short body
+ *	GET  /gone        how many clients left while they were waited for
+ *	POST anything     200 and the length of the body
+ */
+#include "core/err.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "core/problem.h"
+#include "edge/edge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+EDGE_EXPORT void kore_parent_configure(int, char **);
+EDGE_EXPORT void kore_worker_configure(void);
+EDGE_EXPORT void kore_worker_teardown(void);
+
+static unsigned long gone; /* of this worker */
+
+static void
+reply(struct exchange *x, int status, const char *body, size_t len)
+{
+	struct header h = {"Content-Type", "application/json"};
+
+	exchange_reply(x, status, &h, 1, body, len);
+}
+
+struct wait {
+	struct exchange *x; /* NULL: the client left */
+	struct loop_timer *timer;
+	useconds_t us;
+};
+
+static void
+wait_gone(struct exchange *x)
+{
+	struct wait *w = x->user;
+
+	gone++;
+	if (w->timer != NULL) {
+		struct loop *loop = edge_loop();
+
+		loop->ops->cancel(loop, w->timer);
+		free(w);
+	} else
+		w->x = NULL;
+}
+
+static void
+wait_done(void *arg)
+{
+	struct wait *w = arg;
+
+	if (w->x != NULL)
+		reply(w->x, 200, "\"done\"", 6);
+	free(w);
+}
+
+static void
+wait_work(void *arg)
+{
+	(void)usleep(((struct wait *)arg)->us);
+}
+
+static void
+handle_wait(struct exchange *x, bool thread)
+{
+	unsigned ms = (unsigned)strtoul(x->query, NULL, 10);
+	struct loop *loop = edge_loop();
+	struct wait *w = calloc(1, sizeof(*w));
+
+	w->x = x;
+	w->us = ms * 1000;
+	x->user = w;
+	x->on_gone = wait_gone;
+	if (!thread)
+		w->timer = loop->ops->after(loop, ms, wait_done, w);
+	else if (edge_offload(NULL, wait_work, wait_done, w) != ERR_OK) {
+		free(w);
+		reply(x, 503, "\"busy\"", 6);
+	}
+}
+
+static void
+handle_big(struct exchange *x)
+{
+	size_t n = strtoul(x->query, NULL, 10);
+	char *body = malloc(n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		body[i] = (char)('a' + i % 26);
+	reply(x, 200, body, n);
+	free(body);
+}
+
+static void
+handle_echo(struct exchange *x)
+{
+	const char *seen = exchange_header(x, "X-Probe");
+	struct header h[] = {
+	    {"Content-Type", "application/octet-stream"},
+	    {"X-Method", method_name(x->method)},
+	    {"X-Path", x->path},
+	    {"X-Query", x->query},
+	    {"X-Peer", x->peer},
+	    {"X-Seen", seen == NULL ? "-" : seen},
+	};
+
+	exchange_reply(x, 200, h, sizeof(h) / sizeof(*h), x->body, x->body_len);
+}
+
+static void
+handle(struct exchange *x)
+{
+	char text[64];
+	int n;
+
+	if (strcmp(x->path, "/empty") == 0)
+		reply(x, 200, "{}", 2);
+	else if (strcmp(x->path, "/health") == 0)
+		reply(x, 200, "{\"status\":\"alive\"}", 18);
+	else if (strcmp(x->path, "/echo") == 0)
+		handle_echo(x);
+	else if (strcmp(x->path, "/slow") == 0)
+		handle_wait(x, false);
+	else if (strcmp(x->path, "/work") == 0)
+		handle_wait(x, true);
+	else if (strcmp(x->path, "/big") == 0)
+		handle_big(x);
+	else if (strcmp(x->path, "/status") == 0)
+		reply(x, (int)strtol(x->query, NULL, 10), "{}", 2);
+	else {
+		n = snprintf(text, sizeof(text), "%lu",
+		    strcmp(x->path, "/gone") == 0 ? gone : x->body_len);
+		reply(x, 200, text, (size_t)n);
+	}
+}
+
+static void
+to_stdout(enum log_level level, const char *line, size_t len)
+{
+	(void)level;
+	(void)!write(STDOUT_FILENO, line, len);
+}
+
+static unsigned
+number(const char *name, unsigned fallback)
+{
+	const char *s = getenv(name);
+
+	return (s == NULL ? fallback : (unsigned)strtoul(s, NULL, 10));
+}
+
+void
+kore_parent_configure(int argc, char **argv)
+{
+	struct edge_config c = {
+	    .host = "127.0.0.1",
+	    .port = (uint16_t)number("PROBE_PORT", 18100),
+	    .workers = number("PROBE_WORKERS", 1),
+	    .connections_max = number("PROBE_CONNECTIONS", 512),
+	    .cert_path = getenv("PROBE_CERT"),
+	    .key_path = getenv("PROBE_KEY"),
+	    .body_max = number("PROBE_BODY_MAX", 0),
+	    .keepalive_s = number("PROBE_KEEPALIVE", 0),
+	    .header_timeout_s = number("PROBE_HEADER_TIMEOUT", 0),
+	    .body_timeout_s = number("PROBE_BODY_TIMEOUT", 0),
+	    .drain_ms = number("PROBE_DRAIN", 0),
+	};
+
+	(void)argc;
+	(void)argv;
+	log_open(to_stdout, LOG_LEVEL_INFO);
+	metrics_open(mmap(NULL, metrics_size(), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	edge_parent(&c);
+}
+
+void
+kore_worker_configure(void)
+{
+	edge_worker(handle);
+}
+
+void
+kore_worker_teardown(void)
+{
+	edge_teardown(NULL);
+}
