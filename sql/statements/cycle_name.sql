@@ -1,0 +1,2 @@
+-- $1 text application_name -> it
+SELECT set_config('application_name', $1::text, false)

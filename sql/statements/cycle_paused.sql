@@ -1,0 +1,2 @@
+-- -> paused bool
+SELECT paused FROM loop_status

@@ -1,0 +1,8 @@
+-- Settings of the loop's connection. JIT only costs where every statement
+-- is short. -> one row
+SELECT set_config('statement_timeout', '60s', false),
+    set_config('lock_timeout', '10s', false),
+    set_config('idle_in_transaction_session_timeout', '60s', false),
+    set_config('timezone', 'UTC', false),
+    set_config('client_encoding', 'UTF8', false),
+    set_config('jit', 'off', false)
