@@ -1,0 +1,307 @@
+#include "app/cycle.h"
+
+#include "core/instant.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "field/http.h"
+#include "mape/loop.h"
+#include "store/warm.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define NAP_MS 5
+
+struct cycle {
+	struct cycle_config config;
+	struct warm *warm;
+	struct http *http;
+	struct ports ports;
+	struct loop_timer *timer;
+	bool out; /* handed to the offload port, done() still due; L only */
+	atomic_bool busy, stopping;
+	/* The thread's; the loop reads `next_ms` in done(). */
+	struct loop_ctx ctx;
+	bool led;
+	uint32_t boot; /* tells the ids of one start from another's */
+	uint64_t count;
+	char id[32];
+	unsigned next_ms;
+};
+
+static void schedule(struct cycle *, unsigned ms);
+
+static int64_t
+clock_us(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (t.tv_sec * US_PER_SECOND + t.tv_nsec / 1000);
+}
+
+static int64_t
+now_us(void *self)
+{
+	(void)self;
+	return (clock_us(CLOCK_REALTIME));
+}
+
+static void
+fill(void *self, void *buf, size_t len)
+{
+	unsigned char *p = buf;
+	ssize_t n;
+
+	(void)self;
+	while (len > 0) {
+		n = getrandom(p, len, 0);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+}
+
+struct cycle *
+cycle_new(const struct cycle_config *config)
+{
+	struct cycle *c = calloc(1, sizeof(*c));
+	struct http_config http = {
+	    .timeout_ms = (long)config->gateway_timeout_ms,
+	    .whole_ms = (long)config->gateway_timeout_ms + 1000,
+	    .ca_path = config->gateway_ca,
+	};
+
+	if (c == NULL)
+		return (NULL);
+	c->config = *config;
+	loop_init(&c->ctx);
+	c->warm = warm_new(config->database_url, "penstock loop");
+	c->http = http_new(&http);
+	if (c->warm == NULL || c->http == NULL) {
+		cycle_free(c);
+		return (NULL);
+	}
+	warm_ports(c->warm, &c->ports);
+	c->ports.actuator = http_port(c->http);
+	c->ports.clock = (struct clock_port){NULL, now_us};
+	c->ports.entropy = (struct entropy_port){NULL, fill};
+	fill(NULL, &c->boot, sizeof(c->boot));
+	return (c);
+}
+
+void
+cycle_free(struct cycle *c)
+{
+	if (c == NULL)
+		return;
+	loop_done(&c->ctx);
+	warm_free(c->warm);
+	http_free(c->http);
+	free(c);
+}
+
+static void
+count(const struct loop_figures *f)
+{
+	static const enum metric_histogram phases[LOOP_PHASE_COUNT] = {
+	    [LOOP_MONITOR] = HISTOGRAM_MONITOR_TIME,
+	    [LOOP_ANALYZE] = HISTOGRAM_ANALYZE_TIME,
+	    [LOOP_PLAN] = HISTOGRAM_PLAN_TIME,
+	    [LOOP_EXECUTE] = HISTOGRAM_EXECUTE_TIME,
+	};
+	int i;
+
+	for (i = 0; i < LOOP_PHASE_COUNT; i++)
+		metric_observe(phases[i], f->phase_us[i]);
+	metric_count(COUNTER_READINGS_MERGED, (uint64_t)f->merged);
+	metric_count(COUNTER_READINGS_LATE, (uint64_t)f->late);
+	metric_count(COUNTER_COMMANDS_SENT, (uint64_t)f->sent);
+	metric_count(COUNTER_COMMANDS_DONE, (uint64_t)f->done);
+	metric_count(COUNTER_COMMANDS_FAILED, (uint64_t)f->failed);
+}
+
+static enum err
+gauge(struct cycle *c, struct err_info *info)
+{
+	struct warm_gauges g = {0};
+	enum err e = warm_gauges(c->warm, &g, info);
+
+	if (e != ERR_OK)
+		return (e);
+	metric_gauge_set(GAUGE_LOG_BACKLOG, g.backlog);
+	metric_gauge_set(GAUGE_ANOMALIES_INFO, g.open[0]);
+	metric_gauge_set(GAUGE_ANOMALIES_WARNING, g.open[1]);
+	metric_gauge_set(GAUGE_ANOMALIES_CRITICAL, g.open[2]);
+	metric_gauge_set(GAUGE_PLANS_OPEN, g.plans);
+	metric_gauge_set(GAUGE_BREAKERS_OPEN, g.breakers);
+	return (ERR_OK);
+}
+
+static void
+tell(const struct cycle *c, const struct loop_figures *f, int64_t took_us)
+{
+	bool news = f->raised + f->cleared + f->proposed + f->sent + f->done +
+		f->failed + f->verified >
+	    0;
+
+	log_event(news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "cycle", "cycle",
+	    LOG_STR, c->id, "merged", LOG_INT, f->merged, "duplicates", LOG_INT,
+	    f->duplicates, "late", LOG_INT, f->late, "raised", LOG_INT,
+	    f->raised, "cleared", LOG_INT, f->cleared, "proposed", LOG_INT,
+	    f->proposed, "sent", LOG_INT, f->sent, "done", LOG_INT, f->done,
+	    "failed", LOG_INT, f->failed, "verified", LOG_INT, f->verified,
+	    "took_us", LOG_INT, took_us, "memory", LOG_INT, (int64_t)f->memory,
+	    NULL);
+}
+
+/* What another instance did while it led is not in our caches. */
+static enum err
+lead(struct cycle *c, struct err_info *info)
+{
+	bool leads = false;
+	enum err e = warm_lead(c->warm, &leads, info);
+
+	if (e != ERR_OK || !leads || !c->led)
+		loop_forget(&c->ctx);
+	c->led = e == ERR_OK && leads;
+	return (e);
+}
+
+static enum err
+run(struct cycle *c, int64_t began_us, struct err_info *info)
+{
+	struct loop_figures f = {0};
+	int64_t took;
+	enum err e = lead(c, info);
+
+	if (e != ERR_OK || !c->led)
+		return (e);
+	if ((e = warm_name(c->warm, c->id, info)) != ERR_OK)
+		return (e);
+	e = loop_cycle(&c->ctx, &c->ports, &f, info);
+	took = clock_us(CLOCK_MONOTONIC) - began_us;
+	count(&f);
+	if (f.more)
+		c->next_ms = 0;
+	if (e == ERR_OK)
+		e = gauge(c, info);
+	if (e != ERR_OK)
+		return (e);
+	metric_count(COUNTER_CYCLES, 1);
+	metric_observe(HISTOGRAM_CYCLE_TIME, took);
+	metric_gauge_set(GAUGE_CYCLE_AT_US, clock_us(CLOCK_REALTIME));
+	tell(c, &f, took);
+	return (ERR_OK);
+}
+
+static void
+work(void *arg)
+{
+	struct cycle *c = arg;
+	struct err_info info = {0};
+	int64_t began = clock_us(CLOCK_MONOTONIC), took;
+	unsigned period = c->config.period_ms;
+
+	if (!atomic_load(&c->stopping)) {
+		(void)snprintf(c->id, sizeof(c->id), "%08x-%llu", c->boot,
+		    (unsigned long long)++c->count);
+		c->next_ms = period;
+		if (run(c, began, &info) != ERR_OK) {
+			c->next_ms = period;
+			metric_count(COUNTER_CYCLES_FAILED, 1);
+			log_event(LOG_LEVEL_ERROR, "cycle_failed", "cycle",
+			    LOG_STR, c->id, "error", LOG_STR,
+			    err_slug(info.code), "why", LOG_STR, info.detail,
+			    NULL);
+			loop_forget(&c->ctx);
+		}
+		took = (clock_us(CLOCK_MONOTONIC) - began) / 1000;
+		if (c->next_ms > 0)
+			c->next_ms =
+			    took < period ? period - (unsigned)took : 1;
+	}
+	atomic_store(&c->busy, false);
+}
+
+static void
+done(void *arg)
+{
+	struct cycle *c = arg;
+
+	c->out = false;
+	schedule(c, c->next_ms);
+}
+
+static void
+due(void *arg)
+{
+	struct cycle *c = arg;
+
+	c->timer = NULL;
+	if (c->out || atomic_load(&c->stopping))
+		return;
+	c->out = true;
+	atomic_store(&c->busy, true);
+	if (c->config.offload.run(c->config.offload.self, work, done, c) ==
+	    ERR_OK)
+		return;
+	atomic_store(&c->busy, false);
+	c->out = false;
+	log_event(LOG_LEVEL_WARN, "cycle_put_off", "period_ms", LOG_INT,
+	    (int64_t)c->config.period_ms, NULL);
+	schedule(c, c->config.period_ms);
+}
+
+static void
+schedule(struct cycle *c, unsigned ms)
+{
+	struct loop *loop = c->config.loop;
+
+	if (atomic_load(&c->stopping))
+		return;
+	c->timer = loop->ops->after(loop, ms, due, c);
+	if (c->timer == NULL)
+		log_event(LOG_LEVEL_ERROR, "loop_stands", "why", LOG_STR,
+		    "no memory for a timer", NULL);
+}
+
+void
+cycle_start(struct cycle *c)
+{
+	schedule(c, 0);
+}
+
+static bool
+wait_for(struct cycle *c, unsigned ms)
+{
+	const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
+	unsigned waited;
+
+	for (waited = 0; atomic_load(&c->busy) && waited < ms; waited += NAP_MS)
+		(void)nanosleep(&nap, NULL);
+	return (!atomic_load(&c->busy));
+}
+
+bool
+cycle_stop(struct cycle *c, unsigned deadline_ms)
+{
+	atomic_store(&c->stopping, true);
+	if (c->timer != NULL)
+		c->config.loop->ops->cancel(c->config.loop, c->timer);
+	c->timer = NULL;
+	if (wait_for(c, deadline_ms))
+		return (true);
+	warm_cancel(c->warm);
+	return (wait_for(c, deadline_ms));
+}
+
+bool
+cycle_idle(const struct cycle *c)
+{
+	return (!c->out);
+}

@@ -1,0 +1,315 @@
+#include "field/http.h"
+
+#include "core/instant.h"
+#include "core/text.h"
+#include "domain/plan.h"
+#include "field/answer.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ANSWER_MOST 65536
+#define BODY_MOST   65536
+#define URL_MOST    400
+#define KEY_HEADER  64
+
+struct http {
+	struct http_config config;
+	CURLM *multi;
+};
+
+/* One command on its way. */
+struct call {
+	CURL *easy;
+	struct curl_slist *headers;
+	struct text body;
+	char *answer;
+	size_t len;
+	bool too_long, over;
+	struct gateway_reply *reply;
+	char why[CURL_ERROR_SIZE];
+};
+
+struct http *
+http_new(const struct http_config *config)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (h == NULL || (h->multi = curl_multi_init()) == NULL) {
+		free(h);
+		return (NULL);
+	}
+	h->config = *config;
+	return (h);
+}
+
+void
+http_free(struct http *h)
+{
+	if (h == NULL)
+		return;
+	curl_multi_cleanup(h->multi);
+	free(h);
+}
+
+static int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec * US_PER_SECOND + t.tv_nsec / 1000);
+}
+
+static size_t
+on_data(char *data, size_t one, size_t n, void *arg)
+{
+	struct call *c = arg;
+	char *p;
+
+	n *= one;
+	if (n > ANSWER_MOST - c->len ||
+	    (p = realloc(c->answer, c->len + n + 1)) == NULL) {
+		c->too_long = true;
+		return (0);
+	}
+	memcpy(p + c->len, data, n);
+	c->answer = p;
+	c->len += n;
+	return (n);
+}
+
+static void
+write_body(struct text *t, const struct command *c)
+{
+	text_init(t, BODY_MOST);
+	json_object(t, NULL);
+	json_int(t, "command", c->id);
+	json_string(t, "link", c->link);
+	json_string(t, "action", c->action);
+	json_raw(t, "argument", c->argument, strlen(c->argument));
+	json_int(t, "plan", c->plan_id);
+	json_string(t, "idempotency_key", c->key);
+	if (c->not_after_us != INSTANT_NONE)
+		json_instant(t, "not_after", c->not_after_us);
+	json_object_end(t);
+}
+
+static bool
+add_header(struct call *c, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(c->headers, line);
+
+	if (more != NULL)
+		c->headers = more;
+	return (more != NULL);
+}
+
+static bool
+add_headers(struct call *c, const struct command *cmd)
+{
+	char key[KEY_HEADER];
+
+	(void)snprintf(key, sizeof(key), "Idempotency-Key: %s", cmd->key);
+	return (add_header(c, key) &&
+	    add_header(c, "Content-Type: application/json") &&
+	    add_header(c, "Accept: application/json") &&
+	    add_header(c, "Expect:"));
+}
+
+static bool
+write_url(char url[static URL_MOST], const char *base)
+{
+	size_t n = strlen(base);
+	int len;
+
+	while (n > 0 && base[n - 1] == '/')
+		n--;
+	len = snprintf(url, URL_MOST, "%.*s/commands", (int)n, base);
+	return (len > 0 && len < URL_MOST);
+}
+
+/*
+ * A connection of its own for every attempt: libcurl would send a POST again
+ * by itself if a kept connection turned out to be closed.
+ */
+static void
+set_transport(const struct http *h, struct call *c)
+{
+	CURL *e = c->easy;
+
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, h->config.timeout_ms);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, h->config.timeout_ms);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (h->config.ca_path != NULL)
+		curl_easy_setopt(e, CURLOPT_CAINFO, h->config.ca_path);
+}
+
+static bool
+start(struct http *h, struct call *c, const struct command *cmd)
+{
+	char url[URL_MOST];
+
+	write_body(&c->body, cmd);
+	if (!text_ok(&c->body) || !write_url(url, cmd->gateway_url) ||
+	    (c->easy = curl_easy_init()) == NULL || !add_headers(c, cmd))
+		return (false);
+	set_transport(h, c);
+	curl_easy_setopt(c->easy, CURLOPT_URL, url);
+	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
+	curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->body.s);
+	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE, (long)c->body.len);
+	curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);
+	curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->why);
+	return (curl_multi_add_handle(h->multi, c->easy) == CURLM_OK);
+}
+
+static bool
+refuses(int status)
+{
+	return (status >= 400 && status < 500 && status != 408 &&
+	    status != 409 && status != 425 && status != 429);
+}
+
+/* The start of a refusal, in characters that any log and table can hold. */
+static void
+quote(struct gateway_reply *r, const struct call *c)
+{
+	size_t i,
+	    n = (size_t)snprintf(
+		r->detail, sizeof(r->detail), "status %d: ", r->http_status);
+
+	for (i = 0; i < c->len && n < sizeof(r->detail) - 1; i++)
+		r->detail[n++] = c->answer[i] >= ' ' && c->answer[i] <= '~'
+		    ? c->answer[i]
+		    : ' ';
+	r->detail[n] = '\0';
+}
+
+/* `done` false: the answer is missing or was cut. */
+static void
+judge(struct call *c, bool done, const char *why)
+{
+	struct gateway_reply *r = c->reply;
+	long status = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	r->http_status = (int)status;
+	r->outcome = GATEWAY_NO_ANSWER;
+	if (refuses(r->http_status)) {
+		r->outcome = GATEWAY_REFUSED;
+		quote(r, c);
+	} else if (!done) {
+		(void)snprintf(r->detail, sizeof(r->detail), "%s",
+		    c->too_long ? "the answer is too long" : why);
+	} else if (((status >= 200 && status < 300) || status == 409) &&
+	    answer_says(c->answer, c->len, "status", "executed")) {
+		r->outcome = GATEWAY_EXECUTED;
+	} else {
+		(void)snprintf(r->detail, sizeof(r->detail),
+		    "status %ld does not say that it was executed", status);
+	}
+}
+
+static size_t
+collect(struct http *h, int64_t began_us)
+{
+	struct call *c;
+	CURLMsg *m;
+	size_t n = 0;
+	int left;
+
+	while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
+		judge(c, m->data.result == CURLE_OK,
+		    c->why[0] != '\0' ? c->why
+				      : curl_easy_strerror(m->data.result));
+		c->reply->took_us = now_us() - began_us;
+		c->over = true;
+		n++;
+	}
+	return (n);
+}
+
+static void
+run(struct http *h, size_t open, int64_t began_us)
+{
+	int64_t end = began_us + h->config.whole_ms * 1000, now;
+	int running;
+
+	while (open > 0 && (now = now_us()) < end) {
+		if (curl_multi_perform(h->multi, &running) != CURLM_OK)
+			return;
+		open -= collect(h, began_us);
+		if (open > 0)
+			(void)curl_multi_poll(h->multi, NULL, 0,
+			    (int)((end - now) / 1000) + 1, NULL);
+	}
+}
+
+static void
+finish(struct http *h, struct call *c, int64_t began_us)
+{
+	if (!c->over) {
+		if (c->reply->detail[0] == '\0')
+			judge(c, false, "no answer in time");
+		c->reply->took_us = now_us() - began_us;
+	}
+	if (c->easy != NULL) {
+		(void)curl_multi_remove_handle(h->multi, c->easy);
+		curl_easy_cleanup(c->easy);
+	}
+	curl_slist_free_all(c->headers);
+	text_done(&c->body);
+	free(c->answer);
+}
+
+static void
+send_all(
+    void *self, const struct command *cmds, size_t n, struct gateway_reply *ret)
+{
+	struct http *h = self;
+	struct call *calls = calloc(n, sizeof(*calls));
+	int64_t began = now_us();
+	size_t i, open = 0;
+
+	for (i = 0; i < n; i++) {
+		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NO_ANSWER};
+		if (calls != NULL)
+			calls[i].reply = &ret[i];
+		if (calls != NULL && start(h, &calls[i], &cmds[i]))
+			open++;
+		else
+			(void)snprintf(ret[i].detail, sizeof(ret[i].detail),
+			    "the command could not be sent");
+	}
+	if (calls == NULL)
+		return;
+	run(h, open, began);
+	for (i = 0; i < n; i++)
+		finish(h, &calls[i], began);
+	free(calls);
+}
+
+struct actuator_port
+http_port(struct http *h)
+{
+	return ((struct actuator_port){h, send_all});
+}
