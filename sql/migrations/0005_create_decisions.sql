@@ -115,8 +115,10 @@ CREATE TABLE idempotency (
 	principal  text NOT NULL,
 	key        text NOT NULL,
 	request_sha256 bytea NOT NULL,
-	status     int NOT NULL,
+	status     int NOT NULL, -- 0: not answered yet
 	body       text NOT NULL,
+	location   text, -- header of the answer
 	created_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (principal, key)
 );
+CREATE INDEX idempotency_created_idx ON idempotency (created_at);

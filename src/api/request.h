@@ -4,7 +4,8 @@
  *
  * Runs on: L. Frees: the dispatcher, after the answer or when the client
  * left; a handler that waits for a callback takes request_hold() before and
- * request_release() in the callback, and asks request_gone() there first.
+ * request_release() in the callback, and asks request_gone() there first
+ * (false for a client that left as long as its answer is to be kept).
  * Everything allocated from `arena` lives until the last release.
  * Errors: handlers answer with reply_problem().
  */
@@ -33,6 +34,8 @@ struct request {
 	struct principal who;
 	void *body; /* json_t * of a validated body, or NULL */
 	char request_id[40];
+	enum method method;
+	int64_t started_us; /* monotonic */
 	unsigned holds;
 	void *state; /* the handler's own, from arena */
 	const char **query; /* values, parallel to the route's query table */
@@ -43,6 +46,7 @@ struct request {
 	    size_t len);
 	const struct header *reply_headers; /* for on_reply, during it */
 	size_t nreply_headers;
+	void *claim; /* the idempotency step's own */
 };
 
 void request_hold(struct request *);
@@ -54,7 +58,7 @@ const char *request_path(struct request *, const char *name);
 /* Decoded and checked against the route's query table. NULL if absent. */
 const char *request_query(struct request *, const char *name);
 
-/* The header's value, NULL if absent or if the client left. */
+/* NULL if absent or if the client left. */
 const char *request_header(const struct request *, const char *name);
 /* The one way to the database from a handler: holds the request until `cb`
  * (arg is the request) returned; if the query cannot be taken, answers the

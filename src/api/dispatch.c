@@ -1,0 +1,214 @@
+#include <jansson.h> /* before core/text.h */
+
+#include "api/request_steps.h"
+
+#include "api/field.h"
+#include "api/percent.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define BODY_MAX  ((size_t)65536)
+#define QUERY_MAX 2000 /* bytes of one decoded value and its NUL */
+
+static char *
+decode(struct request *r, const char *s, size_t len)
+{
+	char *out = len < QUERY_MAX ? arena_alloc(&r->arena, len + 1) : NULL;
+
+	return (out != NULL && percent_decode(s, len, true, out, len + 1)
+		? out
+		: NULL);
+}
+
+/* PostgreSQL would refuse it too, but with less to say. */
+static bool
+is_utf8(const char *s)
+{
+	size_t left = strlen(s), n = 1;
+
+	for (; left > 0 && n > 0; s += n, left -= n)
+		n = text_utf8(s, left);
+	return (left == 0);
+}
+
+static bool
+take_parameter(struct request *r, const char *s, size_t len)
+{
+	const struct field *f, *table = r->match.route->query;
+	const char *eq = memchr(s, '=', len);
+	size_t nlen = eq == NULL ? len : (size_t)(eq - s);
+	char *name = decode(r, s, nlen);
+	char *value = eq == NULL ? arena_strdup(&r->arena, "")
+				 : decode(r, eq + 1, len - nlen - 1);
+	struct err_info info = {.code = ERR_OK};
+
+	if (name == NULL || value == NULL || !is_utf8(name) || !is_utf8(value))
+		(void)err_set(&info, ERR_BAD_REQUEST, NULL,
+		    "the query is not form-encoded UTF-8");
+	else if ((f = field_find(table, name)) == NULL)
+		(void)err_set(&info, ERR_INVALID, NULL,
+		    "unknown query parameter \"%.60s\"", name);
+	else if (r->query[f - table] != NULL)
+		(void)err_set(&info, ERR_INVALID, NULL,
+		    "query parameter \"%s\" is given twice", f->name);
+	else if (field_check_text(f, value, &info) == ERR_OK) {
+		r->query[f - table] = value;
+		return (true);
+	}
+	reply_problem(r, &info);
+	return (false);
+}
+
+static bool
+check_required(struct request *r)
+{
+	const struct field *f = r->match.route->query;
+
+	for (; f != NULL && f->name != NULL; f++)
+		if (f->required && request_query(r, f->name) == NULL) {
+			reply_error(r, ERR_INVALID, NULL,
+			    "query parameter \"%s\" is missing", f->name);
+			return (false);
+		}
+	return (true);
+}
+
+bool
+request_parse_query(struct request *r)
+{
+	const struct field *table = r->match.route->query;
+	const char *s = r->x->query;
+	size_t n = 0, len;
+
+	while (table != NULL && table[n].name != NULL)
+		n++;
+	if (n > 0 &&
+	    (r->query = arena_calloc(&r->arena, n, sizeof(*r->query))) ==
+		NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+		return (false);
+	}
+	for (; *s != '\0'; s += len + (s[len] == '&')) {
+		len = strcspn(s, "&");
+		if (len > 0 && !take_parameter(r, s, len))
+			return (false);
+	}
+	return (check_required(r));
+}
+
+/* application/json with or without parameters; a change may also say that it
+ * is one (RFC 7396). */
+static bool
+is_json(const struct request *r)
+{
+	static const char merge[] = "application/merge-patch+json";
+	const char *type = request_header(r, "Content-Type");
+	size_t len;
+
+	if (type == NULL)
+		return (false);
+	len = strcspn(type, "; \t");
+	return ((len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
+	    (r->method == METHOD_PATCH && len == sizeof(merge) - 1 &&
+		strncasecmp(type, merge, len) == 0));
+}
+
+static bool
+has_required(const struct field *f)
+{
+	for (; f->name != NULL; f++)
+		if (f->required)
+			return (true);
+	return (false);
+}
+
+static enum err
+parse_json(struct request *r, const struct field *table, struct err_info *info)
+{
+	json_error_t e;
+	json_t *body;
+
+	body = r->x->body_len == 0 ? json_pack("{}")
+				   : json_loadb(r->x->body, r->x->body_len,
+					 JSON_REJECT_DUPLICATES, &e);
+	if (body == NULL)
+		return (err_set(info, ERR_BAD_JSON, NULL,
+		    "line %d, column %d: %.120s", e.line, e.column, e.text));
+	r->body = body;
+	return (field_check(table, body, info));
+}
+
+bool
+request_parse_body(struct request *r)
+{
+	const struct route *route = r->match.route;
+	size_t max = route->body_max != 0 ? route->body_max : BODY_MAX;
+	size_t len = r->x->body_len;
+	struct err_info info = {.code = ERR_OK};
+
+	if (len > max)
+		(void)err_set(&info, ERR_TOO_LARGE, NULL,
+		    "the body is over the limit of %zu bytes", max);
+	else if (route->body == NULL && !route->body_own) {
+		if (len == 0)
+			return (true);
+		(void)err_set(&info, ERR_BAD_REQUEST, NULL,
+		    "this resource takes no body");
+	} else if (len == 0 && !route->body_own && !has_required(route->body))
+		(void)parse_json(r, route->body, &info);
+	else if (!is_json(r))
+		(void)err_set(&info, ERR_MEDIA_TYPE, NULL,
+		    "Content-Type must be application/json");
+	else if (!route->body_own)
+		(void)parse_json(r, route->body, &info);
+	if (info.code == ERR_OK)
+		return (true);
+	reply_problem(r, &info);
+	return (false);
+}
+
+static void
+run(struct request *r)
+{
+	const struct route *route = r->match.route;
+
+	if ((route->roles & ALLOW(r->who.role)) == 0)
+		reply_error(r, ERR_FORBIDDEN, NULL, "role %s may not do this",
+		    role_name(r->who.role));
+	else if (request_parse_query(r) && request_parse_body(r))
+		idempotency_begin(r);
+}
+
+static void
+refuse(struct request *r)
+{
+	if (r->match.allowed == 0)
+		reply_error(r, ERR_NOT_FOUND, NULL, "no such path");
+	else if (r->method == METHOD_OPTIONS)
+		reply_options(r);
+	else
+		reply_error(r, ERR_METHOD, NULL,
+		    "%s is not a method of this "
+		    "resource",
+		    method_name(r->method));
+}
+
+void
+api_dispatch(struct api *api, struct exchange *x)
+{
+	struct request *r = request_new(api, x);
+
+	if (r == NULL) {
+		exchange_reply(x, 503, NULL, 0, NULL, 0);
+		return;
+	}
+	route_find(x->method, x->path, &r->match);
+	if (r->match.route == NULL)
+		refuse(r);
+	else if (r->match.route->roles & ALLOW(ROLE_ANONYMOUS))
+		run(r);
+	else
+		identify(r, run);
+	request_release(r);
+}

@@ -1,0 +1,29 @@
+/*
+ * handlers: what the rows of routes_core.inc call.
+ *
+ * Runs on: L. Frees: nothing. Errors: each answers exactly once.
+ */
+#ifndef PENSTOCK_API_HANDLERS_H
+#define PENSTOCK_API_HANDLERS_H
+
+#include "api/request.h"
+
+/* health.c */
+void health_get(struct request *);
+void ready_get(struct request *);
+void metrics_get(struct request *);
+/* token.c */
+void token_post(struct request *);
+/* users.c */
+void users_post(struct request *);
+/* keys.c */
+void keys_post(struct request *);
+/* readings.c */
+void readings_post(struct request *);
+/* latest.c */
+void latest_get(struct request *);
+void latest_node_get(struct request *);
+/* history.c */
+void history_get(struct request *);
+
+#endif

@@ -1,0 +1,333 @@
+#include "api/handlers.h"
+
+#include "api/api.h"
+#include "api/wire.h"
+#include "core/instant.h"
+#include "domain/reading.h"
+#include "ingest/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SERIES_MAX  100000 /* in one answer */
+#define ITEM_BYTES  512	   /* more than any item of one node takes */
+#define SMALL_ITEMS 32
+#define REPLY_CAP   ((size_t)64 << 20)
+
+enum tier { TIER_NONE, TIER_HOT, TIER_WARM };
+
+struct latest {
+	struct request *r;
+	const struct node_entry *node; /* NULL: of all */
+	size_t n;
+	const struct series_entry **series;
+	int32_t *ids;
+	struct reading *values;
+	unsigned char *tier;
+	/* Places in the above of what the hot tier did not have. */
+	uint32_t *missing;
+	size_t nmissing;
+	bool refreshed;
+};
+
+static void
+write_item(struct text *t, const struct latest *l, size_t i)
+{
+	static const char *const names[] = {"", "hot", "warm"};
+	const struct series_entry *s = l->series[i];
+	const struct reading *v = &l->values[i];
+
+	json_object(t, NULL);
+	json_string(t, "node", s->node->name.s);
+	json_string(t, "metric", s->metric);
+	json_string(t, "unit", s->canonical);
+	if (l->tier[i] == TIER_NONE) {
+		json_null(t, "value");
+		json_null(t, "ts");
+		json_null(t, "received_at");
+		json_null(t, "quality");
+		json_null(t, "source");
+	} else {
+		json_double(t, "value", v->value);
+		json_instant(t, "ts", v->t_us);
+		json_instant(t, "received_at", v->received_us);
+		json_string(t, "quality", quality_name(v->quality));
+		json_string(t, "source", names[l->tier[i]]);
+	}
+	json_object_end(t);
+}
+
+static void
+answer(struct latest *l)
+{
+	const struct api *api = l->r->api;
+	int64_t stale = api->hot.stale_since_us(api->hot.self);
+	char small[ITEM_BYTES * (SMALL_ITEMS + 1)];
+	struct text t;
+
+	if (l->n <= SMALL_ITEMS)
+		text_init_fixed(&t, small, sizeof(small));
+	else
+		text_init(&t, REPLY_CAP);
+	json_object(&t, NULL);
+	if (l->node != NULL)
+		json_string(&t, "node", l->node->name.s);
+	json_array(&t, "items");
+	for (size_t i = 0; i < l->n; i++)
+		write_item(&t, l, i);
+	json_array_end(&t);
+	if (stale == INSTANT_NONE)
+		json_null(&t, "stale_since");
+	else
+		json_instant(&t, "stale_since", stale);
+	json_object_end(&t);
+	reply_text(l->r, 200, &t);
+	text_done(&t);
+}
+
+/* The row's reading, if it is one we asked for. Both sides rise by id. */
+static bool
+take_row(const struct rows *rows, int row, struct reading *ret)
+{
+	int64_t series, quality;
+
+	if (!wire_integer(rows, row, 0, &series) ||
+	    !wire_instant(rows, row, 1, &ret->t_us) ||
+	    !wire_double(rows, row, 2, &ret->value) ||
+	    !wire_integer(rows, row, 3, &quality) ||
+	    !wire_instant(rows, row, 4, &ret->received_us))
+		return (false);
+	ret->series = (int32_t)series;
+	ret->quality = (int16_t)quality;
+	return (true);
+}
+
+static void
+on_warm(struct request *r, const struct rows *rows)
+{
+	struct latest *l = r->state;
+	struct reading *fill =
+	    arena_alloc(&r->arena, (size_t)rows->n * sizeof(*fill));
+	struct reading v;
+	size_t at = 0, nfill = 0;
+
+	for (int row = 0; row < rows->n; row++) {
+		if (!take_row(rows, row, &v))
+			continue;
+		while (at < l->nmissing && l->ids[l->missing[at]] < v.series)
+			at++;
+		if (at == l->nmissing || l->ids[l->missing[at]] != v.series)
+			continue;
+		l->values[l->missing[at]] = v;
+		l->tier[l->missing[at]] = TIER_WARM;
+		if (fill != NULL)
+			fill[nfill++] = v;
+	}
+	if (nfill > 0)
+		r->api->hot.fill(r->api->hot.self, fill, nfill);
+	answer(l);
+}
+
+static void
+ask_warm(struct latest *l)
+{
+	struct request *r = l->r;
+	int32_t *ids = arena_alloc(&r->arena, l->nmissing * sizeof(*ids));
+	struct param p = {NULL, 0, true};
+
+	for (size_t i = 0; ids != NULL && i < l->nmissing; i++)
+		ids[i] = l->ids[l->missing[i]];
+	if (ids != NULL)
+		p = wire_int4s(&r->arena, ids, l->nmissing);
+	if (p.data == NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "too many series");
+		return;
+	}
+	request_ask(r,
+	    &(struct query){
+		.statement = ST_latest_by_series,
+		.lane = LANE_FAST,
+		.params = &p,
+		.nparams = 1,
+		.binary_result = true,
+	    },
+	    on_warm);
+}
+
+static void
+on_hot(void *arg, const struct reading *values, const bool *found, size_t n,
+    const struct err_info *info)
+{
+	struct latest *l = arg;
+	struct request *r = l->r;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (info->code == ERR_OK && i < n && found[i]) {
+			l->values[i] = values[i];
+			l->tier[i] = TIER_HOT;
+		} else
+			l->missing[l->nmissing++] = (uint32_t)i;
+	}
+	if (!request_gone(r)) {
+		if (l->nmissing > 0)
+			ask_warm(l);
+		else
+			answer(l);
+	}
+	request_release(r);
+}
+
+static void
+ask_hot(struct latest *l)
+{
+	const struct api *api = l->r->api;
+	struct err_info info = {.code = ERR_OK};
+
+	if (l->n == 0) {
+		answer(l);
+		return;
+	}
+	request_hold(l->r);
+	if (api->hot.latest(api->hot.self, l->ids, l->n, on_hot, l, &info) !=
+	    ERR_OK)
+		on_hot(l, NULL, NULL, 0, &info);
+}
+
+static bool
+make_room(struct latest *l, size_t n)
+{
+	struct arena *a = &l->r->arena;
+
+	l->series = arena_alloc(a, n * sizeof(*l->series));
+	l->ids = arena_alloc(a, n * sizeof(*l->ids));
+	l->values = arena_alloc(a, n * sizeof(*l->values));
+	l->tier = arena_calloc(a, n, sizeof(*l->tier));
+	l->missing = arena_alloc(a, n * sizeof(*l->missing));
+	if (l->series != NULL && l->ids != NULL && l->values != NULL &&
+	    l->tier != NULL && l->missing != NULL)
+		return (true);
+	reply_error(l->r, ERR_NO_MEMORY, NULL, "too many series");
+	return (false);
+}
+
+static struct latest *
+latest_new(struct request *r)
+{
+	struct latest *l = arena_calloc(&r->arena, 1, sizeof(*l));
+
+	if (l == NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+		return (NULL);
+	}
+	l->r = r;
+	r->state = l;
+	return (l);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct series_entry *const *x = a, *const *y = b;
+
+	return (((*x)->id > (*y)->id) - ((*x)->id < (*y)->id));
+}
+
+/* In the order of their numbers, as the rows of the warm tier come. */
+static void
+start(struct latest *l)
+{
+	qsort(l->series, l->n, sizeof(*l->series), by_id);
+	for (size_t i = 0; i < l->n; i++)
+		l->ids[i] = l->series[i]->id;
+	ask_hot(l);
+}
+
+static void find_node(struct latest *);
+
+static void
+refreshed(void *arg)
+{
+	struct latest *l = arg;
+	struct request *r = l->r;
+
+	if (!request_gone(r))
+		find_node(l);
+	request_release(r);
+}
+
+/* A node this worker does not know may be a second old: ask once. */
+static void
+refresh(struct latest *l)
+{
+	enum err e;
+
+	l->refreshed = true;
+	if ((e = l->r->api->registry_refresh(refreshed, l)) != ERR_OK)
+		reply_error(l->r, e, NULL, "nodes cannot be looked up now");
+	else
+		request_hold(l->r);
+}
+
+static void
+find_node(struct latest *l)
+{
+	struct request *r = l->r;
+	const char *code = request_path(r, "code");
+	const struct series_entry *s;
+	size_t n = 0;
+
+	l->node = registry_node(r->api->registry, code, strlen(code));
+	if (l->node == NULL && l->refreshed)
+		reply_error(
+		    r, ERR_NOT_FOUND, NULL, "there is no node %s", code);
+	else if (l->node == NULL)
+		refresh(l);
+	else {
+		for (s = l->node->series; s != NULL; s = s->next_of_node)
+			n++;
+		if (!make_room(l, n))
+			return;
+		for (s = l->node->series; s != NULL; s = s->next_of_node)
+			if (!s->retired)
+				l->series[l->n++] = s;
+		start(l);
+	}
+}
+
+void
+latest_node_get(struct request *r)
+{
+	struct latest *l = latest_new(r);
+
+	if (l != NULL)
+		find_node(l);
+}
+
+void
+latest_get(struct request *r)
+{
+	const struct registry *reg = r->api->registry;
+	const char *zone = request_query(r, "zone");
+	const char *metric = request_query(r, "metric");
+	struct latest *l = latest_new(r);
+	const struct series_entry *s;
+	struct registry_walk w;
+	size_t n = 0;
+
+	if (l == NULL)
+		return;
+	registry_walk(reg, &w, zone, metric);
+	while (n <= SERIES_MAX && registry_walk_next(&w) != NULL)
+		n++;
+	if (n > SERIES_MAX) {
+		reply_error(r, ERR_INVALID, NULL,
+		    "more than %d series: ask by zone or metric", SERIES_MAX);
+		return;
+	}
+	if (!make_room(l, n))
+		return;
+	registry_walk(reg, &w, zone, metric);
+	while ((s = registry_walk_next(&w)) != NULL)
+		l->series[l->n++] = s;
+	start(l);
+}

@@ -1,0 +1,163 @@
+#include "api/request_steps.h"
+
+#include "core/problem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEADERS_MAX 12
+
+struct answer {
+	struct header headers[HEADERS_MAX];
+	size_t n;
+};
+
+static void
+put(struct answer *a, const char *name, const char *value)
+{
+	if (a->n < HEADERS_MAX)
+		a->headers[a->n++] = (struct header){name, value};
+}
+
+static void
+put_cors(struct answer *a, const struct request *r)
+{
+	const char *origin = r->api->cors_origin;
+
+	if (origin == NULL || origin[0] == '\0')
+		return;
+	put(a, "Access-Control-Allow-Origin", origin);
+	put(a, "Access-Control-Expose-Headers",
+	    "ETag, Location, Retry-After, X-Request-Id");
+	put(a, "Vary", "Origin");
+}
+
+void
+reply_send(struct request *r, int status, const struct header *headers,
+    size_t nheaders, const char *body, size_t len)
+{
+	struct exchange *x = r->x;
+	struct answer a = {.n = 0};
+	bool typed = len == 0;
+
+	if (x == NULL)
+		return;
+	for (size_t i = 0; i < nheaders; i++) {
+		typed =
+		    typed || strcasecmp(headers[i].name, "Content-Type") == 0;
+		put(&a, headers[i].name, headers[i].value);
+	}
+	if (!typed)
+		put(&a, "Content-Type", "application/json");
+	put_cors(&a, r);
+	r->x = NULL;
+	exchange_reply(x, status, a.headers, a.n, body, len);
+	request_count(r, status);
+}
+
+void
+reply_with(struct request *r, int status, const struct header *headers,
+    size_t nheaders, const char *body, size_t len)
+{
+	void (*on_reply)(struct request *, int, const char *, size_t);
+
+	if (request_gone(r))
+		return;
+	assert(!r->answered);
+	r->answered = true;
+	if ((on_reply = r->on_reply) == NULL) {
+		reply_send(r, status, headers, nheaders, body, len);
+		return;
+	}
+	r->on_reply = NULL;
+	r->reply_headers = headers;
+	r->nreply_headers = nheaders;
+	on_reply(r, status, body, len);
+}
+
+void
+reply_json(struct request *r, int status, const char *body, size_t len)
+{
+	reply_with(r, status, NULL, 0, body, len);
+}
+
+void
+reply_text(struct request *r, int status, struct text *json)
+{
+	if (text_ok(json))
+		reply_with(r, status, NULL, 0, json->s, json->len);
+	else
+		reply_error(
+		    r, ERR_TOO_LARGE, NULL, "the answer is over the limit");
+}
+
+/* RFC 9110 section 10.2.1. */
+static const char *
+allow_text(unsigned allowed, struct text *t)
+{
+	for (int m = 0; m < METHOD_COUNT; m++)
+		if (allowed & 1u << m) {
+			text_puts(t, t->len > 0 ? ", " : "");
+			text_puts(t, method_name((enum method)m));
+		}
+	return (t->s);
+}
+
+void
+reply_problem(struct request *r, const struct err_info *info)
+{
+	struct text body, allow;
+	char body_buf[2048], allow_buf[80];
+	struct header h[2] = {{"Content-Type", PROBLEM_TYPE}, {NULL, NULL}};
+	int status = err_status(info->code);
+
+	text_init_fixed(&body, body_buf, sizeof(body_buf));
+	text_init_fixed(&allow, allow_buf, sizeof(allow_buf));
+	problem_write(&body, info, r->request_id);
+	if (status == 401)
+		h[1] = (struct header){"WWW-Authenticate", "Bearer"};
+	else if (status == 405)
+		h[1] = (struct header){
+		    "Allow", allow_text(r->match.allowed, &allow)};
+	else if (status == 503 || status == 429)
+		h[1] = (struct header){"Retry-After", "1"};
+	reply_with(r, status, h, h[1].name != NULL ? 2 : 1, body.s, body.len);
+}
+
+void
+reply_error(
+    struct request *r, enum err code, const char *pointer, const char *fmt, ...)
+{
+	struct err_info info = {.code = ERR_OK};
+	char detail[sizeof(info.detail)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	(void)err_set(&info, code, pointer, "%s", detail);
+	reply_problem(r, &info);
+}
+
+void
+reply_options(struct request *r)
+{
+	struct text allow;
+	char buf[80];
+	struct header h[5] = {{"Allow", NULL}};
+	size_t n = 1;
+
+	text_init_fixed(&allow, buf, sizeof(buf));
+	h[0].value = allow_text(r->match.allowed, &allow);
+	if (r->api->cors_origin != NULL && r->api->cors_origin[0] != '\0') {
+		h[n++] =
+		    (struct header){"Access-Control-Allow-Methods", allow.s};
+		h[n++] = (struct header){"Access-Control-Allow-Headers",
+		    "Authorization, Content-Type, Idempotency-Key, If-Match, "
+		    "X-Request-Id, traceparent"};
+		h[n++] = (struct header){"Access-Control-Max-Age", "600"};
+	}
+	reply_with(r, 204, h, n, NULL, 0);
+}

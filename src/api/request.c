@@ -1,0 +1,183 @@
+#include <jansson.h> /* before core/text.h */
+
+#include "api/request_steps.h"
+
+#include "api/api.h"
+#include "api/field.h"
+#include "auth/role.h"
+#include "core/log.h"
+#include "core/metrics.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_CAP  ((size_t)16 << 20)
+#define ARENA_KEEP ((size_t)64 << 10)
+#define SPARES	   64
+
+/* Finished requests with their first arena block, for the next ones. One loop
+ * per process, so no lock. */
+static struct request *spares[SPARES];
+static unsigned nspares;
+
+static void
+on_gone(struct exchange *x)
+{
+	struct request *r = x->user;
+
+	r->x = NULL;
+	request_count(r, 0);
+}
+
+struct request *
+request_new(struct api *api, struct exchange *x)
+{
+	struct request *r;
+	struct arena arena;
+
+	if (nspares > 0) {
+		r = spares[--nspares];
+		arena = r->arena;
+	} else {
+		if ((r = malloc(sizeof(*r))) == NULL)
+			return (NULL);
+		arena_init(&arena, ARENA_CAP);
+	}
+	*r = (struct request){.x = x,
+	    .api = api,
+	    .arena = arena,
+	    .method = x->method,
+	    .started_us = x->started_us,
+	    .holds = 1};
+	(void)snprintf(
+	    r->request_id, sizeof(r->request_id), "%s", x->request_id);
+	x->user = r;
+	x->on_gone = on_gone;
+	return (r);
+}
+
+void
+request_hold(struct request *r)
+{
+	r->holds++;
+}
+
+void
+request_release(struct request *r)
+{
+	assert(r->holds > 0);
+	if (r->holds == 1 && !r->answered && !request_gone(r))
+		reply_error(r, ERR_INTERNAL, NULL, "no answer was made");
+	if (--r->holds > 0)
+		return;
+	json_decref(r->body);
+	arena_reset(&r->arena);
+	if (nspares < SPARES && r->arena.used <= ARENA_KEEP) {
+		spares[nspares++] = r;
+		return;
+	}
+	arena_done(&r->arena);
+	free(r);
+}
+
+void
+request_spares_free(void)
+{
+	while (nspares > 0) {
+		arena_done(&spares[--nspares]->arena);
+		free(spares[nspares]);
+	}
+}
+
+bool
+request_gone(const struct request *r)
+{
+	return (r->x == NULL && r->on_reply == NULL);
+}
+
+const char *
+request_header(const struct request *r, const char *name)
+{
+	return (r->x == NULL ? NULL : exchange_header(r->x, name));
+}
+
+const char *
+request_path(struct request *r, const char *name)
+{
+	for (size_t i = 0; i < r->match.nparams; i++)
+		if (strcmp(r->match.params[i].name, name) == 0)
+			return (r->match.params[i].value);
+	return (NULL);
+}
+
+const char *
+request_query(struct request *r, const char *name)
+{
+	const struct field *f = field_find(r->match.route->query, name);
+
+	if (f == NULL || r->query == NULL)
+		return (NULL);
+	return (r->query[f - r->match.route->query]);
+}
+
+struct question {
+	struct request *r;
+	void (*cb)(struct request *, const struct rows *);
+};
+
+static void
+on_rows(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct question *q = arg;
+	struct request *r = q->r;
+
+	if (!request_gone(r)) {
+		if (info->code != ERR_OK)
+			reply_problem(r, info);
+		else
+			q->cb(r, rows);
+	}
+	request_release(r);
+}
+
+void
+request_ask(struct request *r, const struct query *query,
+    void (*cb)(struct request *, const struct rows *))
+{
+	struct question *q = arena_alloc(&r->arena, sizeof(*q));
+	struct query tagged = *query;
+	struct err_info info = {0};
+
+	if (q == NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+		return;
+	}
+	*q = (struct question){r, cb};
+	if (tagged.tag == NULL)
+		tagged.tag = r->request_id;
+	if (r->api->query.run(r->api->query.self, &tagged, on_rows, q, &info) !=
+	    ERR_OK)
+		reply_problem(r, &info);
+	else
+		request_hold(r);
+}
+
+/* Once per request: when it is answered, or with status 0 when the client
+ * left before. */
+void
+request_count(struct request *r, int status)
+{
+	const struct route *route = r->match.route;
+	int64_t took = r->api->clocks.monotonic_us() - r->started_us;
+	enum log_level level = status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+
+	metric_route(
+	    route != NULL ? (size_t)(route - routes) : nroutes, status, took);
+	log_event(level, "request", "request_id", LOG_STR, r->request_id,
+	    "method", LOG_STR, method_name(r->method), "route", LOG_STR,
+	    route != NULL ? route->name : "none", "who", LOG_STR,
+	    r->who.name[0] != '\0' ? r->who.name : role_name(r->who.role),
+	    "status", LOG_INT, (int64_t)status, "took_us", LOG_INT, took, NULL);
+}

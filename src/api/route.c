@@ -1,0 +1,169 @@
+#include "api/route.h"
+
+#include "api/percent.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SEGMENTS     8
+#define ROUTES_MAX   128
+#define NAME_MAX_LEN 24
+
+/* A pattern or a path taken apart at its slashes; borrowed, not decoded. */
+struct parts {
+	size_t n;
+	struct {
+		const char *s;
+		size_t len;
+	} seg[SEGMENTS];
+};
+
+static bool
+split(const char *path, struct parts *ret)
+{
+	const char *slash;
+
+	ret->n = 0;
+	if (*path != '/')
+		return (false);
+	do {
+		path++;
+		if (ret->n == SEGMENTS)
+			return (false);
+		slash = strchrnul(path, '/');
+		ret->seg[ret->n].s = path;
+		ret->seg[ret->n++].len = (size_t)(slash - path);
+		path = slash;
+	} while (*path == '/');
+	return (true);
+}
+
+/* All names are printable ASCII without a slash. */
+static bool
+is_name(const char *s)
+{
+	if (*s == '\0' || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
+		return (false);
+	while (*s != '\0' && *s != '/' && (unsigned char)*s < 0x80)
+		s++;
+	return (*s == '\0');
+}
+
+struct pattern {
+	struct parts parts;
+	char names[ROUTE_PARAMS][NAME_MAX_LEN];
+};
+
+static void
+name_params(struct pattern *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->parts.n && n < ROUTE_PARAMS; i++)
+		if (p->parts.seg[i].s[0] == '{')
+			(void)snprintf(p->names[n++], NAME_MAX_LEN, "%.*s",
+			    (int)p->parts.seg[i].len - 2,
+			    p->parts.seg[i].s + 1);
+}
+
+/* Patterns are taken apart once per process. */
+static const struct pattern *
+patterns(void)
+{
+	static struct pattern table[ROUTES_MAX];
+	static bool ready;
+
+	if (!ready) {
+		for (size_t i = 0; i < nroutes && i < ROUTES_MAX; i++) {
+			(void)split(routes[i].pattern, &table[i].parts);
+			name_params(&table[i]);
+		}
+		ready = true;
+	}
+	return (table);
+}
+
+/* A bit per literal segment, the first one highest; -1: does not fit. */
+static int
+score(const struct parts *pattern, const struct parts *path)
+{
+	int bits = 1;
+
+	if (pattern->n != path->n)
+		return (-1);
+	for (size_t i = pattern->n; i-- > 0;) {
+		if (pattern->seg[i].s[0] == '{')
+			continue;
+		if (pattern->seg[i].len != path->seg[i].len ||
+		    memcmp(pattern->seg[i].s, path->seg[i].s,
+			path->seg[i].len) != 0)
+			return (-1);
+		bits |= 1 << (SEGMENTS - i);
+	}
+	return (bits);
+}
+
+static bool
+take_params(const struct pattern *pattern, const struct parts *path,
+    struct route_match *m)
+{
+	char *value;
+
+	m->nparams = 0;
+	for (size_t i = 0; i < path->n; i++) {
+		if (pattern->parts.seg[i].s[0] != '{')
+			continue;
+		if (m->nparams == ROUTE_PARAMS)
+			return (false);
+		value = m->params[m->nparams].value;
+		if (!percent_decode(path->seg[i].s, path->seg[i].len, false,
+			value, sizeof(m->params[0].value)) ||
+		    !is_name(value))
+			return (false);
+		m->params[m->nparams].name = pattern->names[m->nparams];
+		m->nparams++;
+	}
+	return (true);
+}
+
+void
+route_find(enum method method, const char *path, struct route_match *ret)
+{
+	const struct pattern *table = patterns();
+	struct parts parts;
+	int best = -1, s;
+	size_t fit = 0;
+
+	ret->route = NULL;
+	ret->allowed = 0;
+	ret->nparams = 0;
+	if (!split(path, &parts))
+		return;
+	if (method == METHOD_HEAD)
+		method = METHOD_GET;
+	for (size_t i = 0; i < nroutes && i < ROUTES_MAX; i++) {
+		if ((s = score(&table[i].parts, &parts)) < 0 || s < best)
+			continue;
+		if (s > best) {
+			best = s;
+			fit = i;
+			ret->route = NULL;
+			ret->allowed = 1u << METHOD_OPTIONS;
+		}
+		ret->allowed |= 1u << routes[i].method;
+		if (routes[i].method == METHOD_GET)
+			ret->allowed |= 1u << METHOD_HEAD;
+		if (routes[i].method == method)
+			ret->route = &routes[i];
+	}
+	if (best >= 0 && !take_params(&table[fit], &parts, ret)) {
+		ret->route = NULL;
+		ret->allowed = 0;
+	}
+}
+
+const char *
+route_label(size_t i)
+{
+	return (i < nroutes ? routes[i].name : "none");
+}

@@ -1,0 +1,89 @@
+#include "api/handlers.h"
+#include "api/resources.h"
+#include "api/route.h"
+#include "auth/password.h"
+
+#define END                  \
+	{                    \
+		.name = NULL \
+	}
+#define ROLES	"viewer|operator|engineer|admin"
+#define BUCKETS "5m|15m|1h|6h|1d|1w|1mo"
+
+#define READINGS_BODY_MAX ((size_t)2 << 20)
+
+/* clang-format off */
+static const struct field body_token[] = {
+	{ "username", FIELD_STRING, true, 1, 63, NULL, NULL, "User name" },
+	{ "password", FIELD_STRING, true, 1, PASSWORD_MAX, NULL, NULL, "Password" },
+	END
+};
+
+static const struct field body_user[] = {
+	{ "username", FIELD_STRING, true, 1, 63, NULL, NULL,
+	    "a-z 0-9 . _ @ -, beginning with a letter or digit" },
+	{ "password", FIELD_STRING, true, PASSWORD_MIN, PASSWORD_MAX, NULL, NULL,
+	    "At least 12 characters" },
+	{ "role", FIELD_STRING, true, 0, 0, ROLES, NULL,
+	    "What the user may do: each role includes those before it" },
+	END
+};
+
+static const struct field body_key[] = {
+	{ "name", FIELD_STRING, true, 1, 100, NULL, NULL,
+	    "Who will send with this key" },
+	END
+};
+
+static const struct field query_latest[] = {
+	{ "zone", FIELD_STRING, false, 1, 63, NULL, NULL, "Zone code" },
+	{ "metric", FIELD_STRING, false, 1, 63, NULL, NULL, "Metric code" },
+	END
+};
+
+static const struct field query_history[] = {
+	{ "node", FIELD_STRING, true, 1, 63, NULL, NULL, "Node code" },
+	{ "metric", FIELD_STRING, true, 1, 63, NULL, NULL, "Metric code" },
+	{ "from", FIELD_INSTANT, false, 0, 0, NULL, NULL,
+	    "First event time; absent: 24 hours before `to`" },
+	{ "to", FIELD_INSTANT, false, 0, 0, NULL, NULL,
+	    "Event time to end before; absent: now" },
+	{ "limit", FIELD_INTEGER, false, 1, 10000, NULL, NULL,
+	    "Readings per page, 1000 if absent; not with bucket" },
+	{ "cursor", FIELD_STRING, false, 1, 20, NULL, NULL,
+	    "`next` of the page before; not with bucket" },
+	{ "bucket", FIELD_STRING, false, 0, 0, BUCKETS, NULL,
+	    "Sum up by bucket of this width; `from` and `to` are widened to "
+	    "whole buckets, empty buckets are left out" },
+	{ "agg", FIELD_STRING, false, 1, 40, NULL, NULL,
+	    "Which of avg,min,max,sum,count; absent: all. count counts all "
+	    "readings, the rest is of the good ones" },
+	{ "tz", FIELD_STRING, false, 1, 60, NULL, NULL,
+	    "IANA time zone of the buckets, UTC if absent" },
+	END
+};
+
+static const struct resource resource_users_list = {
+	ST_user_list, 200, "user",
+	{ { SOURCE_LIMIT, NULL }, { SOURCE_QUERY, "cursor" } }
+};
+static const struct resource resource_users_disable = {
+	ST_user_disable, 204, "user in use called",
+	{ { SOURCE_PATH, "username" } }
+};
+static const struct resource resource_keys_list = {
+	ST_api_key_list, 200, "key",
+	{ { SOURCE_LIMIT, NULL }, { SOURCE_QUERY, "cursor" } }
+};
+static const struct resource resource_keys_revoke = {
+	ST_api_key_revoke, 204, "API key in use called",
+	{ { SOURCE_PATH, "id" } }
+};
+
+const struct route routes[] = {
+#include "api/routes_core.inc"
+#include "api/routes_resources.inc"
+};
+/* clang-format on */
+
+const size_t nroutes = sizeof(routes) / sizeof(routes[0]);
