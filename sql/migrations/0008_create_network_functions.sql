@@ -20,6 +20,12 @@ BEGIN
 	END IF;
 END $$;
 
+-- The lock of change_stamp(), taken before any row's so that two changes of a
+-- node and of its series cannot wait for each other.
+CREATE FUNCTION change_begin() RETURNS void LANGUAGE sql AS $$
+	SELECT pg_advisory_xact_lock(7305804402)
+$$;
+
 CREATE FUNCTION check_code(code text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF code !~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}$' THEN
@@ -179,6 +185,7 @@ RETURNS series LANGUAGE plpgsql AS $$
 DECLARE
 	found_row series;
 BEGIN
+	PERFORM change_begin();
 	SELECT s.* INTO found_row FROM series s
 	    JOIN nodes n ON n.id = s.node_id
 	    JOIN metrics m ON m.id = s.metric_id
@@ -325,6 +332,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	n nodes;
 BEGIN
+	PERFORM change_begin();
 	SELECT * INTO n FROM nodes WHERE code = wanted FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM refuse(404, format('there is no node %s', wanted));

@@ -1,7 +1,9 @@
 """Templates, anomalies, plans, the loop: good and bad input."""
 import datetime
 import json
+import threading
 
+import psycopg2
 import pytest
 
 from scratch import ROOT, Refused, run_c
@@ -311,3 +313,45 @@ def test_pause_and_resume(db):
     assert (body["paused"], body["paused_by"], body["paused_at"]) == (
         False, None, None)
     assert body["system_state"] in ("normal", "alert", "emergency")
+
+
+def test_two_people_decide_once(conninfo, db, plan, anomaly):
+    """Whoever comes second waits, and is told what the first decided."""
+    db.connection.commit()
+    other = psycopg2.connect(conninfo)
+    try:
+        db.body("plans_decide", plan, "approve", None, "ada")
+        result = []
+
+        def late():
+            with other.cursor() as cursor:
+                try:
+                    cursor.execute("SELECT plan_decide(%s, 'reject', NULL, "
+                                   "'bob')", (plan,))
+                except psycopg2.Error as error:
+                    result.append((error.pgcode, error.diag.message_primary))
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive() and result == []
+        db.connection.commit()
+        thread.join(10)
+        assert result == [("PS409",
+                           f"plan {plan} is approved, not proposed")]
+        assert [t["actor"] for t in
+                db.body("plans_get", plan)["transitions"]] == ["ada"]
+    finally:
+        other.close()
+        db.connection.rollback()
+        db.sql("DELETE FROM transitions WHERE actor = 'ada';"
+               "DELETE FROM commands WHERE plan_id = %s", plan)
+        db.sql("DELETE FROM plans WHERE id = %s", plan)
+        db.sql("DELETE FROM anomalies WHERE id = %s;"
+               "DELETE FROM plan_templates WHERE code = 'T-T';"
+               "DELETE FROM links WHERE code = 'T-V';"
+               "DELETE FROM gateways WHERE code = 'T-G';"
+               "DELETE FROM series WHERE node_id IN (SELECT id FROM nodes"
+               " WHERE code = 'T-B');"
+               "DELETE FROM nodes WHERE code IN ('T-A', 'T-B');"
+               "DELETE FROM zones WHERE code = 'T-Z'", anomaly)
+        db.connection.commit()
