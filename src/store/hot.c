@@ -1,0 +1,314 @@
+#include "store/hot_parts.h"
+
+#include "core/instant.h"
+#include "core/log.h"
+
+#include <hiredis/hiredis.h>
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RETRY_MS 500u
+#define RAISE_US US_PER_SECOND /* at most one raise in this time */
+
+static void recover(struct hot *);
+
+static int64_t
+wall_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ((int64_t)ts.tv_sec * US_PER_SECOND + ts.tv_nsec / 1000);
+}
+
+size_t
+hot_shared_size(void)
+{
+	return (sizeof(struct hot_shared));
+}
+
+void
+hot_shared_init(struct hot_shared *s)
+{
+	atomic_store(&s->epoch, 0);
+	atomic_store(&s->trusted, 0);
+	atomic_store(&s->losses, 1);
+	atomic_store(&s->stale_since_us, wall_us());
+	atomic_store(&s->raise_until_us, 0);
+}
+
+bool
+hot_trusted(const struct hot *h)
+{
+	uint64_t trusted = atomic_load(&h->shared->trusted);
+
+	return (trusted == atomic_load(&h->shared->losses));
+}
+
+void
+hot_lose(struct hot *h)
+{
+	if (hot_trusted(h)) {
+		atomic_store(&h->shared->stale_since_us, wall_us());
+		log_event(LOG_LEVEL_WARN, "hot_untrusted", "epoch", LOG_INT,
+		    atomic_load(&h->shared->epoch), NULL);
+	}
+	atomic_fetch_add(&h->shared->losses, 1);
+	hot_recover_soon(h);
+}
+
+void
+hot_adopt(struct hot *h, int64_t epoch)
+{
+	int64_t old = atomic_load(&h->shared->epoch);
+
+	while (old < epoch &&
+	    !atomic_compare_exchange_weak(&h->shared->epoch, &old, epoch))
+		;
+}
+
+static void
+trust(struct hot *h)
+{
+	uint64_t old = atomic_load(&h->shared->trusted);
+
+	hot_adopt(h, h->raise_epoch);
+	while (old < h->raise_losses &&
+	    !atomic_compare_exchange_weak(
+		&h->shared->trusted, &old, h->raise_losses))
+		;
+	log_event(LOG_LEVEL_INFO, "hot_trusted", "epoch", LOG_INT,
+	    h->raise_epoch, NULL);
+}
+
+enum err
+hot_send(struct hot *h, size_t len, redis_reply_cb *cb)
+{
+	enum err e = redis_send(h->redis, h->buf, len, cb, h);
+
+	if (e == ERR_OK)
+		h->under_way++;
+	return (e);
+}
+
+static void
+release(struct hot *h)
+{
+	dirty_done(&h->pending);
+	dirty_done(&h->flight);
+	free(h->buf);
+	free(h);
+}
+
+bool
+hot_arrived(struct hot *h)
+{
+	h->under_way--;
+	if (!h->closed)
+		return (true);
+	if (h->under_way == 0)
+		release(h);
+	return (false);
+}
+
+static void
+on_retry(void *arg)
+{
+	struct hot *h = arg;
+
+	h->retry = NULL;
+	recover(h);
+}
+
+void
+hot_recover_soon(struct hot *h)
+{
+	if (h->retry == NULL && !h->recovering && !h->closed)
+		h->retry = h->loop->ops->after(h->loop, RETRY_MS, on_retry, h);
+}
+
+static void
+recovery_failed(struct hot *h)
+{
+	h->recovering = false;
+	atomic_store(&h->shared->raise_until_us, 0);
+	hot_recover_soon(h);
+}
+
+/* Redis knows the new epoch: from here on older writers are refused. */
+static void
+on_epoch_set(void *arg, const struct redisReply *reply)
+{
+	struct hot *h = arg;
+
+	if (!hot_arrived(h))
+		return;
+	if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) {
+		recovery_failed(h);
+		return;
+	}
+	if (reply->integer > h->raise_epoch) /* another was quicker */
+		h->raise_epoch = reply->integer;
+	h->recovering = false;
+	trust(h);
+	if (!hot_trusted(h))
+		hot_recover_soon(h);
+}
+
+static void
+on_raised(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct hot *h = arg;
+	uint64_t epoch;
+
+	(void)info;
+	if (!hot_arrived(h))
+		return;
+	if (rows == NULL || rows->n != 1) {
+		recovery_failed(h);
+		return;
+	}
+	memcpy(&epoch, rows->get(rows, 0, 0, NULL), sizeof(epoch));
+	h->raise_epoch = (int64_t)be64toh(epoch);
+	if (hot_send(h, wire_store(h->buf, h->raise_epoch, NULL, 0),
+		on_epoch_set) != ERR_OK)
+		recovery_failed(h);
+}
+
+static void
+on_epoch_got(void *arg, const struct redisReply *reply)
+{
+	struct hot *h = arg;
+	uint64_t seen;
+	struct param p = {(const char *)&seen, 8, true};
+	struct query q = {.statement = ST_hot_epoch_raise,
+	    .lane = LANE_FAST,
+	    .params = &p,
+	    .nparams = 1,
+	    .binary_result = true};
+
+	if (!hot_arrived(h))
+		return;
+	/* LOADING, NOAUTH and the like: not yet. */
+	if (reply == NULL ||
+	    (reply->type == REDIS_REPLY_ERROR &&
+		strncmp(reply->str, "WRONGTYPE", 9) != 0)) {
+		recovery_failed(h);
+		return;
+	}
+	seen = htobe64((uint64_t)wire_number(reply));
+	if (h->pg.run(h->pg.self, &q, on_raised, h, NULL) != ERR_OK)
+		recovery_failed(h);
+	else
+		h->under_way++;
+}
+
+static bool
+may_raise(struct hot *h)
+{
+	int64_t now = h->loop->ops->monotonic_us(h->loop);
+	int64_t until = atomic_load(&h->shared->raise_until_us);
+
+	return (now >= until &&
+	    atomic_compare_exchange_strong(
+		&h->shared->raise_until_us, &until, now + RAISE_US));
+}
+
+static void
+recover(struct hot *h)
+{
+	if (h->recovering || !h->up || hot_trusted(h))
+		return;
+	if (!may_raise(h)) {
+		hot_recover_soon(h);
+		return;
+	}
+	h->recovering = true;
+	h->raise_losses = atomic_load(&h->shared->losses);
+	if (hot_send(h, wire_epoch_get(h->buf), on_epoch_got) != ERR_OK)
+		recovery_failed(h);
+}
+
+static void
+on_state(void *arg, bool up)
+{
+	struct hot *h = arg;
+
+	h->up = up;
+	if (up) {
+		recover(h);
+		return;
+	}
+	hot_lose(h);
+	hot_writes_lost(h);
+	hot_reads_fail(h);
+}
+
+void
+hot_notified(struct hot *h)
+{
+	recover(h);
+}
+
+struct hot *
+hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
+    struct hot_shared *shared)
+{
+	struct hot *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return (NULL);
+	h->buf = malloc(WIRE_SIZE);
+	if (h->buf == NULL) {
+		free(h);
+		return (NULL);
+	}
+	h->loop = loop;
+	h->redis = redis;
+	h->pg = *pg;
+	h->shared = shared;
+	hot_lose(h);
+	redis_on_state(redis, on_state, h);
+	return (h);
+}
+
+void
+hot_free(struct hot *h)
+{
+	if (h == NULL)
+		return;
+	redis_on_state(h->redis, NULL, NULL);
+	h->up = false;
+	h->closed = true;
+	hot_writes_lost(h);
+	hot_reads_fail(h);
+	if (h->retry != NULL)
+		h->loop->ops->cancel(h->loop, h->retry);
+	if (h->fail != NULL)
+		h->loop->ops->cancel(h->loop, h->fail);
+	if (h->under_way == 0)
+		release(h);
+}
+
+static int64_t
+stale_since_us(void *self)
+{
+	struct hot *h = self;
+
+	if (hot_trusted(h))
+		return (INSTANT_NONE);
+	hot_recover_soon(h);
+	return (atomic_load(&h->shared->stale_since_us));
+}
+
+struct hot_port
+hot_port(struct hot *h)
+{
+	return ((struct hot_port){.self = h,
+	    .latest = hot_latest,
+	    .fill = hot_fill,
+	    .stale_since_us = stale_since_us});
+}

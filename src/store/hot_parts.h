@@ -1,0 +1,98 @@
+/*
+ * hot_parts: the three parts of hot.h: trust (hot.c), reads (hot_read.c) and
+ * writes (hot_write.c). Private to src/store/hot*.c.
+ *
+ * Runs on: L. Frees: hot_free(). Units: µs; shared ones as named.
+ */
+#ifndef PENSTOCK_STORE_HOT_PARTS_H
+#define PENSTOCK_STORE_HOT_PARTS_H
+
+#include "store/hot.h"
+
+#include "domain/reading.h"
+#include "store/hot_wire.h"
+
+#include <stdatomic.h>
+
+struct hot_shared {
+	_Atomic int64_t epoch; /* only grows */
+	/* Trusted while both are equal. Whoever raises the epoch sets
+	 * `trusted` to the losses it saw before, so that a loss meanwhile
+	 * is never overlooked. Both only grow. */
+	_Atomic uint64_t losses, trusted;
+	_Atomic int64_t stale_since_us; /* UTC; means nothing while trusted */
+	_Atomic int64_t raise_until_us; /* monotonic: a worker is at it */
+};
+
+struct hot_read {
+	hot_cb *cb;
+	void *arg;
+	struct hot_read *next;
+	size_t n, answered;
+	bool *found;
+	struct reading values[];
+};
+
+/* The newest reading per series, in order of first arrival. */
+struct dirty {
+	struct reading *values;
+	size_t n, size;
+	struct dirty_slot {
+		uint32_t generation, index;
+	} * map;	     /* twice as many as `size`, a power of two */
+	uint32_t generation; /* slots of another one are free */
+};
+
+struct hot {
+	struct loop *loop;
+	struct redis *redis;
+	struct query_port pg;
+	struct hot_shared *shared;
+	bool up, closed;
+	size_t under_way; /* replies and rows still to come */
+	char *buf;	  /* WIRE_SIZE */
+
+	bool recovering;
+	uint64_t raise_losses;
+	int64_t raise_epoch;
+	struct loop_timer *retry;
+
+	struct hot_read *first, *last;
+	size_t waiting; /* series in them */
+	bool reading;
+	struct {
+		size_t n;
+		int64_t epoch;
+		uint64_t losses;
+		bool trusted;
+	} fetch;
+	struct loop_timer *fail;
+	struct reading keys[WIRE_KEYS];
+
+	bool writing;
+	struct dirty pending, flight;
+	size_t flight_at, flight_n;
+	int64_t flight_epoch;
+};
+
+/* hot.c */
+bool hot_trusted(const struct hot *);
+void hot_lose(struct hot *);
+void hot_adopt(struct hot *, int64_t epoch);
+void hot_recover_soon(struct hot *);
+/* Sends buf[0..len). */
+enum err hot_send(struct hot *, size_t len, redis_reply_cb *);
+/* First thing when something under way has come; false: h is gone. */
+bool hot_arrived(struct hot *);
+
+/* hot_read.c */
+enum err hot_latest(void *self, const int32_t *series, size_t n, hot_cb *,
+    void *arg, struct err_info *);
+void hot_reads_fail(struct hot *);
+
+/* hot_write.c */
+void hot_fill(void *self, const struct reading *, size_t n);
+void hot_writes_lost(struct hot *);
+void dirty_done(struct dirty *);
+
+#endif

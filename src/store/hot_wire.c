@@ -1,0 +1,196 @@
+#include "store/hot_wire.h"
+
+#include <hiredis/hiredis.h>
+
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPOCH_KEY "ps:epoch"
+#define EXPIRY_S  "172800" /* 48 h */
+
+/*
+ * KEYS: ps:epoch, then one per value. ARGV: epoch, expiry, the values.
+ * Returns 0, or the present epoch if it is above the caller's: then nothing
+ * was written. Event times are compared as two halves because Lua's numbers
+ * hold 53 bits. Of two values at the same time the first stays. A key that
+ * holds anything but a record is written over.
+ */
+static const char script[] =
+    "local e = redis.pcall('GET', KEYS[1])\n"
+    "local now = type(e) == 'string' and tonumber(e) or 0\n"
+    "local mine = tonumber(ARGV[1])\n"
+    "if now > mine then return now end\n"
+    "if now < mine then redis.call('SET', KEYS[1], ARGV[1]) end\n"
+    "for i = 2, #KEYS do\n"
+    "  local old, new, keep = redis.pcall('GET', KEYS[i]), ARGV[i + 1], false\n"
+    "  if type(old) == 'string' and #old == 28 then\n"
+    "    local oh, ol = struct.unpack('>i4I4', old)\n"
+    "    local nh, nl = struct.unpack('>i4I4', new)\n"
+    "    keep = oh > nh or (oh == nh and ol >= nl)\n"
+    "  end\n"
+    "  if not keep then redis.call('SET', KEYS[i], new, 'EX', ARGV[2]) end\n"
+    "end\n"
+    "return 0\n";
+
+static char *
+put_digits(char *p, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	while (n > 0)
+		*p++ = digits[--n];
+	return (p);
+}
+
+static char *
+put_head(char *p, char kind, size_t n)
+{
+	*p++ = kind;
+	p = put_digits(p, n);
+	*p++ = '\r';
+	*p++ = '\n';
+	return (p);
+}
+
+static char *
+put_bulk(char *p, const void *data, size_t len)
+{
+	p = put_head(p, '$', len);
+	memcpy(p, data, len);
+	p += len;
+	*p++ = '\r';
+	*p++ = '\n';
+	return (p);
+}
+
+static char *
+put_text(char *p, const char *s)
+{
+	return (put_bulk(p, s, strlen(s)));
+}
+
+static char *
+put_key(char *p, const char *prefix, size_t len, int32_t series)
+{
+	char key[48], *end = key + len;
+
+	memcpy(key, prefix, len);
+	end = put_digits(end, (uint32_t)series);
+	return (put_bulk(p, key, (size_t)(end - key)));
+}
+
+static size_t
+key_prefix(char buf[static 32], int64_t epoch)
+{
+	return ((size_t)snprintf(buf, 32, "ps:%lld:l:", (long long)epoch));
+}
+
+static char *
+put_value(char *p, const struct reading *r)
+{
+	unsigned char v[WIRE_VALUE];
+	uint64_t u = htobe64((uint64_t)r->t_us);
+	uint32_t q = htobe32((uint32_t)(int32_t)r->quality);
+
+	memcpy(v, &u, 8);
+	memcpy(&u, &r->value, 8);
+	u = htobe64(u);
+	memcpy(v + 8, &u, 8);
+	memcpy(v + 16, &q, 4);
+	u = htobe64((uint64_t)r->received_us);
+	memcpy(v + 20, &u, 8);
+	return (put_bulk(p, v, sizeof(v)));
+}
+
+size_t
+wire_epoch_get(char *buf)
+{
+	char *p = put_head(buf, '*', 2);
+
+	p = put_text(p, "GET");
+	return ((size_t)(put_text(p, EPOCH_KEY) - buf));
+}
+
+size_t
+wire_store(char *buf, int64_t epoch, const struct reading *r, size_t n)
+{
+	char prefix[32], number[24], *p;
+	size_t i, len = key_prefix(prefix, epoch);
+
+	p = put_head(buf, '*', 3 + (1 + n) + (2 + n));
+	p = put_text(p, "EVAL");
+	p = put_bulk(p, script, sizeof(script) - 1);
+	snprintf(number, sizeof(number), "%zu", 1 + n);
+	p = put_text(p, number);
+	p = put_text(p, EPOCH_KEY);
+	for (i = 0; i < n; i++)
+		p = put_key(p, prefix, len, r[i].series);
+	snprintf(number, sizeof(number), "%lld", (long long)epoch);
+	p = put_text(p, number);
+	p = put_text(p, EXPIRY_S);
+	for (i = 0; i < n; i++)
+		p = put_value(p, &r[i]);
+	return ((size_t)(p - buf));
+}
+
+size_t
+wire_fetch(char *buf, int64_t epoch, const struct reading *r, size_t n)
+{
+	char prefix[32], *p;
+	size_t i, len = key_prefix(prefix, epoch);
+
+	p = put_head(buf, '*', 2 + n);
+	p = put_text(p, "MGET");
+	p = put_text(p, EPOCH_KEY);
+	for (i = 0; i < n; i++)
+		p = put_key(p, prefix, len, r[i].series);
+	return ((size_t)(p - buf));
+}
+
+int64_t
+wire_number(const struct redisReply *reply)
+{
+	long long n;
+	char *end;
+
+	if (reply->type == REDIS_REPLY_INTEGER)
+		return (reply->integer);
+	if (reply->type != REDIS_REPLY_STRING)
+		return (0);
+	n = strtoll(reply->str, &end, 10);
+	return (*end == '\0' && n > 0 ? n : 0);
+}
+
+static uint64_t
+get64(const char *p)
+{
+	uint64_t u;
+
+	memcpy(&u, p, sizeof(u));
+	return (be64toh(u));
+}
+
+bool
+wire_value(const struct redisReply *reply, struct reading *ret)
+{
+	const char *v = reply->str;
+	uint64_t bits;
+	uint32_t q;
+
+	if (reply->type != REDIS_REPLY_STRING ||
+	    (size_t)reply->len != WIRE_VALUE)
+		return (false);
+	memcpy(&q, v + 16, sizeof(q));
+	bits = get64(v + 8);
+	ret->t_us = (int64_t)get64(v);
+	memcpy(&ret->value, &bits, sizeof(ret->value));
+	ret->quality = (int16_t)be32toh(q);
+	ret->received_us = (int64_t)get64(v + 20);
+	return (true);
+}

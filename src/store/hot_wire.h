@@ -1,0 +1,33 @@
+/*
+ * hot_wire: what hot.h sends to Redis and gets from it, as bytes. Private to
+ * src/store/hot*.c.
+ *
+ * Runs on: C. Frees: nothing. RESP2 (redis.io/docs/reference/protocol-spec).
+ * Writers need WIRE_SIZE bytes.
+ */
+#ifndef PENSTOCK_STORE_HOT_WIRE_H
+#define PENSTOCK_STORE_HOT_WIRE_H
+
+#include "domain/reading.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct redisReply;
+
+#define WIRE_KEYS  1024u /* of one command */
+#define WIRE_SIZE  (4096u + WIRE_KEYS * 128u)
+#define WIRE_VALUE 28u
+
+/* Return the command's length. */
+size_t wire_epoch_get(char *buf);
+/* Raises ps:epoch to `epoch` if it is lower, then stores what is newer. */
+size_t wire_store(char *buf, int64_t epoch, const struct reading *, size_t n);
+size_t wire_fetch(char *buf, int64_t epoch, const struct reading *, size_t n);
+
+/* The number in a string reply, 0 for anything else. */
+int64_t wire_number(const struct redisReply *);
+/* Fills all but the series; false for anything but a record. */
+bool wire_value(const struct redisReply *, struct reading *ret);
+
+#endif

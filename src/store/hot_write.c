@@ -1,0 +1,174 @@
+/*
+ * Writes: the newest value per series gathers in `pending` while `flight` is
+ * sent, one script call at a time.
+ */
+#include "store/hot_parts.h"
+
+#include "core/metrics.h"
+
+#include <hiredis/hiredis.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DIRTY_FIRST 256u
+#define DIRTY_MAX   262144u /* series */
+
+static struct dirty_slot *
+slot_of(const struct dirty *d, int32_t series)
+{
+	size_t mask = d->size * 2 - 1;
+	size_t i = ((uint32_t)series * 2654435761u >> 7) & mask;
+
+	while (d->map[i].generation == d->generation &&
+	    d->values[d->map[i].index].series != series)
+		i = (i + 1) & mask;
+	return (&d->map[i]);
+}
+
+static bool
+dirty_grow(struct dirty *d)
+{
+	size_t i, size = d->size == 0 ? DIRTY_FIRST : d->size * 2;
+	struct dirty_slot *map;
+	struct reading *values;
+
+	if (size > DIRTY_MAX)
+		return (false);
+	map = calloc(size * 2, sizeof(*map));
+	values = reallocarray(d->values, size, sizeof(*values));
+	if (values != NULL)
+		d->values = values;
+	if (map == NULL || values == NULL) {
+		free(map);
+		return (false);
+	}
+	free(d->map);
+	d->map = map;
+	d->size = size;
+	d->generation = 1;
+	for (i = 0; i < d->n; i++)
+		*slot_of(d, d->values[i].series) =
+		    (struct dirty_slot){1, (uint32_t)i};
+	return (true);
+}
+
+static bool
+dirty_put(struct dirty *d, const struct reading *r)
+{
+	struct dirty_slot *slot;
+
+	if (d->n == d->size && !dirty_grow(d))
+		return (false);
+	slot = slot_of(d, r->series);
+	if (slot->generation == d->generation) {
+		if (r->t_us > d->values[slot->index].t_us)
+			d->values[slot->index] = *r;
+		return (true);
+	}
+	*slot = (struct dirty_slot){d->generation, (uint32_t)d->n};
+	d->values[d->n++] = *r;
+	return (true);
+}
+
+static void
+dirty_clear(struct dirty *d)
+{
+	d->n = 0;
+	if (++d->generation != 0)
+		return;
+	memset(d->map, 0, d->size * 2 * sizeof(d->map[0]));
+	d->generation = 1;
+}
+
+void
+dirty_done(struct dirty *d)
+{
+	free(d->values);
+	free(d->map);
+}
+
+void
+hot_writes_lost(struct hot *h)
+{
+	size_t n = h->pending.n + h->flight.n - h->flight_at;
+
+	if (n == 0)
+		return;
+	metric_count(COUNTER_HOT_LOST, n);
+	dirty_clear(&h->pending);
+	dirty_clear(&h->flight);
+	h->flight_at = h->flight_n = 0;
+	hot_lose(h);
+}
+
+static void send_next(struct hot *);
+
+static void
+on_stored(void *arg, const struct redisReply *reply)
+{
+	struct hot *h = arg;
+
+	if (!hot_arrived(h))
+		return;
+	h->writing = false;
+	if (reply == NULL || reply->type != REDIS_REPLY_INTEGER ||
+	    (reply->integer != 0 && reply->integer <= h->flight_epoch)) {
+		hot_writes_lost(h);
+		return;
+	}
+	if (reply->integer != 0) /* the same once more, in the new epoch */
+		hot_adopt(h, reply->integer);
+	else {
+		metric_count(COUNTER_HOT_WRITES, h->flight_n);
+		h->flight_at += h->flight_n;
+	}
+	send_next(h);
+}
+
+static void
+send_next(struct hot *h)
+{
+	struct dirty sent = h->flight;
+	size_t n;
+
+	if (h->writing)
+		return;
+	if (h->flight_at == h->flight.n) {
+		if (h->pending.n == 0)
+			return;
+		h->flight = h->pending;
+		h->pending = sent;
+		dirty_clear(&h->pending);
+		h->flight_at = 0;
+	}
+	n = h->flight.n - h->flight_at;
+	h->flight_n = n < WIRE_KEYS ? n : WIRE_KEYS;
+	h->flight_epoch = atomic_load(&h->shared->epoch);
+	if (hot_send(h,
+		wire_store(h->buf, h->flight_epoch,
+		    h->flight.values + h->flight_at, h->flight_n),
+		on_stored) == ERR_OK)
+		h->writing = true;
+	else
+		hot_writes_lost(h);
+}
+
+void
+hot_fill(void *self, const struct reading *r, size_t n)
+{
+	struct hot *h = self;
+	size_t i;
+
+	if (!h->up) {
+		metric_count(COUNTER_HOT_LOST, n);
+		hot_lose(h);
+		return;
+	}
+	for (i = 0; i < n && dirty_put(&h->pending, &r[i]); i++)
+		;
+	if (i < n)
+		hot_writes_lost(h);
+	else
+		send_next(h);
+}
