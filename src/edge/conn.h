@@ -1,0 +1,90 @@
+/*
+ * conn: one connection and its request, shared by conn.c (life), wire.c
+ * (bytes) and serve.c (requests and answers).
+ *
+ * Runs on: L. A connection is always in one state, and in all but BUSY it
+ * has a deadline:
+ *
+ *	SHAKE -> IDLE -> HEAD -> BODY -> BUSY -> SEND -> IDLE
+ *	                                          |-> LINGER -> closed
+ *
+ * HEAD and BODY may also go to SEND (refused). Kore's read and write paths
+ * are not used: `struct connection` only carries descriptor, address and the
+ * deferred free. One request at a time: in BUSY and SEND nothing is read.
+ */
+#ifndef PENSTOCK_EDGE_CONN_H
+#define PENSTOCK_EDGE_CONN_H
+
+#include "edge/gate.h"
+#include "edge/internal.h"
+
+#include <openssl/ssl.h>
+#include <sys/queue.h>
+
+/* Head and most bodies in one piece. */
+#define CONN_IN_SIZE (EDGE_HEADER_MAX + 1024)
+
+struct connection; /* Kore's */
+
+enum state { SHAKE, IDLE, HEAD, BODY, BUSY, SEND, LINGER, CLOSED };
+
+struct conn {
+	struct exchange x; /* first: the handler's pointer is ours */
+	struct connection *c;
+	SSL *ssl;
+	enum state state;
+	bool pumping;
+	bool again; /* input waits in OpenSSL's buffer, epoll is silent */
+	bool deaf;  /* the client talks while BUSY */
+	bool write_wanted; /* by the handshake */
+	bool closing;
+	unsigned armed;	     /* epoll's mask */
+	int64_t deadline_us; /* 0: none */
+	char *in;	     /* CONN_IN_SIZE, only while a request is there */
+	size_t in_len;
+	struct gate_scan scan;
+	struct gate_head head;
+	char *body; /* in `in`, or its own if owned */
+	size_t body_len;
+	bool body_owned;
+	char *out; /* what the socket did not take yet */
+	size_t out_len, out_at;
+	TAILQ_ENTRY(conn) list;
+};
+
+static inline void
+conn_expire_in(struct conn *k, int64_t us)
+{
+	k->deadline_us = edge_monotonic_us() + us;
+}
+
+extern struct gate_limits conn_limits;
+extern int64_t conn_header_timeout_us, conn_body_timeout_us;
+extern void (*conn_handler)(struct exchange *);
+
+/* True once answers must close their connection. */
+bool conn_draining(void);
+void conn_close(struct conn *);
+/* Asks epoll for what the state waits for. */
+void conn_arm(struct conn *);
+/* The answer has left: the next request may come. */
+void conn_next(struct conn *);
+
+bool wire_in_take(struct conn *);
+void wire_in_drop(struct conn *);
+/* Room for the body behind the head that ends at `end`. */
+enum err wire_body_take(struct conn *, size_t end, struct err_info *);
+/* SSL_accept's or SSL_read's: > 0, 0 if it would block, -1 if it is over. */
+int wire_result(struct conn *, int r);
+int wire_read(struct conn *, char *, size_t room);
+/* Sends or keeps all of it; closes the connection if it cannot. */
+void wire_send(struct conn *, const char *, size_t);
+/* Sends what was kept. False: the connection is over. */
+bool wire_flush(struct conn *);
+
+extern const struct exchange_ops serve_ops;
+/* What was just read may complete a head, a body, a request. */
+void serve_advance(struct conn *);
+void serve_refuse(struct conn *, const struct err_info *);
+
+#endif

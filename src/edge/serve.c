@@ -1,0 +1,230 @@
+#include "edge/conn.h"
+
+#include "core/log.h"
+#include "core/metrics.h"
+#include "core/problem.h"
+#include "edge/answer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#define OUT_SIZE (64 * 1024)
+
+static void
+send_answer(struct conn *k, const char *head, size_t head_len, const void *body,
+    size_t len)
+{
+	static char joined[OUT_SIZE]; /* one record, one write(2) */
+
+	if (head_len + len <= sizeof(joined)) {
+		memcpy(joined, head, head_len);
+		if (len > 0)
+			memcpy(joined + head_len, body, len);
+		wire_send(k, joined, head_len + len);
+	} else {
+		wire_send(k, head, head_len);
+		if (k->state != CLOSED)
+			wire_send(k, body, len);
+	}
+	if (k->state == CLOSED)
+		return;
+	if (k->out == NULL)
+		conn_next(k);
+	else
+		conn_expire_in(k, conn_body_timeout_us);
+	if (!k->pumping)
+		conn_arm(k);
+}
+
+static void
+answer(struct conn *k, struct answer *a, const void *body)
+{
+	char head[ANSWER_HEAD_MAX];
+	size_t n;
+
+	k->closing |= k->head.close || conn_draining();
+	a->request_id = k->x.request_id;
+	a->close = k->closing;
+	a->keep_old = k->head.old;
+	a->now = time(NULL);
+	n = answer_head(head, sizeof(head), a);
+	if (n == 0) {
+		log_event(LOG_LEVEL_ERROR, "answer_head", "request_id", LOG_STR,
+		    k->x.request_id, NULL);
+		a->status = err_status(ERR_INTERNAL);
+		a->nheaders = a->body_len = 0;
+		n = answer_head(head, sizeof(head), a);
+	}
+	k->state = SEND;
+	send_answer(k, head, n, body,
+	    answer_has_body(a->status) && k->head.method != METHOD_HEAD
+		? a->body_len
+		: 0);
+}
+
+static void
+on_reply(struct exchange *x, int status, const struct header *h, size_t nh,
+    const void *body, size_t len)
+{
+	struct conn *k = (struct conn *)x;
+	struct answer a = {
+	    .status = status, .headers = h, .nheaders = nh, .body_len = len};
+
+	assert(k->state == BUSY);
+	answer(k, &a, body);
+}
+
+static const char *
+on_header(struct exchange *x, const char *name)
+{
+	const struct gate_head *h = &((struct conn *)x)->head;
+
+	for (unsigned i = 0; i < h->nheaders; i++)
+		if (strcasecmp(h->headers[i].name, name) == 0)
+			return (h->headers[i].value);
+	return (NULL);
+}
+
+const struct exchange_ops serve_ops = {on_header, on_reply};
+
+/* 16 random bytes in hex; one getrandom(2) serves many requests. */
+static void
+make_request_id(char *ret)
+{
+	static const char hex[] = "0123456789abcdef";
+	static unsigned char pool[4096];
+	static size_t used = sizeof(pool);
+
+	if (used == sizeof(pool)) {
+		if (getrandom(pool, sizeof(pool), 0) != sizeof(pool))
+			abort();
+		used = 0;
+	}
+	for (int i = 0; i < 16; i++, used++) {
+		*ret++ = hex[pool[used] >> 4];
+		*ret++ = hex[pool[used] & 15];
+	}
+	*ret = '\0';
+}
+
+static void
+set_request_id(struct conn *k)
+{
+	if (k->head.request_id == NULL)
+		make_request_id(k->x.request_id);
+	else
+		(void)snprintf(k->x.request_id, sizeof(k->x.request_id), "%s",
+		    k->head.request_id);
+}
+
+void
+serve_refuse(struct conn *k, const struct err_info *info)
+{
+	static const struct header headers[] = {
+	    {"Content-Type", PROBLEM_TYPE},
+	    {"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
+	};
+	struct answer a = {
+	    .status = err_status(info->code), .headers = headers};
+	char buf[1024];
+	struct text t;
+
+	metric_count(COUNTER_EDGE_REFUSED, 1);
+	set_request_id(k);
+	text_init_fixed(&t, buf, sizeof(buf));
+	problem_write(&t, info, k->x.request_id);
+	log_event(LOG_LEVEL_DEBUG, "edge_refused", "request_id", LOG_STR,
+	    k->x.request_id, "peer", LOG_STR, k->x.peer, "problem", LOG_STR,
+	    err_slug(info->code), "detail", LOG_STR, info->detail, NULL);
+	a.nheaders = info->code == ERR_METHOD ? 2 : 1;
+	a.body_len = t.len;
+	k->closing = true;
+	answer(k, &a, buf);
+}
+
+static void
+dispatch(struct conn *k)
+{
+	struct exchange *x = &k->x;
+
+	x->method = k->head.method;
+	x->path = k->head.path;
+	x->query = k->head.query;
+	x->body = k->body;
+	x->body_len = k->body_len;
+	set_request_id(k);
+	x->started_us = edge_monotonic_us();
+	x->user = NULL;
+	x->on_gone = NULL;
+	k->state = BUSY;
+	k->deadline_us = 0;
+	conn_handler(x);
+}
+
+static enum err
+check_alone(const struct conn *k, size_t end, struct err_info *info)
+{
+	size_t extra = k->in_len - end, length = k->head.content_length;
+
+	if (extra > length || (extra == length && SSL_pending(k->ssl) > 0))
+		return (err_set(info, ERR_BAD_REQUEST, NULL,
+		    "Bytes follow the request; send one at a time"));
+	return (ERR_OK);
+}
+
+static enum err
+take_head(struct conn *k, struct err_info *info)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	size_t end;
+	enum err e;
+
+	if ((e = gate_scan(&k->scan, k->in, k->in_len, &conn_limits, &end,
+		 info)) != ERR_OK)
+		return (e);
+	if (end == 0)
+		return (ERR_OK);
+	if ((e = gate_parse(k->in, end, &conn_limits, &k->head, info)) !=
+		ERR_OK ||
+	    (e = check_alone(k, end, info)) != ERR_OK ||
+	    (e = wire_body_take(k, end, info)) != ERR_OK)
+		return (e);
+	k->state = BODY;
+	if (k->body_len < k->head.content_length) {
+		conn_expire_in(k, conn_body_timeout_us);
+		if (k->head.expect_continue)
+			wire_send(k, go_on, sizeof(go_on) - 1);
+	}
+	return (ERR_OK);
+}
+
+void
+serve_advance(struct conn *k)
+{
+	struct err_info info = {.code = ERR_OK};
+
+	if (k->state == IDLE) {
+		k->state = HEAD;
+		k->head.method = METHOD_GET;
+		k->head.request_id = NULL;
+		conn_expire_in(k, conn_header_timeout_us);
+	}
+	if (k->state == HEAD && take_head(k, &info) != ERR_OK) {
+		serve_refuse(k, &info);
+		return;
+	}
+	if (k->state != BODY || k->body_len < k->head.content_length)
+		return;
+	if (SSL_pending(k->ssl) > 0) {
+		(void)err_set(&info, ERR_BAD_REQUEST, NULL,
+		    "Bytes follow the body that Content-Length told of");
+		serve_refuse(k, &info);
+		return;
+	}
+	k->body[k->body_len] = '\0';
+	dispatch(k);
+}
