@@ -16,7 +16,7 @@
 
 #include "core/arena.h"
 #include "core/ports.h"
-#include "domain/series_state.h"
+#include "mape/memory.h"
 
 /* Readings taken per cycle; halved for a while when memory runs out. */
 #define LOOP_READINGS_MAX 500000
@@ -27,8 +27,7 @@ struct loop_ctx {
 	struct arena lasting; /* the knowledge snapshot */
 	bool have_knowledge;
 	struct knowledge knowledge;
-	struct series_state *states; /* by series id */
-	size_t nstates;
+	struct memory memory;
 	size_t take_max;
 };
 

@@ -1,0 +1,16 @@
+/*
+ * knowledge: look-ups in a knowledge snapshot.
+ *
+ * Runs on: C. Borrowed pointers into the snapshot; NULL if there is none.
+ */
+#ifndef PENSTOCK_MAPE_KNOWLEDGE_H
+#define PENSTOCK_MAPE_KNOWLEDGE_H
+
+#include "core/ports.h"
+#include "domain/series.h"
+
+const struct series *knowledge_series(const struct knowledge *, int32_t id);
+const struct series *knowledge_series_at(
+    const struct knowledge *, int32_t node_id, const char *metric);
+
+#endif

@@ -1,0 +1,378 @@
+#include "mape/loop.h"
+
+#include "core/instant.h"
+#include "core/text.h"
+#include "mape/act.h"
+#include "mape/analyze.h"
+#include "mape/execute.h"
+#include "mape/knowledge.h"
+#include "mape/monitor.h"
+#include "mape/plan.h"
+#include "mape/verify.h"
+
+#define TAKE_LEAST 1000
+
+struct cycle {
+	struct loop_ctx *ctx;
+	const struct ports *ports;
+	struct loop_figures *figures;
+	struct err_info *info;
+	int64_t now_us; /* of the cycle: one for all decisions */
+	struct batch batch;
+	struct series_state **states; /* of the batch's groups */
+};
+
+void
+loop_init(struct loop_ctx *ctx)
+{
+	*ctx = (struct loop_ctx){.take_max = LOOP_READINGS_MAX};
+	arena_init(&ctx->cycle, LOOP_ARENA_MAX);
+	arena_init(&ctx->lasting, LOOP_ARENA_MAX);
+}
+
+void
+loop_done(struct loop_ctx *ctx)
+{
+	loop_forget(ctx);
+	arena_done(&ctx->cycle);
+	arena_done(&ctx->lasting);
+}
+
+void
+loop_forget(struct loop_ctx *ctx)
+{
+	memory_done(&ctx->memory);
+	ctx->have_knowledge = false;
+}
+
+static int64_t
+now(const struct cycle *c)
+{
+	return (c->ports->clock.now_us(c->ports->clock.self));
+}
+
+static void
+clock_phase(struct cycle *c, enum loop_phase phase, int64_t since_us)
+{
+	c->figures->phase_us[phase] += now(c) - since_us;
+}
+
+static enum err
+no_memory(struct cycle *c)
+{
+	return (
+	    err_set(c->info, ERR_NO_MEMORY, NULL, "the cycle's arena is full"));
+}
+
+static enum err
+learn(struct cycle *c)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	struct loop_ctx *ctx = c->ctx;
+	int64_t version;
+	int32_t *ids;
+	enum err err;
+	size_t i;
+
+	if ((err = k->version(k->self, &version, c->info)) != ERR_OK)
+		return (err);
+	if (ctx->have_knowledge && ctx->knowledge.version == version)
+		return (ERR_OK);
+	ctx->have_knowledge = false;
+	arena_reset(&ctx->lasting);
+	if ((err = k->load(k->self, &ctx->lasting, &ctx->knowledge, c->info)) !=
+	    ERR_OK)
+		return (err);
+	ids = arena_alloc(&ctx->cycle, ctx->knowledge.nseries * sizeof(*ids));
+	if (ids == NULL)
+		return (no_memory(c));
+	for (i = 0; i < ctx->knowledge.nseries; i++)
+		ids[i] = ctx->knowledge.series[i].id;
+	err = memory_need(
+	    &ctx->memory, k, &ctx->cycle, ids, ctx->knowledge.nseries, c->info);
+	ctx->have_knowledge = err == ERR_OK;
+	return (err);
+}
+
+static enum err
+group_states(struct cycle *c)
+{
+	const struct batch *b = &c->batch;
+	struct arena *a = &c->ctx->cycle;
+	int32_t *ids;
+	enum err err;
+	size_t i;
+
+	ids = arena_alloc(a, b->ngroups * sizeof(*ids));
+	c->states = arena_alloc(a, b->ngroups * sizeof(struct series_state *));
+	if (ids == NULL || c->states == NULL)
+		return (no_memory(c));
+	for (i = 0; i < b->ngroups; i++)
+		ids[i] = b->groups[i].series;
+	err = memory_need(
+	    &c->ctx->memory, &c->ports->knowledge, a, ids, b->ngroups, c->info);
+	if (err != ERR_OK)
+		return (err);
+	for (i = 0; i < b->ngroups; i++)
+		c->states[i] = memory_find(&c->ctx->memory, ids[i]);
+	return (ERR_OK);
+}
+
+static enum err
+monitor(struct cycle *c)
+{
+	const struct telemetry_port *t = &c->ports->telemetry;
+	struct arena *a = &c->ctx->cycle;
+	struct reading *in;
+	struct merge merge = {0};
+	size_t n;
+	enum err err;
+
+	if ((err = t->take(t->self, a, c->ctx->take_max, &in, &n,
+		 &c->figures->more, c->info)) != ERR_OK ||
+	    (err = monitor_sort(a, in, n, &c->batch, c->info)) != ERR_OK ||
+	    (err = group_states(c)) != ERR_OK ||
+	    (err = monitor_known(a, t, &c->batch, c->states, c->info)) !=
+		ERR_OK ||
+	    (err = monitor_build(a, &c->batch, &merge, c->info)) != ERR_OK)
+		return (err);
+	c->figures->merged = (int64_t)c->batch.n;
+	c->figures->duplicates = (int64_t)c->batch.duplicates;
+	c->figures->late = (int64_t)c->batch.late;
+	return (t->store(t->self, &merge, c->info));
+}
+
+static enum err
+sweep(struct cycle *c, struct analysis *an)
+{
+	const struct knowledge *k = &c->ctx->knowledge;
+	struct series_state *st;
+	enum err err = ERR_OK;
+	bool changed;
+	size_t i;
+
+	for (i = 0; err == ERR_OK && i < k->nseries; i++) {
+		st = memory_find(&c->ctx->memory, k->series[i].id);
+		err = analyze_sweep(an, &k->series[i], st, &changed);
+		if (changed)
+			memory_change(&c->ctx->memory, st);
+	}
+	return (err);
+}
+
+static enum err
+analyze(struct cycle *c)
+{
+	struct analysis an = {
+	    .ports = c->ports,
+	    .arena = &c->ctx->cycle,
+	    .now_us = c->now_us,
+	    .knowledge_version = c->ctx->knowledge.version,
+	    .info = c->info,
+	};
+	const struct batch *b = &c->batch;
+	enum err err = ERR_OK;
+	size_t i;
+
+	for (i = 0; err == ERR_OK && i < b->ngroups; i++) {
+		err = analyze_readings(&an,
+		    knowledge_series(&c->ctx->knowledge, b->groups[i].series),
+		    c->states[i], &b->readings[b->groups[i].at],
+		    b->groups[i].n);
+		memory_change(&c->ctx->memory, c->states[i]);
+	}
+	if (err == ERR_OK)
+		err = sweep(c, &an);
+	c->figures->raised = an.raised;
+	c->figures->cleared = an.cleared;
+	return (err);
+}
+
+static void
+act_init(struct cycle *c, struct act *a)
+{
+	*a = (struct act){
+	    .ports = c->ports,
+	    .arena = &c->ctx->cycle,
+	    .knowledge = &c->ctx->knowledge,
+	    .memory = &c->ctx->memory,
+	    .now_us = now(c),
+	    .figures = c->figures,
+	    .info = c->info,
+	};
+}
+
+/* Monitor, Analyze, Plan: one unit of work. */
+static enum err
+watch(struct cycle *c)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	const struct decisions_port *d = &c->ports->decisions;
+	int64_t since = now(c);
+	struct act act;
+	enum err err;
+
+	if ((err = learn(c)) != ERR_OK ||
+	    (err = k->paused(k->self, &c->figures->paused, c->info)) !=
+		ERR_OK ||
+	    (err = monitor(c)) != ERR_OK)
+		return (err);
+	clock_phase(c, LOOP_MONITOR, since);
+	since = now(c);
+	if ((err = analyze(c)) != ERR_OK ||
+	    (err = memory_save(&c->ctx->memory, k, &c->ctx->cycle, c->info)) !=
+		ERR_OK)
+		return (err);
+	clock_phase(c, LOOP_ANALYZE, since);
+	since = now(c);
+	act_init(c, &act);
+	if (!c->figures->paused && (err = plan_anomalies(&act)) != ERR_OK)
+		return (err);
+	clock_phase(c, LOOP_PLAN, since);
+	return (d->anomalies_open(d->self, c->figures->open, c->info));
+}
+
+static enum err
+choose(struct cycle *c, struct execution *x, struct act *act)
+{
+	enum err err;
+
+	(void)c;
+	if ((err = execute_expire(act)) != ERR_OK ||
+	    (err = verify_plans(act)) != ERR_OK)
+		return (err);
+	return (execute_begin(x, act));
+}
+
+typedef enum err unit_fn(struct cycle *, struct execution *, struct act *);
+
+static enum err
+in_unit(struct cycle *c, unit_fn *fn, struct execution *x, struct act *act)
+{
+	const struct decisions_port *d = &c->ports->decisions;
+	enum err err;
+
+	if ((err = d->begin(d->self, c->info)) == ERR_OK)
+		err = fn(c, x, act);
+	if (err == ERR_OK)
+		err = d->commit(d->self, c->info);
+	if (err != ERR_OK)
+		d->rollback(d->self);
+	return (err);
+}
+
+static enum err
+watch_unit(struct cycle *c, struct execution *x, struct act *act)
+{
+	(void)x;
+	(void)act;
+	return (watch(c));
+}
+
+static enum err
+record_unit(struct cycle *c, struct execution *x, struct act *act)
+{
+	(void)c;
+	(void)act;
+	return (execute_record(x));
+}
+
+static enum err
+execute(struct cycle *c)
+{
+	struct execution x;
+	struct act act;
+	int64_t since = now(c);
+	enum err err;
+
+	act_init(c, &act);
+	if ((err = in_unit(c, choose, &x, &act)) == ERR_OK && x.n > 0) {
+		execute_send(&x);
+		err = in_unit(c, record_unit, &x, &act);
+	}
+	clock_phase(c, LOOP_EXECUTE, since);
+	return (err);
+}
+
+static const char *
+system_state(const int64_t open[3])
+{
+	if (open[SEVERITY_CRITICAL] > 0)
+		return ("emergency");
+	return (open[SEVERITY_WARNING] > 0 ? "alert" : "normal");
+}
+
+static enum err
+report(struct cycle *c)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	const struct loop_figures *f = c->figures;
+	char buf[1024];
+	struct text t;
+
+	text_init_fixed(&t, buf, sizeof(buf));
+	json_object(&t, NULL);
+	json_bool(&t, "more", f->more);
+	json_bool(&t, "paused", f->paused);
+	json_int(&t, "merged", f->merged);
+	json_int(&t, "duplicates", f->duplicates);
+	json_int(&t, "late", f->late);
+	json_int(&t, "raised", f->raised);
+	json_int(&t, "cleared", f->cleared);
+	json_int(&t, "proposed", f->proposed);
+	json_int(&t, "sent", f->sent);
+	json_int(&t, "done", f->done);
+	json_int(&t, "failed", f->failed);
+	json_int(&t, "verified", f->verified);
+	json_int(&t, "open_info", f->open[SEVERITY_INFO]);
+	json_int(&t, "open_warning", f->open[SEVERITY_WARNING]);
+	json_int(&t, "open_critical", f->open[SEVERITY_CRITICAL]);
+	json_int(&t, "monitor_us", f->phase_us[LOOP_MONITOR]);
+	json_int(&t, "analyze_us", f->phase_us[LOOP_ANALYZE]);
+	json_int(&t, "plan_us", f->phase_us[LOOP_PLAN]);
+	json_int(&t, "execute_us", f->phase_us[LOOP_EXECUTE]);
+	json_int(&t, "memory_bytes", (int64_t)f->memory);
+	json_object_end(&t);
+	return (k->report(k->self, f->system_state, buf, c->info));
+}
+
+/* A batch too big for the arena would fail for ever: take less. */
+static void
+adapt(struct loop_ctx *ctx, enum err err)
+{
+	if (err == ERR_NO_MEMORY)
+		ctx->take_max /= 2;
+	else if (err == ERR_OK)
+		ctx->take_max *= 2;
+	if (ctx->take_max > LOOP_READINGS_MAX)
+		ctx->take_max = LOOP_READINGS_MAX;
+	if (ctx->take_max < TAKE_LEAST)
+		ctx->take_max = TAKE_LEAST;
+}
+
+enum err
+loop_cycle(struct loop_ctx *ctx, const struct ports *ports,
+    struct loop_figures *ret, struct err_info *info)
+{
+	struct err_info own = {0};
+	struct cycle c = {.ctx = ctx,
+	    .ports = ports,
+	    .figures = ret,
+	    .info = info != NULL ? info : &own};
+	enum err err;
+
+	*ret = (struct loop_figures){.system_state = "normal"};
+	c.now_us = now(&c);
+	err = in_unit(&c, watch_unit, NULL, NULL);
+	if (err == ERR_OK && !ret->paused)
+		err = execute(&c);
+	ret->system_state = system_state(ret->open);
+	ret->memory = ctx->cycle.used;
+	if (err == ERR_OK)
+		err = report(&c);
+	arena_reset(&ctx->cycle);
+	adapt(ctx, err);
+	if (err != ERR_OK)
+		loop_forget(ctx);
+	return (err);
+}

@@ -1,0 +1,291 @@
+#include "mape/plan.h"
+
+#include "core/instant.h"
+#include "domain/plan.h"
+#include "mape/knowledge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REASONS_MAX 65536
+
+struct planning {
+	struct act *a;
+	const struct anomaly *anomaly;
+	const struct series *series;
+	struct text reasons;
+	struct command commands[PLAN_COMMANDS_MAX];
+	size_t ncommands;
+	char why_not[160];
+};
+
+static bool
+matches(const char *wanted, const char *seen)
+{
+	return (
+	    wanted == NULL || wanted[0] == '\0' || strcmp(wanted, seen) == 0);
+}
+
+/* False, and why in p->why_not, if the template is for something else. */
+static bool
+fits(struct planning *p, const struct plan_template *t)
+{
+	const struct condition *c = &p->anomaly->condition;
+	const char *type = anomaly_type_name(c->type);
+	const char *named = t->anomaly_type == NULL ? "" : t->anomaly_type;
+
+	if (!matches(t->metric, p->series->metric))
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "metric is %s, not %s", p->series->metric, t->metric);
+	else if (!matches(named, type))
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "anomaly is %s, not %s", type, named);
+	else if (named[0] == '\0' && anomaly_is_sensor_fault(c->type))
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "%s is a sensor fault and is not named", type);
+	else if (t->direction != DIRECTION_NONE && t->direction != c->direction)
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "direction is %s, not %s", direction_name(c->direction),
+		    direction_name(t->direction));
+	else if (c->severity < t->least_severity)
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "severity is %s, below %s", severity_name(c->severity),
+		    severity_name(t->least_severity));
+	else if (!matches(t->node_type, p->series->node_type))
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "node is a %s, not a %s", p->series->node_type,
+		    t->node_type);
+	else
+		return (true);
+	return (false);
+}
+
+static bool
+reaches(const struct planning *p, const struct template_action *action,
+    const struct actuator *act)
+{
+	if (strcmp(action->target_type, act->type) != 0)
+		return (false);
+	if (strcmp(action->target_relation, "inlet") == 0)
+		return (act->to_node_id == p->series->node_id);
+	return (p->series->zone[0] != '\0' && act->to_zone != NULL &&
+	    strcmp(p->series->zone, act->to_zone) == 0);
+}
+
+static bool
+add_command(struct planning *p, const struct template_action *action,
+    const struct actuator *act)
+{
+	struct command *c = &p->commands[p->ncommands];
+
+	if (p->ncommands == PLAN_COMMANDS_MAX) {
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "more than %d commands", PLAN_COMMANDS_MAX);
+		return (false);
+	}
+	*c = (struct command){
+	    .step = (int)++p->ncommands,
+	    .state = COMMAND_PLANNED,
+	    .link_id = act->link_id,
+	    .gateway_id = act->gateway_id,
+	    .link = act->link,
+	    .gateway = act->gateway,
+	    .action = action->action,
+	    .argument = action->argument,
+	    .not_after_us = INSTANT_NONE,
+	    .next_attempt_us = INSTANT_NONE,
+	};
+	act_uuid(p->a, c->key);
+	return (true);
+}
+
+/* Each action becomes one command for every link it reaches, in order. */
+static bool
+resolve(struct planning *p, const struct plan_template *t)
+{
+	const struct knowledge *k = p->a->knowledge;
+	const struct template_action *action;
+	size_t i, j, before;
+
+	p->ncommands = 0;
+	for (i = 0; i < t->nactions; i++) {
+		action = &t->actions[i];
+		before = p->ncommands;
+		for (j = 0; j < k->nactuators; j++) {
+			if (reaches(p, action, &k->actuators[j]) &&
+			    !add_command(p, action, &k->actuators[j]))
+				return (false);
+		}
+		if (p->ncommands == before) {
+			(void)snprintf(p->why_not, sizeof(p->why_not),
+			    "step %d: no %s on a gateway is its %s",
+			    action->step, action->target_type,
+			    action->target_relation);
+			return (false);
+		}
+	}
+	if (t->nactions == 0)
+		(void)snprintf(
+		    p->why_not, sizeof(p->why_not), "it has no action");
+	return (t->nactions > 0);
+}
+
+static void
+pass_over(struct planning *p, const struct plan_template *t)
+{
+	struct text *r = &p->reasons;
+
+	if (r->len > REASONS_MAX / 2)
+		return; /* enough to understand it */
+	json_object(r, NULL);
+	json_string(r, "template", t->code);
+	json_bool(r, "fits", false);
+	json_string(r, "reason", p->why_not);
+	json_object_end(r);
+}
+
+static const struct plan_template *
+choose(struct planning *p)
+{
+	const struct knowledge *k = p->a->knowledge;
+	const struct plan_template *t;
+	size_t i;
+
+	for (i = 0; i < k->ntemplates; i++) {
+		t = &k->templates[i];
+		if (fits(p, t) && resolve(p, t))
+			return (t);
+		pass_over(p, t);
+	}
+	return (NULL);
+}
+
+/* The first link of the commands that another live plan holds, or NULL. */
+static enum err
+find_contested(struct planning *p, const char **ret)
+{
+	const struct decisions_port *d = &p->a->ports->decisions;
+	enum err err;
+	bool open;
+	size_t i;
+
+	*ret = NULL;
+	for (i = 0; i < p->ncommands && *ret == NULL; i++) {
+		err = d->plan_open_on(
+		    d->self, p->commands[i].link_id, &open, p->a->info);
+		if (err != ERR_OK)
+			return (err);
+		if (open)
+			*ret = p->commands[i].link;
+	}
+	return (ERR_OK);
+}
+
+static enum err
+record(struct planning *p, const char *outcome, const char *reasons)
+{
+	const struct decisions_port *d = &p->a->ports->decisions;
+
+	if (reasons == NULL)
+		return (act_no_memory(p->a));
+	return (d->anomaly_planned(
+	    d->self, p->anomaly->id, outcome, reasons, p->a->info));
+}
+
+static char *
+close_reasons(struct planning *p, const char *key, const char *value)
+{
+	json_array_end(&p->reasons);
+	json_string(&p->reasons, key, value);
+	json_object_end(&p->reasons);
+	return (act_keep(p->a, &p->reasons));
+}
+
+static enum err
+propose(struct planning *p, const struct plan_template *t, const char *reasons)
+{
+	const struct decisions_port *d = &p->a->ports->decisions;
+	const struct notifier_port *notifier = &p->a->ports->notifier;
+	const struct series *effect = NULL;
+	struct plan plan = {
+	    .anomaly_id = p->anomaly->id,
+	    .template_id = t->id,
+	    .state = PLAN_PROPOSED,
+	    .proposed_us = p->a->now_us,
+	    .expires_us = p->a->now_us + t->expires_us,
+	    .approved_us = INSTANT_NONE,
+	    .executed_us = INSTANT_NONE,
+	    .effect_direction = t->effect_direction,
+	    .effect_least = t->effect_least,
+	    .effect_window_us = t->effect_window_us,
+	    .reasons = reasons,
+	    .knowledge_version = p->a->knowledge->version,
+	};
+	int64_t id;
+	enum err err;
+
+	if (t->effect_metric != NULL && t->effect_metric[0] != '\0')
+		effect = knowledge_series_at(
+		    p->a->knowledge, p->series->node_id, t->effect_metric);
+	plan.effect_series = effect != NULL ? effect->id : 0;
+	if (reasons == NULL)
+		return (act_no_memory(p->a));
+	err = d->plan_propose(
+	    d->self, &plan, p->commands, p->ncommands, &id, p->a->info);
+	if (err == ERR_OK)
+		err = record(p, "proposed", reasons);
+	if (err != ERR_OK)
+		return (err);
+	p->a->figures->proposed++;
+	notifier->notify(notifier->self, "plan_proposed", id, reasons);
+	return (ERR_OK);
+}
+
+static enum err
+plan_one(struct planning *p)
+{
+	const struct plan_template *t;
+	const char *contested;
+	enum err err;
+
+	p->series =
+	    knowledge_series(p->a->knowledge, p->anomaly->condition.series);
+	if (p->series == NULL)
+		return (record(p, "no_plan_fits",
+		    "{\"reason\":\"the series is retired\"}"));
+	if (p->a->now_us - p->anomaly->last_us > PLAN_HISTORY_US)
+		return (record(p, "no_plan_fits",
+		    "{\"reason\":\"the evidence is history\"}"));
+	text_init(&p->reasons, REASONS_MAX);
+	json_object(&p->reasons, NULL);
+	json_array(&p->reasons, "considered");
+	if ((t = choose(p)) == NULL)
+		return (record(p, "no_plan_fits",
+		    close_reasons(p, "reason", "no template fits")));
+	if ((err = find_contested(p, &contested)) != ERR_OK) {
+		text_done(&p->reasons);
+		return (err);
+	}
+	if (contested != NULL)
+		return (record(
+		    p, "plan_open", close_reasons(p, "link", contested)));
+	return (propose(p, t, close_reasons(p, "template", t->code)));
+}
+
+enum err
+plan_anomalies(struct act *a)
+{
+	const struct decisions_port *d = &a->ports->decisions;
+	struct anomaly *anomalies;
+	struct planning p;
+	size_t i, n;
+	enum err err;
+
+	err =
+	    d->anomalies_unplanned(d->self, a->arena, &anomalies, &n, a->info);
+	for (i = 0; err == ERR_OK && i < n; i++) {
+		p = (struct planning){.a = a, .anomaly = &anomalies[i]};
+		err = plan_one(&p);
+	}
+	return (err);
+}
