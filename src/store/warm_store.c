@@ -135,7 +135,7 @@ copy_end(struct warm *w, bool ok, struct err_info *info)
 static enum err
 copy(struct warm *w, const struct merge *m, struct err_info *info)
 {
-	static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+	static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 	struct wire *b = &w->wires[0];
 	AUTO_RESULT r = NULL;
 	bool ok = true;
