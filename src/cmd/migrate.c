@@ -64,7 +64,7 @@ parse_name(const char *file, struct migration *m)
 	memset(m, 0, sizeof(*m));
 	m->version = (int)strtol(file, NULL, 10);
 	snprintf(m->name, sizeof(m->name), "%.*s", (int)(len - 9), file + 5);
-	snprintf(m->file, sizeof(m->file), "%s", file);
+	memcpy(m->file, file, len + 1);
 	return (true);
 }
 

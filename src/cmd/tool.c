@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* lock-free: a signal handler may set it */
 
 /* libpq's messages end with a line feed already. */
 void
@@ -139,7 +140,7 @@ static void
 on_signal(int sig)
 {
 	(void)sig;
-	stopping = 1;
+	stopping = true;
 }
 
 void
@@ -156,7 +157,7 @@ tool_catch_signals(void)
 bool
 tool_stopping(void)
 {
-	return (stopping != 0);
+	return (stopping);
 }
 
 bool
