@@ -61,8 +61,8 @@ struct loop *edge_loop(void);
 
 /*
  * Runs work(arg) on a Kore task thread, then done(arg) on the loop. ERR_BUSY
- * if EDGE_OFFLOAD_QUEUE jobs wait already; then neither is called. `self` is
- * ignored (it fits api.h's offload port).
+ * if all threads work and EDGE_OFFLOAD_QUEUE jobs wait; then neither is
+ * called. `self` is ignored (it fits api.h's offload port).
  */
 enum err
 edge_offload(void *self, void (*work)(void *), void (*done)(void *), void *arg);

@@ -142,9 +142,8 @@ edge_offload(void *self, void (*work)(void *), void (*done)(void *), void *arg)
 	if (wake_fd == -1)
 		offload_open();
 	(void)pthread_mutex_lock(&lock);
-	/* `finished` must have room for all of them. */
-	full = waiting.n + running + finished.n >= JOBS ||
-	    waiting.n >= EDGE_OFFLOAD_QUEUE;
+	/* Not waiting.n alone: `finished` must have room for all of them. */
+	full = waiting.n + running + finished.n >= JOBS;
 	if (!full)
 		ring_put(&waiting, &j);
 	(void)pthread_mutex_unlock(&lock);

@@ -31,10 +31,11 @@ class Raw:
         self.plain = socket.socket()
         if rcvbuf:
             self.plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        self.plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.plain.settimeout(timeout)
         self.plain.connect((at.hostname, at.port))
         self.sock = context.wrap_socket(self.plain, server_hostname=at.hostname)
-        self.buffer = b""
+        self.buffer = bytearray()
 
     def __enter__(self):
         return self
@@ -52,13 +53,15 @@ class Raw:
         except ssl.SSLEOFError:
             data = b""
         if not data:
-            raise Closed(self.buffer)
+            raise Closed(bytes(self.buffer))
         self.buffer += data
 
     def _head(self):
         while b"\r\n\r\n" not in self.buffer:
             self._more()
-        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        end = self.buffer.index(b"\r\n\r\n")
+        head = bytes(self.buffer[:end])
+        del self.buffer[:end + 4]
         line, *fields = head.decode("latin-1").split("\r\n")
         version, status, reason = line.split(" ", 2)
         assert version == "HTTP/1.1"
@@ -77,7 +80,8 @@ class Raw:
             length = 0
         while len(self.buffer) < length:
             self._more()
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        body = bytes(self.buffer[:length])
+        del self.buffer[:length]
         return Answer(status, reason, headers, body)
 
     def closed(self):

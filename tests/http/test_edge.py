@@ -1,0 +1,459 @@
+"""The edge alone: order, answers, time limits, TLS, processes, stopping."""
+
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+import edge_probe
+from raw import Closed, request
+
+pytestmark = pytest.mark.skipif(
+    not edge_probe.available(), reason="edge_probe.so or kore is not there")
+
+
+@pytest.fixture
+def start(tmp_path):
+    probes = []
+
+    def make(port, **settings):
+        folder = tmp_path / str(port)
+        folder.mkdir()
+        probes.append(edge_probe.Probe(folder, port, **settings))
+        return probes[-1]
+
+    yield make
+    for probe in probes:
+        probe.stop()
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    probe = edge_probe.Probe(tmp_path_factory.mktemp("edge"), 18120)
+    yield probe
+    probe.stop()
+
+
+@pytest.fixture
+def raw(probe):
+    with probe.connect() as raw:
+        yield raw
+
+
+def test_handler_sees_the_request(raw):
+    a = raw.send(request("PUT", "/echo?a=1&b=%20", "X-Probe:  \tv w ",
+                         "Content-Length: 5", body=b"\0\r\nab")).answer()
+    assert a.body == b"\0\r\nab"
+    assert [a.headers[f"x-{k}"] for k in ("method", "path", "query", "seen", "peer")] == [
+        "PUT", "/echo", "a=1&b=%20", "v w", "127.0.0.1"]
+    assert a.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("size", [0, 1, 8000, 16000, 17000, 17300, 17408, 40000, 3 << 20])
+def test_bodies_come_back_whole(raw, size):
+    body = os.urandom(size)
+    for _ in range(2):
+        answer = raw.send(request("POST", "/echo", f"Content-Length: {size}") + body).answer()
+        assert answer.status == 200 and answer.body == body
+
+
+def test_body_in_drips(raw):
+    raw.send(request("POST", "/echo", "Content-Length: 300"))
+    for i in range(300):
+        raw.send(bytes([i % 256]))
+    assert raw.answer().body == bytes(i % 256 for i in range(300))
+
+
+def test_body_behind_its_length_is_refused_even_later(raw):
+    raw.send(request("POST", "/echo", "Content-Length: 20000") + b"a" * 19990)
+    assert raw.send(b"a" * 11).answer().status == 400
+    assert raw.closed()
+
+
+def test_order_is_kept_behind_a_slow_answer(raw):
+    raw.send(request("GET", "/slow?300"))
+    time.sleep(0.05)
+    raw.send(request("POST", "/echo", "Content-Length: 1") + b"x")
+    raw.send(request("GET", "/empty"))
+    assert [raw.answer().body for _ in range(3)] == [b'"done"', b"x", b"{}"]
+
+
+def test_big_answer_to_a_slow_reader(start):
+    """40 MB at a reader's pace, over the time limits of a request."""
+    probe = start(18121, header_timeout=1, body_timeout=2, keepalive=1)
+    size = 40_000_000
+    with probe.connect(rcvbuf=65536) as raw:
+        raw.send(request("GET", f"/big?{size}"))
+        time.sleep(1.6)
+        got, pauses = 0, 0
+        status, _, headers = raw._head()
+        assert status == 200 and int(headers["content-length"]) == size
+        got = len(raw.buffer)
+        while got < size:
+            raw.buffer.clear()
+            raw._more()
+            got += len(raw.buffer)
+            if got > (pauses + 1) * 8_000_000:
+                pauses += 1
+                time.sleep(0.7)
+        assert got == size
+        raw.buffer.clear()
+        assert raw.send(request()).answer().status == 200
+
+
+def test_reader_that_stops_is_cut_off(start):
+    probe = start(18121, body_timeout=1)
+    with probe.connect(rcvbuf=65536) as raw:
+        raw.send(request("GET", "/big?40000000"))
+        time.sleep(2.5)
+        with pytest.raises((Closed, OSError)):
+            raw.answer()
+
+
+def test_others_are_served_beside_a_slow_reader(probe):
+    with probe.connect(rcvbuf=65536) as slow:
+        slow.send(request("GET", "/big?40000000"))
+        time.sleep(0.1)
+        begin = time.monotonic()
+        assert probe.get("/health").status == 200
+        assert time.monotonic() - begin < 0.5
+
+
+def test_head_of_a_big_answer(raw):
+    answer = raw.send(request("HEAD", "/big?1000000")).answer(head_only=True)
+    assert answer.headers["content-length"] == "1000000"
+    assert raw.send(request()).answer().status == 200
+
+
+STATUSES = """200 OK;201 Created;202 Accepted;400 Bad Request;401 Unauthorized;403 Forbidden;
+404 Not Found;405 Method Not Allowed;406 Not Acceptable;408 Request Timeout;409 Conflict;
+411 Length Required;412 Precondition Failed;413 Content Too Large;414 URI Too Long;
+415 Unsupported Media Type;422 Unprocessable Content;429 Too Many Requests;
+431 Request Header Fields Too Large;500 Internal Server Error;501 Not Implemented;
+503 Service Unavailable;505 HTTP Version Not Supported"""
+
+
+def test_reason_phrases(raw):
+    for line in STATUSES.replace("\n", "").split(";"):
+        status, reason = line.split(" ", 1)
+        answer = raw.send(request("GET", f"/status?{status}")).answer()
+        assert (answer.status, answer.reason, answer.body) == (int(status), reason, b"{}")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_a_body(raw, status):
+    answer = raw.send(request("GET", f"/status?{status}")).answer()
+    assert answer.status == status and "content-length" not in answer.headers
+    assert raw.send(request()).answer().status == 200
+
+
+def test_client_that_leaves(probe):
+    before = int(probe.get("/gone").body)
+    for target in ("/slow?400", "/work?400", "/slow?60000"):
+        with probe.connect() as raw:
+            raw.send(request("GET", target))
+            time.sleep(0.1)
+    time.sleep(0.8)
+    assert int(probe.get("/gone").body) == before + 3
+
+
+def test_client_that_resets(probe):
+    before = int(probe.get("/gone").body)
+    raw = probe.connect()
+    raw.send(request("GET", "/slow?300"))
+    time.sleep(0.1)
+    linger = b"\1\0\0\0\0\0\0\0"
+    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    raw.sock.close()
+    time.sleep(0.5)
+    assert int(probe.get("/gone").body) == before + 1
+
+
+def test_threads_do_not_wait_behind_a_long_job(probe):
+    with probe.connect() as long:
+        long.send(request("GET", "/work?1500"))
+        time.sleep(0.05)
+        begin = time.monotonic()
+        for _ in range(12):  # more than there are threads, one by one
+            assert probe.get("/work?1").status == 200
+        assert time.monotonic() - begin < 1
+        assert long.answer().body == b'"done"'
+
+
+def test_offload_is_bounded(probe):
+    """4 threads and 16 places: 20 are taken, the others hear 503."""
+    raws = [probe.connect() for _ in range(26)]
+    for raw in raws:
+        raw.send(request("GET", "/work?400"))
+    statuses = sorted(raw.answer().status for raw in raws)
+    for raw in raws:
+        raw.sock.close()
+    assert statuses == [200] * 20 + [503] * 6
+
+
+def test_time_limits(start):
+    probe = start(18121, header_timeout=1, body_timeout=1, keepalive=1)
+    with probe.connect() as idle, probe.connect() as head, probe.connect() as body:
+        head.send(b"GET /health HTTP/1.1\r\nHost: local")
+        body.send(request("POST", "/echo", "Content-Length: 10") + b"abc")
+        used = probe.connect()
+        assert used.send(request()).answer().status == 200
+        begin = time.monotonic()
+        for raw, where in ((head, "header"), (body, "body")):
+            answer = raw.answer()
+            assert answer.status == 408 and where in answer.json()["detail"]
+            assert raw.closed()
+        assert idle.closed() and used.closed()
+        assert 0.5 < time.monotonic() - begin < 4
+
+
+def test_drips_do_not_prolong_the_header(start):
+    probe = start(18121, header_timeout=1)
+    with probe.connect() as raw:
+        raw.send(b"GET /health HTTP/1.1\r\nX-A: ")
+        begin = time.monotonic()
+        with pytest.raises(OSError):
+            for _ in range(40):
+                raw.send(b"a")
+                time.sleep(0.1)
+                assert time.monotonic() - begin < 4
+            raise AssertionError("never cut")
+
+
+def test_handshake_that_never_comes(start):
+    probe = start(18121, header_timeout=1)
+    with socket.create_connection(("127.0.0.1", probe.port), timeout=5) as sock:
+        begin = time.monotonic()
+        assert sock.recv(1) == b""
+        assert time.monotonic() - begin < 3
+    with socket.create_connection(("127.0.0.1", probe.port), timeout=5) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        while sock.recv(100):  # at most an alert
+            pass
+
+
+def test_body_limit(start):
+    probe = start(18121, body_max=1000)
+    with probe.connect() as raw:
+        assert raw.send(request("POST", "/echo", "Content-Length: 1000") + b"x" * 1000).answer().status == 200
+        answer = raw.send(request("POST", "/echo", "Content-Length: 1001")).answer()
+        assert answer.status == 413 and "1000" in answer.json()["detail"]
+
+
+def test_connection_limit_of_a_lone_worker(start):
+    probe = start(18121, connections=4)
+    raws = [probe.connect() for _ in range(4)]
+    with pytest.raises(OSError):
+        probe.connect()
+    assert raws[0].send(request()).answer().status == 200
+    raws.pop().sock.close()
+    time.sleep(0.2)
+    assert probe.get("/health").status == 200
+
+
+def context(probe, version=None):
+    made = ssl.create_default_context(cafile=probe.ca)
+    if version:
+        made.minimum_version = made.maximum_version = version
+    return made
+
+
+def shake(probe, made, session=None):
+    plain = socket.create_connection(("127.0.0.1", probe.port), timeout=5)
+    sock = made.wrap_socket(plain, server_hostname="127.0.0.1", session=session)
+    sock.sendall(request())
+    assert b"200 OK" in sock.recv(4096)
+    return sock
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_versions_and_resumption_in_any_worker(start, version):
+    probe = start(18121, workers=2)
+    made = context(probe, version)
+    first = shake(probe, made)
+    assert not first.session_reused
+    for _ in range(8):
+        again = shake(probe, made, first.session)
+        assert again.session_reused
+        again.close()
+    first.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_old_tls_is_refused(probe):
+    made = context(probe, ssl.TLSVersion.TLSv1_1)
+    made.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises((ssl.SSLError, OSError)):
+        shake(probe, made)
+
+
+def test_alpn(probe):
+    for offered, chosen in ((["h2", "http/1.1"], "http/1.1"), (None, None)):
+        made = context(probe)
+        if offered:
+            made.set_alpn_protocols(offered)
+        with shake(probe, made) as sock:
+            assert sock.selected_alpn_protocol() == chosen
+    made = context(probe)
+    made.set_alpn_protocols(["h2"])
+    with pytest.raises((ssl.SSLError, OSError)):
+        shake(probe, made)
+
+
+def served(probe):
+    return ssl.get_server_certificate(("127.0.0.1", probe.port))
+
+
+def test_certificate_is_replaced_while_running(start):
+    probe = start(18121, workers=2)
+    old = served(probe)
+    staying = probe.connect()
+    with open(probe.folder / "cert.pem", "w") as file:
+        file.write("nonsense")
+    os.kill(probe.process.pid, signal.SIGUSR1)
+    time.sleep(1.2)
+    assert served(probe) == old
+    assert "tls_kept" in probe.text()
+    edge_probe.certificate(probe.folder, "fresh")
+    os.kill(probe.process.pid, signal.SIGUSR1)
+    time.sleep(1.2)
+    for _ in range(6):
+        assert served(probe) != old
+    assert staying.send(request()).answer().status == 200
+
+
+def test_hangup_signal_changes_nothing(start):
+    probe = start(18121)
+    for pid in (probe.process.pid, *probe.workers()):
+        os.kill(pid, signal.SIGHUP)
+    time.sleep(0.3)
+    assert probe.get("/health").status == 200
+    assert "reloaded" not in probe.text()
+
+
+def test_stop_waits_for_requests_in_flight(start):
+    probe = start(18121, workers=2)
+    waiting = [probe.connect() for _ in range(6)]
+    idle = probe.connect()
+    assert idle.send(request()).answer().status == 200
+    for i, raw in enumerate(waiting):
+        raw.send(request("GET", f"/{'work' if i % 2 else 'slow'}?1000"))
+    big = probe.connect(rcvbuf=65536)
+    big.send(request("GET", "/big?20000000"))
+    time.sleep(0.3)
+    os.kill(probe.process.pid, signal.SIGTERM)
+    assert idle.closed()
+    for raw in waiting:
+        answer = raw.answer()
+        assert answer.body == b'"done"' and answer.headers["connection"] == "close"
+        assert raw.closed()
+    assert len(big.answer().body) == 20_000_000
+    for raw in (*waiting, idle, big):
+        raw.sock.close()
+    probe.process.wait(5)
+    assert "SIGSEGV" not in probe.text() and "drain_cut" not in probe.text()
+
+
+def test_stop_is_bounded(start):
+    probe = start(18121, drain=500)
+    with probe.connect() as raw:
+        raw.send(request("GET", "/work?3000"))
+        with probe.connect() as other:
+            other.send(request("GET", "/slow?60000"))
+            time.sleep(0.1)
+            begin = time.monotonic()
+            os.kill(probe.process.pid, signal.SIGTERM)
+            assert other.closed()
+            probe.process.wait(5)
+    assert time.monotonic() - begin < 2
+    assert "drain_cut" in probe.text()
+
+
+def test_nothing_new_is_taken_while_stopping(start):
+    probe = start(18121)
+    with probe.connect() as raw:
+        raw.send(request("GET", "/slow?800"))
+        time.sleep(0.1)
+        os.kill(probe.process.pid, signal.SIGTERM)
+        time.sleep(0.2)
+        with pytest.raises(OSError):
+            with probe.connect(timeout=0.5) as late:
+                late.send(request()).answer()
+        assert raw.answer().status == 200
+
+
+def test_killed_worker_is_replaced(start):
+    probe = start(18121, workers=2)
+    before = set(probe.workers())
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.5)
+    after = set(probe.workers())
+    assert len(after) == 2 and not after & before
+    assert probe.get("/health").status == 200
+    os.kill(min(after), signal.SIGKILL)
+    time.sleep(0.5)
+    assert probe.get("/health").status == 200
+
+
+def test_workers_die_with_the_parent(start):
+    probe = start(18121, workers=2)
+    workers = probe.workers()
+    assert len(workers) == 2
+    os.kill(probe.process.pid, signal.SIGKILL)
+    probe.process.wait(5)
+    time.sleep(0.3)
+    assert not [p for p in workers if running(p)]
+
+
+def running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_no_memory_is_kept_per_connection(probe):
+    def resident():
+        text = pathlib.Path(f"/proc/{probe.workers()[0]}/statm").read_text()
+        return int(text.split()[1]) * 4096
+
+    def visit(n):
+        for _ in range(n):
+            with probe.connect() as raw:
+                raw.send(request("POST", "/echo", "Content-Length: 50000") + b"x" * 50000)
+                assert len(raw.answer().body) == 50000
+
+    visit(50)
+    time.sleep(0.6)
+    before = resident()
+    visit(300)
+    time.sleep(0.6)
+    assert resident() - before < 2 << 20
+
+
+def test_many_clients_at_once(start):
+    probe = start(18121, workers=2)
+    errors = []
+
+    def client(n):
+        try:
+            with probe.connect() as raw:
+                for i in range(60):
+                    text = f"{n}-{i}".encode() * 50
+                    raw.send(request("POST", "/echo", f"Content-Length: {len(text)}") + text)
+                    assert raw.answer().body == text
+        except Exception as error:  # told to the test below
+            errors.append(error)
+
+    threads = [threading.Thread(target=client, args=(n,)) for n in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
