@@ -1,25 +1,51 @@
 #include "app/logsink.h"
 
+#include "core/instant.h"
 #include "core/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static int file = -1;
+
+/* The tail of a line: when, and which process. */
+static int
+write_tail(char *buf, size_t size)
+{
+	char when[INSTANT_TEXT];
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	instant_format(
+	    (int64_t)t.tv_sec * US_PER_SECOND + t.tv_nsec / 1000, when);
+	return (snprintf(buf, size, ",\"time\":\"%s\",\"pid\":%ld}\n", when,
+	    (long)getpid()));
+}
 
 /* A line that cannot be written is lost: a full log disk must not stop the
  * service. */
 static void
 write_line(enum log_level level, const char *line, size_t len)
 {
+	char tail[80];
+	struct iovec parts[2];
 	ssize_t n;
 
 	(void)level;
-	n = write(STDOUT_FILENO, line, len);
+	if (len == 0)
+		return;
+	parts[0].iov_base = (void *)(uintptr_t)line;
+	parts[0].iov_len = len - 1; /* the closing brace comes with the tail */
+	parts[1].iov_base = tail;
+	parts[1].iov_len = (size_t)write_tail(tail, sizeof(tail));
+	n = writev(STDOUT_FILENO, parts, 2);
 	if (file != -1)
-		n = write(file, line, len);
+		n = writev(file, parts, 2);
 	(void)n;
 }
 

@@ -1,8 +1,8 @@
 /*
  * logsink: where log lines go: stdout and, if set, a file opened at start.
  *
- * Runs on: C; each line is one write(2), so lines of several processes and
- * threads do not mix.
+ * Runs on: C; each line is one writev(2), with the time and the pid added, so lines
+ * of several processes and threads do not mix.
  */
 #ifndef PENSTOCK_APP_LOGSINK_H
 #define PENSTOCK_APP_LOGSINK_H
