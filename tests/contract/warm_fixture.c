@@ -126,6 +126,13 @@ fill(void)
 }
 
 void
+fixture_empty(void)
+{
+	empty();
+	fill();
+}
+
+void
 fixture_open(void)
 {
 	const char *conninfo = getenv("PENSTOCK_TEST_DATABASE");
@@ -136,8 +143,7 @@ fixture_open(void)
 	admin = PQconnectdb(conninfo);
 	cr_assert_eq(
 	    PQstatus(admin), CONNECTION_OK, "%s", PQerrorMessage(admin));
-	empty();
-	fill();
+	fixture_empty();
 	arena_init(&fx.arena, (size_t)256 << 20);
 	fx.warm = warm_new(conninfo, "penstock test");
 	cr_assert_not_null(fx.warm);

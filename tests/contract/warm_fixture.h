@@ -35,6 +35,8 @@ extern struct fixture fx;
 
 void fixture_open(void);
 void fixture_close(void);
+/* As after fixture_open(), the connection kept. */
+void fixture_empty(void);
 /* On a connection of the test's own. */
 void sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t sql_int(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

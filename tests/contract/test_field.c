@@ -1,0 +1,237 @@
+/* The gateway connector against gateways of all manners. */
+#include "core/instant.h"
+#include "domain/plan.h"
+#include "field/answer.h"
+#include "field/http.h"
+#include "gateway_fake.h"
+
+#include <criterion/criterion.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TIMEOUT_MS 300
+#define WHOLE_MS   600
+#define EXECUTED   "{\"status\":\"executed\"}"
+#define SAYS(status, body)                             \
+	"HTTP/1.1 " status "\r\nConnection: close\r\n" \
+	"Content-Type: application/json\r\n\r\n" body
+
+TestSuite(field, .timeout = 30);
+
+static struct command
+command(const char *url)
+{
+	return ((struct command){
+	    .id = 12,
+	    .plan_id = 3,
+	    .link = "V\"1",
+	    .gateway_url = url,
+	    .action = "close_valve",
+	    .argument = "{\"percent\": 100}",
+	    .key = "6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01",
+	    .not_after_us = INT64_C(1795176000000000),
+	});
+}
+
+static struct gateway_reply
+send_to(const char *url)
+{
+	struct http_config config = {TIMEOUT_MS, WHOLE_MS, NULL};
+	struct http *h = http_new(&config);
+	struct actuator_port port = http_port(h);
+	struct command c = command(url);
+	struct gateway_reply r;
+
+	port.send(port.self, &c, 1, &r);
+	http_free(h);
+	return (r);
+}
+
+/* Asked exactly once, whatever it does. */
+static struct gateway_reply
+once(enum gateway_mode mode, const char *answer)
+{
+	struct gateway_fake *g = gateway_fake_start(mode, answer);
+	struct gateway_reply r;
+
+	cr_assert_not_null(g);
+	r = send_to(gateway_fake_url(g));
+	cr_assert_eq(gateway_fake_requests(g), 1);
+	gateway_fake_stop(g);
+	return (r);
+}
+
+Test(field, sends_what_the_gateway_needs)
+{
+	struct gateway_fake *g =
+	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
+	struct gateway_reply r = send_to(gateway_fake_url(g));
+	const char *sent = gateway_fake_last(g);
+
+	cr_assert_eq(r.outcome, GATEWAY_EXECUTED, "%s", r.detail);
+	cr_assert_eq(r.http_status, 200);
+	cr_assert_gt(r.took_us, 0);
+	cr_assert_eq(strncmp(sent, "POST /commands HTTP/1.1\r\n", 25), 0);
+	cr_assert_not_null(strstr(sent,
+	    "\r\nIdempotency-Key: 6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01\r\n"));
+	cr_assert_str_eq(strstr(sent, "\r\n\r\n") + 4,
+	    "{\"command\":12,\"link\":\"V\\\"1\",\"action\":\"close_valve\","
+	    "\"argument\":{\"percent\": 100},\"plan\":3,\"idempotency_key\":"
+	    "\"6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01\",\"not_after\":"
+	    "\"2026-11-20T12:00:00Z\"}");
+	gateway_fake_stop(g);
+}
+
+Test(field, judges_by_status_and_word)
+{
+	static const struct {
+		const char *answer;
+		enum gateway_outcome outcome;
+	} cases[] = {
+	    {SAYS("201 Created", "{\"a\":[1,{}],\"status\":\"executed\"}"),
+		GATEWAY_EXECUTED},
+	    {SAYS("409 Conflict", EXECUTED), GATEWAY_EXECUTED},
+	    {SAYS("409 Conflict", "{}"), GATEWAY_NO_ANSWER},
+	    {SAYS("200 OK", "{\"status\":\"queued\"}"), GATEWAY_NO_ANSWER},
+	    {SAYS("200 OK", "executed"), GATEWAY_NO_ANSWER},
+	    {SAYS("200 OK", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("204 No Content", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("400 Bad Request", EXECUTED), GATEWAY_REFUSED},
+	    {SAYS("404 Not Found", ""), GATEWAY_REFUSED},
+	    {SAYS("408 Request Timeout", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("425 Too Early", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("429 Too Many Requests", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("500 Oops", EXECUTED), GATEWAY_NO_ANSWER},
+	    {SAYS("503 Busy", ""), GATEWAY_NO_ANSWER},
+	    {"HTTP/1.1 302 Found\r\nLocation: /commands\r\nContent-Length: "
+	     "0\r\n\r\n",
+		GATEWAY_NO_ANSWER},
+	    {"SSH-2.0-OpenSSH\r\n", GATEWAY_NO_ANSWER},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" EXECUTED,
+		GATEWAY_NO_ANSWER},
+	};
+	struct gateway_reply r;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = once(FAKE_ANSWER, cases[i].answer);
+		cr_assert_eq(
+		    r.outcome, cases[i].outcome, "%zu: %s", i, r.detail);
+	}
+}
+
+Test(field, answers_twice)
+{
+	struct gateway_reply r = once(FAKE_KEEP,
+	    "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n" EXECUTED
+	    "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+
+	cr_assert_eq(r.outcome, GATEWAY_EXECUTED, "%s", r.detail);
+}
+
+Test(field, a_refusal_is_quoted_in_plain_text)
+{
+	struct gateway_reply r =
+	    once(FAKE_ANSWER, SAYS("422 No", "no\xff\xfe\x01 water\"\n"));
+
+	cr_assert_eq(r.outcome, GATEWAY_REFUSED);
+	cr_assert_str_eq(r.detail, "status 422: no    water\" ");
+}
+
+Test(field, waits_no_longer_than_told)
+{
+	static const enum gateway_mode modes[] = {FAKE_SILENT, FAKE_TRICKLE};
+	struct gateway_reply r;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		r = once(modes[i], SAYS("200 OK", EXECUTED));
+		cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+		cr_assert_lt(r.took_us, (WHOLE_MS + 200) * 1000);
+		cr_assert_neq(r.detail[0], '\0');
+	}
+}
+
+Test(field, drops_and_floods_are_no_answer)
+{
+	struct gateway_reply r = once(FAKE_DROP, "");
+
+	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+	cr_assert_eq(r.http_status, 0);
+	r = once(FAKE_HUGE, "");
+	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+	cr_assert_str_eq(r.detail, "the answer is too long");
+	r = send_to("http://127.0.0.1:1");
+	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+	r = send_to("file:///etc");
+	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+}
+
+/* One that is silent delays no other, and all are back in one bound. */
+Test(field, sends_all_at_once)
+{
+	struct gateway_fake *bad = gateway_fake_start(FAKE_SILENT, "");
+	struct gateway_fake *good =
+	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
+	struct http_config config = {TIMEOUT_MS, WHOLE_MS, NULL};
+	struct http *h = http_new(&config);
+	struct actuator_port port = http_port(h);
+	struct command c[6];
+	struct gateway_reply r[6];
+	int i;
+
+	for (i = 0; i < 6; i++)
+		c[i] = command(gateway_fake_url(i % 2 == 0 ? bad : good));
+	port.send(port.self, c, 6, r);
+	for (i = 0; i < 6; i++) {
+		cr_assert_eq(r[i].outcome,
+		    i % 2 == 0 ? GATEWAY_NO_ANSWER : GATEWAY_EXECUTED);
+		cr_assert_lt(r[i].took_us, (WHOLE_MS + 200) * 1000);
+	}
+	cr_assert_eq(gateway_fake_requests(good), 3);
+	http_free(h);
+	gateway_fake_stop(bad);
+	gateway_fake_stop(good);
+}
+
+Test(answer, says_only_what_is_well_formed)
+{
+	static const struct {
+		const char *json;
+		bool says;
+	} cases[] = {
+	    {EXECUTED, true},
+	    {" { \"x\" : -1.5e+3 , \"status\" : \"executed\" } \n", true},
+	    {"{\"a\":{\"status\":\"no\"},\"status\":\"executed\"}", true},
+	    {"{\"a\":[null,true,false,\"\\u00e9\\n\"],\"status\":"
+	     "\"executed\"}",
+		true},
+	    {"{\"a\":{\"status\":\"executed\"}}", false},
+	    {"[{\"status\":\"executed\"}]", false},
+	    {"{\"status\":\"executed\",\"status\":\"executed\"}", false},
+	    {"{\"status\":\"executed\"} x", false},
+	    {"{\"status\":\"executed\"", false},
+	    {"{\"status\":\"executed\",}", false},
+	    {"{\"status\":\"executed\\u0020\"}", false},
+	    {"{\"status\":1}", false},
+	    {"{\"a\":01,\"status\":\"executed\"}", false},
+	    {"{\"a\":.5,\"status\":\"executed\"}", false},
+	    {"{\"a\":nul,\"status\":\"executed\"}", false},
+	    {"{\"a\":\"\\x\",\"status\":\"executed\"}", false},
+	    {"{\"a\":\"\n\",\"status\":\"executed\"}", false},
+	    {"{}", false},
+	    {"", false},
+	    {"\"status\"", false},
+	};
+	char deep[4096];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_assert_eq(answer_says(cases[i].json, strlen(cases[i].json),
+				 "status", "executed"),
+		    cases[i].says, "%s", cases[i].json);
+	memset(deep, '[', sizeof(deep));
+	memcpy(deep, "{\"a\":", 5);
+	cr_assert_not(answer_says(deep, sizeof(deep), "status", "executed"));
+}
