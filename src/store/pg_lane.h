@@ -16,7 +16,7 @@
 #define LANE_TAG    64 /* NAMEDATALEN: PostgreSQL cuts application_name there */
 
 /* What a query consists of on the wire, in this order, then its sync. */
-enum step { STEP_PREPARE, STEP_PREPARE_TAG, STEP_TAG, STEP_QUERY };
+enum step { STEP_PREPARE_TAG, STEP_TAG, STEP_PREPARE, STEP_QUERY };
 
 struct flight {
 	query_cb *cb; /* NULL: our own LISTEN */

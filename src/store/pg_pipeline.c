@@ -99,13 +99,12 @@ send_query(struct pg_conn *c, const struct query *q, struct flight *f)
 bool
 pipeline_send(struct pg_conn *c, const struct query *q, struct flight *f)
 {
-	if (!send_prepare(c, q->statement, f, STEP_PREPARE))
-		return (false);
 	if (q->tag != NULL && c->lane != LANE_LOG &&
 	    strncmp(q->tag, c->tag, sizeof(c->tag) - 1) != 0 &&
 	    !send_tag(c, q->tag, f))
 		return (false);
-	return (send_query(c, q, f) && PQpipelineSync(c->conn) == 1);
+	return (send_prepare(c, q->statement, f, STEP_PREPARE) &&
+	    send_query(c, q, f) && PQpipelineSync(c->conn) == 1);
 }
 
 /* Not a named statement: SQL's PREPARE does not take LISTEN. */

@@ -1,0 +1,237 @@
+#include "domain/reading.h"
+#include "store/log_writer.h"
+#include "store/pg.h"
+#include "support/poll_loop.h"
+#include "support/scratch.h"
+
+#include <criterion/criterion.h>
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define T0 INT64_C(1700000000000000) /* 2023-11-14T22:13:20Z */
+
+static struct loop *loop;
+static struct pg *pg;
+static struct log_writer *writer;
+static struct log_port port;
+
+struct outcome {
+	bool done;
+	int calls;
+	enum err code;
+};
+
+static struct reading filled[64];
+static size_t nfilled, fills;
+
+static void
+on_fill(void *self, const struct reading *r, size_t n)
+{
+	(void)self;
+	fills++;
+	for (; n > 0 && nfilled < 64; n--)
+		filled[nfilled++] = *r++;
+}
+
+static void
+on_append(void *arg, const struct err_info *info)
+{
+	struct outcome *o = arg;
+
+	o->done = true;
+	o->calls++;
+	o->code = info->code;
+}
+
+static void
+open_writer(const char *options, const struct log_writer_config *wc)
+{
+	static char conninfo[512];
+	struct hot_port hot = {.fill = on_fill};
+	struct pg_config cf = {
+	    .conninfo = conninfo, .name = "penstock test_log_writer"};
+	struct pg_lane_state s = {.connected = false};
+	struct query_port q;
+	int i;
+
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(
+	    conninfo, sizeof(conninfo), "%s %s", scratch_database(), options);
+	loop = poll_loop_new();
+	pg = pg_new(loop, &cf, NULL);
+	q = pg_port(pg);
+	writer = log_writer_new(loop, &q, &hot, wc);
+	port = log_writer_port(writer);
+	for (i = 0; i < 300 && !s.connected; i++) {
+		poll_loop_turn(loop, 20);
+		pg_state(pg, LANE_LOG, &s);
+	}
+	cr_assert(s.connected);
+	scratch_sql("TRUNCATE ingest_log");
+}
+
+static void
+close_writer(void)
+{
+	pg_free(pg);
+	log_writer_free(writer);
+	poll_loop_free(loop);
+}
+
+static enum err
+append(const struct reading *r, size_t n, struct outcome *o)
+{
+	return (port.append(port.self, r, n, on_append, o, NULL));
+}
+
+Test(log_writer, stores_exactly_what_came)
+{
+	struct reading r[3] = {{7, QUALITY_GOOD, 1.5, T0, 0},
+	    {-8, QUALITY_CLOCK_AHEAD, -0.1, T0 - 5000000, 0},
+	    {7, QUALITY_GOOD, 1e300, T0 + 1, 0}};
+	struct outcome o = {false, 0, ERR_OK};
+
+	open_writer("", NULL);
+	cr_assert_eq(append(r, 3, &o), ERR_OK);
+	cr_assert_not(o.done, "called back from inside");
+	cr_assert(poll_loop_until(loop, &o.done, 3000));
+	cr_assert_eq(o.code, ERR_OK);
+	cr_assert_str_eq(
+	    scratch_sql(
+		"SELECT concat_ws('|', series, value, "
+		"quality, array(SELECT extract(epoch FROM x) * 1000000 "
+		"FROM unnest(ts) x)::int8[], min_ts = ts[2], max_ts = ts[3], "
+		"abs(extract(epoch FROM now() - received_at)) < 60) "
+		"FROM ingest_log"),
+	    "{7,-8,7}|{1.5,-0.1,1e+300}|{0,1,0}|{1700000000000000,"
+	    "1699999995000000,1700000000000001}|t|t|t");
+	close_writer();
+}
+
+Test(log_writer, one_row_is_filled_while_others_are_on_the_wire)
+{
+	struct reading r = {1, QUALITY_GOOD, 0, T0, 0};
+	struct outcome o[1000] = {0};
+	int64_t rows;
+	int i;
+
+	open_writer("", NULL);
+	for (i = 0; i < 1000; i++) {
+		r.t_us = T0 + i;
+		r.value = i;
+		cr_assert_eq(append(&r, 1, &o[i]), ERR_OK);
+	}
+	cr_assert_eq(log_writer_queued(writer), 1000);
+	cr_assert(poll_loop_until(loop, &o[999].done, 5000));
+	for (i = 0; i < 1000; i++) {
+		cr_assert_eq(o[i].calls, 1);
+		cr_assert_eq(o[i].code, ERR_OK);
+	}
+	cr_assert_eq(log_writer_queued(writer), 0);
+	rows = scratch_number("SELECT count(*) FROM ingest_log");
+	cr_assert_eq(rows, 3, "%d rows", (int)rows);
+	cr_assert_eq(
+	    scratch_number(
+		"SELECT count(DISTINCT (t, v)) FROM "
+		"ingest_log, unnest(ts, value) u(t, v) "
+		"WHERE extract(epoch FROM t) * 1000000 - 1700000000000000 = v"),
+	    1000);
+	close_writer();
+}
+
+Test(log_writer, caller_is_never_split_and_queue_is_bounded)
+{
+	struct log_writer_config wc = {.row_max = 10, .queue_max = 25};
+	struct reading r[11];
+	struct outcome o[8] = {0};
+	int i;
+
+	for (i = 0; i < 11; i++)
+		r[i] = (struct reading){i, QUALITY_GOOD, i, T0 + i, 0};
+	open_writer("", &wc);
+	cr_assert_eq(append(r, 11, &o[0]), ERR_TOO_LARGE);
+	cr_assert_eq(append(r, 1, &o[1]), ERR_OK);
+	cr_assert_eq(append(r, 1, &o[2]), ERR_OK);
+	cr_assert_eq(append(r, 7, &o[3]), ERR_OK);
+	cr_assert_eq(append(r, 7, &o[4]), ERR_OK); /* 14 do not fit in 10 */
+	cr_assert_eq(append(r, 10, &o[5]), ERR_BUSY);
+	cr_assert_eq(append(r, 9, &o[6]), ERR_OK);
+	cr_assert(poll_loop_until(loop, &o[6].done, 3000));
+	cr_assert_eq(o[0].calls + o[5].calls, 0);
+	cr_assert_str_eq(scratch_sql("SELECT string_agg(cardinality(ts)::text,"
+				     " ' ' ORDER BY id) FROM ingest_log"),
+	    "1 1 7 7 9");
+	close_writer();
+}
+
+Test(log_writer, newest_goes_to_the_hot_tier_before_the_answer)
+{
+	struct reading r[2] = {{3, QUALITY_CLOCK_AHEAD, 2.25, T0, 0},
+	    {4, QUALITY_GOOD, -1, T0 - 1, 0}};
+	struct outcome o = {false, 0, ERR_OK};
+
+	open_writer("", NULL);
+	append(r, 2, &o);
+	cr_assert_eq(fills, 0, "before the commit");
+	cr_assert(poll_loop_until(loop, &o.done, 3000));
+	cr_assert_eq(nfilled, 2);
+	cr_assert_eq(filled[0].series, 3);
+	cr_assert_eq(filled[0].t_us, T0);
+	cr_assert_eq(filled[0].quality, QUALITY_CLOCK_AHEAD);
+	cr_assert(filled[0].value == 2.25 && filled[1].value == -1);
+	cr_assert_eq(filled[1].series, 4);
+	cr_assert_eq(filled[0].received_us,
+	    scratch_number("SELECT "
+			   "(extract(epoch FROM received_at) * 1000000)::int8 "
+			   "FROM ingest_log"));
+	close_writer();
+}
+
+Test(log_writer, read_only_database_fails_every_caller)
+{
+	struct reading r = {5, QUALITY_GOOD, 1, T0, 0};
+	struct outcome o[20] = {0};
+	int i;
+
+	open_writer("options='-c default_transaction_read_only=on'", NULL);
+	for (i = 0; i < 20; i++)
+		cr_assert_eq(append(&r, 1, &o[i]), ERR_OK);
+	cr_assert(poll_loop_until(loop, &o[19].done, 3000));
+	for (i = 0; i < 20; i++) {
+		cr_assert_eq(o[i].calls, 1);
+		cr_assert_eq(o[i].code, ERR_DATABASE);
+	}
+	cr_assert_eq(fills, 0);
+	cr_assert_eq(log_writer_queued(writer), 0);
+	cr_assert_eq(scratch_number("SELECT count(*) FROM ingest_log"), 0);
+	close_writer();
+}
+
+Test(log_writer, lost_connection_fails_every_caller_once)
+{
+	struct reading r = {6, QUALITY_GOOD, 1, T0, 0};
+	struct outcome o[6] = {0};
+	int i;
+
+	open_writer("", NULL);
+	scratch_hold("LOCK TABLE ingest_log IN ACCESS EXCLUSIVE MODE");
+	for (i = 0; i < 5; i++)
+		append(&r, 1, &o[i]);
+	poll_loop_run(loop, 200);
+	scratch_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+		    "WHERE application_name = 'penstock test_log_writer'");
+	cr_assert(poll_loop_until(loop, &o[4].done, 3000));
+	cr_assert_eq(append(&r, 1, &o[5]), ERR_OK);
+	cr_assert_not(o[5].done, "called back from inside");
+	cr_assert(poll_loop_until(loop, &o[5].done, 3000));
+	for (i = 0; i < 6; i++) {
+		cr_assert_eq(o[i].calls, 1);
+		cr_assert_eq(o[i].code, ERR_DATABASE);
+	}
+	scratch_release();
+	cr_assert_eq(log_writer_queued(writer), 0);
+	close_writer();
+}
