@@ -94,5 +94,8 @@ static struct sock_filter filter[] = {
 void
 kore_seccomp_hook(void)
 {
+	/* "seccomp_tracing yes" in Kore's configuration: log, do not kill. */
+	if (kore_seccomp_tracing && KORE_FILTER_LEN(filter) > 1)
+		filter[KORE_FILTER_LEN(filter) - 1].k = SECCOMP_RET_TRACE;
 	(void)kore_seccomp_filter("penstock", filter, KORE_FILTER_LEN(filter));
 }

@@ -6,6 +6,7 @@
  *	any  /echo        the body, and what the handler saw in headers
  *	GET  /slow?MS     after that time, over the loop
  *	GET  /work?MS     after that time, on a thread
+ *	GET  /libraries   what the service's libraries did on a thread
  *	GET  /big?BYTES   that many letters
  *	GET  /status?N    that status with a short body
  *	GET  /gone        how many clients left while they were waited for
@@ -16,6 +17,7 @@
 #include "core/metrics.h"
 #include "core/problem.h"
 #include "edge/edge.h"
+#include "libraries.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,14 @@ EDGE_EXPORT void kore_worker_configure(void);
 EDGE_EXPORT void kore_worker_teardown(void);
 
 static unsigned long gone; /* of this worker */
+
+static unsigned
+number(const char *name, unsigned fallback)
+{
+	const char *s = getenv(name);
+
+	return (s == NULL ? fallback : (unsigned)strtoul(s, NULL, 10));
+}
 
 static void
 reply(struct exchange *x, int status, const char *body, size_t len)
@@ -93,6 +103,51 @@ handle_wait(struct exchange *x, bool thread)
 	}
 }
 
+struct walk {
+	struct exchange *x;
+	char url[64], text[256];
+};
+
+static void
+walk_work(void *arg)
+{
+	struct walk *w = arg;
+
+	libraries_run(w->url, w->text, sizeof(w->text));
+}
+
+static void
+walk_done(void *arg)
+{
+	struct walk *w = arg;
+
+	if (w->x != NULL)
+		reply(w->x, 200, w->text, strlen(w->text));
+	free(w);
+}
+
+static void
+walk_gone(struct exchange *x)
+{
+	((struct walk *)x->user)->x = NULL;
+}
+
+static void
+handle_walk(struct exchange *x)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+
+	w->x = x;
+	x->user = w;
+	x->on_gone = walk_gone;
+	(void)snprintf(w->url, sizeof(w->url), "https://localhost:%u/health",
+	    number("PROBE_PORT", 18100));
+	if (edge_offload(NULL, walk_work, walk_done, w) != ERR_OK) {
+		free(w);
+		reply(x, 503, "\"busy\"", 6);
+	}
+}
+
 static void
 handle_big(struct exchange *x)
 {
@@ -137,6 +192,8 @@ handle(struct exchange *x)
 		handle_wait(x, false);
 	else if (strcmp(x->path, "/work") == 0)
 		handle_wait(x, true);
+	else if (strcmp(x->path, "/libraries") == 0)
+		handle_walk(x);
 	else if (strcmp(x->path, "/big") == 0)
 		handle_big(x);
 	else if (strcmp(x->path, "/status") == 0)
@@ -152,15 +209,7 @@ static void
 to_stdout(enum log_level level, const char *line, size_t len)
 {
 	(void)level;
-	(void)!write(STDOUT_FILENO, line, len);
-}
-
-static unsigned
-number(const char *name, unsigned fallback)
-{
-	const char *s = getenv(name);
-
-	return (s == NULL ? fallback : (unsigned)strtoul(s, NULL, 10));
+	(void)dprintf(STDOUT_FILENO, "%.*s\n", (int)len, line);
 }
 
 void

@@ -196,6 +196,14 @@ def test_offload_is_bounded(probe):
     assert statuses == [200] * 20 + [503] * 6
 
 
+def test_sandbox_lets_every_library_work(probe):
+    workers = probe.workers()
+    with probe.connect(timeout=30) as raw:
+        did = raw.send(request("GET", "/libraries")).answer().json()
+    assert did == {"names": 1, "refused": 1, "made": 1, "curl": 0, "hashed": 1}
+    assert probe.workers() == workers
+
+
 def test_time_limits(start):
     probe = start(18121, header_timeout=1, body_timeout=1, keepalive=1)
     with probe.connect() as idle, probe.connect() as head, probe.connect() as body:
