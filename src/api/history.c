@@ -177,11 +177,11 @@ ask_buckets(struct history *h)
 static bool
 take_cursor(const char *s, char ret[static INSTANT_TEXT])
 {
-	size_t digits = s[0] == '-' ? strspn(s + 1, "0123456789") + 1
-				    : strspn(s, "0123456789");
+	const char *digits = s + (s[0] == '-');
+	size_t n = strspn(digits, "0123456789");
 	long long us;
 
-	if (digits == 0 || digits > 18 || s[digits] != '\0')
+	if (n == 0 || n > 18 || digits[n] != '\0')
 		return (false);
 	us = strtoll(s, NULL, 10);
 	return (llabs(us) < INT64_C(200000000) * US_PER_HOUR &&

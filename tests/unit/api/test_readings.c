@@ -1,0 +1,473 @@
+#include "api/fake.h"
+#include "api/wire.h"
+#include "core/instant.h"
+#include "ingest/registry.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+put(int32_t id, const char *node, const char *metric, const char *unit)
+{
+	struct node_row n = {.code = node, .zone = "Z1", .change = 1};
+	struct series_row s = {.id = id,
+	    .node = node,
+	    .metric = metric,
+	    .unit = unit,
+	    .canonical = strcmp(metric, "flow") == 0 ? "m3/h" : "m",
+	    .kind = SERIES_INSTANT,
+	    .low = -1000,
+	    .high = 1000,
+	    .change = id};
+
+	cr_assert_eq(registry_put_node(fake.api.registry, &n), ERR_OK);
+	cr_assert_eq(registry_put_series(fake.api.registry, &s), ERR_OK);
+}
+
+static void
+setup(void)
+{
+	fake_init();
+	put(1, "N1", "flow", "L/s");
+	put(2, "N1", "level", "m");
+	put(3, "N2", "level", "m");
+}
+
+TestSuite(readings, .init = setup, .fini = fake_done);
+TestSuite(latest, .init = setup, .fini = fake_done);
+TestSuite(history, .init = setup, .fini = fake_done);
+
+static struct fake_call
+post(const char *body)
+{
+	struct fake_call c;
+
+	call_init(&c, METHOD_POST, "/api/v1/readings", body);
+	call_header(&c, "Authorization", fake_bearer(ROLE_DEVICE));
+	call_run(&c);
+	return (c);
+}
+
+static struct fake_call
+get(const char *path)
+{
+	struct fake_call c;
+
+	call_init(&c, METHOD_GET, path, NULL);
+	call_header(&c, "Authorization", fake_bearer(ROLE_VIEWER));
+	call_run(&c);
+	return (c);
+}
+
+#define READING(node, metric, ts, value)                                \
+	"{\"node\":\"" node "\",\"metric\":\"" metric "\",\"ts\":\"" ts \
+	"\",\"value\":" value "}"
+#define T1    "2026-11-18T11:00:00Z"
+#define T1_US INT64_C(1794999600000000)
+
+/* All new and all known: the log, and nothing else. */
+Test(readings, new_one_goes_straight_to_the_log)
+{
+	struct fake_call c = post(READING("N1", "flow", T1, "10"));
+
+	cr_expect_eq(c.status, 200);
+	cr_expect_str_eq(c.body,
+	    "{\"accepted\":1,\"duplicates\":0,\"rejected\":0,\"items\":[]}");
+	cr_expect_eq(fake.nasked, 0);
+	cr_assert_eq(fake.nlogged, 1);
+	cr_expect_eq(fake.logged[0].series, 1);
+	cr_expect_eq(fake.logged[0].t_us, T1_US);
+	cr_expect_float_eq(fake.logged[0].value, 36, 1e-12); /* m3/h */
+	call_done(&c);
+}
+
+static int32_t
+be32(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	return ((int32_t)((uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 |
+	    (uint32_t)u[2] << 8 | u[3]));
+}
+
+static const char first_ord[] = {0, 0, 0, 1};
+static const char second_ord[] = {0, 0, 0, 2};
+static const char ten[] = {0x40, 0x24, 0, 0, 0, 0, 0, 0};
+static const int lookup_lens[] = {4, 8, 4, 8};
+
+/* The same again, and another value at the same time. */
+Test(readings, old_ones_are_looked_up)
+{
+	struct fake_rows rows[] = {
+	    {.statement = ST_reading_lookup,
+		.n = 2,
+		.columns = 2,
+		.cells = {first_ord, ten, second_ord, ten},
+		.lens = lookup_lens},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = post(READING("N2", "level", "2026-11-18T11:01:00Z", "1"));
+	call_done(&c);
+	fake.nlogged = 0;
+	c = post("{\"readings\":[" READING("N2", "level", T1, "10") "," READING(
+	    "N2", "level", "2026-11-18T11:00:01Z", "11") "," READING("N2",
+	    "level", "2026-11-18T11:00:02Z", "12") "]}");
+	cr_expect_eq(c.status, 200);
+	cr_expect_not_null(
+	    strstr(c.body, "{\"accepted\":1,\"duplicates\":1,\"rejected\":1,"),
+	    "%s", c.body);
+	cr_expect_not_null(strstr(c.body, "\"conflict\""));
+	cr_assert_eq(fake.nasked, 1);
+	cr_expect_eq(fake.asked[0].lane, LANE_LOG);
+	cr_assert_eq(fake.asked[0].lens[0], 20 + 3 * 8);
+	cr_assert_eq(fake.asked[0].lens[1], 20 + 3 * 12);
+	cr_expect_eq(be32(fake.asked[0].params[0] + 12), 3);
+	cr_expect_eq(be32(fake.asked[0].params[0] + 24), 3);
+	cr_assert_eq(fake.nlogged, 1);
+	cr_expect_eq(fake.logged[0].value, 12);
+	call_done(&c);
+}
+
+Test(readings, single_rejected_is_422_with_its_reason)
+{
+	static const struct {
+		const char *body, *reason;
+	} rows[] = {
+	    {READING("N9", "flow", T1, "10"), "unknown_series"},
+	    {READING("N1", "flow", T1, "1e9"), "out_of_range"},
+	    {READING("N1", "flow", T1, "1e999"), "not_finite"},
+	    {READING("N1", "flow", "2026-11-18T11:12:00Z", "1"), "future"},
+	    {READING("N1", "flow", "yesterday", "1"), "bad_timestamp"},
+	    {READING("N1", "flow", T1, "\"1\""), "bad_item"},
+	    {"{\"node\":\"N1\",\"metric\":\"flow\",\"ts\":\"" T1
+	     "\",\"value\":1,\"unit\":\"bar\"}",
+		"bad_unit"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fake_call c = post(rows[i].body);
+
+		cr_expect_eq(c.status, 422, "%s: %s", rows[i].reason, c.body);
+		cr_expect_not_null(
+		    strstr(c.body, rows[i].reason), "%s", c.body);
+		call_done(&c);
+	}
+	cr_expect_eq(fake.nlogged, 0);
+}
+
+Test(readings, batch_of_rejected_is_200)
+{
+	struct fake_call c =
+	    post("{\"readings\":[" READING("N9", "flow", T1, "10") "]}");
+
+	cr_expect_eq(c.status, 200);
+	cr_expect_not_null(strstr(c.body, "\"rejected\":1"));
+	cr_expect_not_null(strstr(c.body, "unknown_series"));
+	cr_expect_eq(fake.refreshes, 1);
+	call_done(&c);
+}
+
+static void
+learn(void)
+{
+	put(9, "N9", "level", "m");
+}
+
+Test(readings, series_made_a_moment_ago)
+{
+	struct fake_call c;
+
+	fake.on_refresh = learn;
+	c = post(READING("N9", "level", T1, "10"));
+	cr_expect_eq(c.status, 200, "%s", c.body);
+	cr_expect_eq(fake.refreshes, 1);
+	cr_expect_eq(fake.nlogged, 1);
+	call_done(&c);
+}
+
+Test(readings, malformed_body_stores_nothing)
+{
+	struct fake_call c = post(
+	    "{\"readings\":[" READING("N1", "flow", T1, "10") ",{\"node\":]}");
+
+	cr_expect_eq(c.status, 400);
+	cr_expect_not_null(strstr(c.body, "line 1"));
+	cr_expect_eq(fake.nlogged, 0);
+	call_done(&c);
+	fake.api.batch_max = 1;
+	c = post("{\"readings\":[" READING("N1", "flow", T1, "1") "," READING(
+	    "N1", "flow", T1, "2") "]}");
+	cr_expect_eq(c.status, 413);
+	cr_expect_eq(fake.nlogged, 0);
+	call_done(&c);
+}
+
+/* Not committed: never 200. */
+Test(readings, log_full_or_lost)
+{
+	static const enum err fails[] = {ERR_DATABASE, ERR_INTERNAL, ERR_BUSY};
+	struct fake_call c;
+
+	fake.log_refuses = ERR_BUSY;
+	c = post(READING("N1", "flow", T1, "10"));
+	cr_expect_eq(c.status, 503);
+	cr_expect_str_eq(call_got(&c, "Retry-After"), "1");
+	call_done(&c);
+	fake.log_refuses = ERR_OK;
+	for (size_t i = 0; i < 3; i++) {
+		char body[200];
+
+		fake.log_fails = fails[i];
+		snprintf(body, sizeof(body),
+		    READING("N1", "flow", "2026-11-18T11:00:0%zuZ", "10"),
+		    i + 1);
+		c = post(body);
+		cr_expect_eq(c.status, 503, "%s", c.body);
+		call_done(&c);
+	}
+}
+
+/* Not answered before the commit, and a client that left is no harm. */
+Test(readings, answer_waits_for_the_commit)
+{
+	struct fake_call c;
+
+	call_init(&c, METHOD_POST, "/api/v1/readings",
+	    READING("N1", "flow", T1, "10"));
+	call_header(&c, "Authorization", fake_bearer(ROLE_DEVICE));
+	api_dispatch(&fake.api, &c.x);
+	cr_expect_eq(c.answers, 0);
+	cr_expect_eq(fake_waiting(), 1);
+	c.x.on_gone(&c.x);
+	fake_turn();
+	cr_expect_eq(c.answers, 0);
+	cr_expect_eq(fake.nlogged, 1);
+}
+
+Test(latest, hot)
+{
+	struct fake_call c;
+
+	fake.hot[0] = (struct reading){1, 0, 36.5, T1_US, T1_US + 1500000};
+	fake.hot[1] = (struct reading){2, 1, 2, T1_US, T1_US};
+	fake.nhot = 2;
+	c = get("/api/v1/nodes/N1/latest");
+	cr_expect_eq(c.status, 200);
+	cr_expect_eq(fake.nasked, 0);
+	cr_expect_str_eq(c.body,
+	    "{\"node\":\"N1\",\"items\":["
+	    "{\"node\":\"N1\",\"metric\":\"flow\",\"unit\":\"m3/h\","
+	    "\"value\":36.5,\"ts\":\"2026-11-18T11:00:00Z\","
+	    "\"received_at\":\"2026-11-18T11:00:01.500000Z\","
+	    "\"quality\":\"good\",\"source\":\"hot\"},"
+	    "{\"node\":\"N1\",\"metric\":\"level\",\"unit\":\"m\","
+	    "\"value\":2,\"ts\":\"2026-11-18T11:00:00Z\","
+	    "\"received_at\":\"2026-11-18T11:00:00Z\","
+	    "\"quality\":\"suspect\",\"source\":\"hot\"}],"
+	    "\"stale_since\":null}",
+	    "%s", c.body);
+	call_done(&c);
+}
+
+/* 2000-01-01T00:00:01Z and a second later, big-endian. */
+static const char second[] = {0, 0, 0, 0, 0, 0x0f, 0x42, 0x40};
+static const char two_seconds[] = {0, 0, 0, 0, 0, 0x1e, (char)0x84, (char)0x80};
+static const char good[] = {0, 0};
+static const int warm_lens[] = {4, 8, 8, 2, 8};
+
+/* Series 2 is in the warm tier alone, 1 in none. */
+Test(latest, miss_is_read_from_the_warm_tier_and_filled_in)
+{
+	struct fake_rows rows[] = {
+	    {.statement = ST_latest_by_series,
+		.n = 1,
+		.columns = 5,
+		.cells = {second_ord, second, ten, good, two_seconds},
+		.lens = warm_lens},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = get("/api/v1/nodes/N1/latest");
+	cr_expect_eq(c.status, 200);
+	cr_expect_not_null(strstr(c.body,
+	    "\"metric\":\"flow\",\"unit\":\"m3/h\",\"value\":null,\"ts\":null,"
+	    "\"received_at\":null,\"quality\":null,\"source\":null"));
+	cr_expect_not_null(strstr(c.body,
+	    "\"metric\":\"level\",\"unit\":\"m\",\"value\":10,"
+	    "\"ts\":\"2000-01-01T00:00:01Z\","
+	    "\"received_at\":\"2000-01-01T00:00:02Z\",\"quality\":\"good\","
+	    "\"source\":\"warm\""));
+	cr_assert_eq(fake.nfilled, 1);
+	cr_expect_eq(fake.filled[0].series, 2);
+	cr_expect_eq(fake.filled[0].value, 10);
+	call_done(&c);
+}
+
+Test(latest, without_the_hot_tier_it_says_so)
+{
+	struct fake_rows rows[] = {
+	    {.statement = ST_latest_by_series, .n = 0, .columns = 5},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	fake.hot_refuses = ERR_CACHE;
+	fake.stale_since_us = T1_US;
+	c = get("/api/v1/latest");
+	cr_expect_eq(c.status, 200);
+	cr_expect_not_null(
+	    strstr(c.body, "\"stale_since\":\"2026-11-18T11:00:00Z\""));
+	call_done(&c);
+}
+
+static int
+count(const char *s, const char *word)
+{
+	int n = 0;
+
+	for (; (s = strstr(s, word)) != NULL; s++)
+		n++;
+	return (n);
+}
+
+Test(latest, of_all_by_zone_and_metric)
+{
+	static const struct {
+		const char *path;
+		int items;
+	} rows[] = {
+	    {"/api/v1/latest", 3},
+	    {"/api/v1/latest?zone=Z1", 3},
+	    {"/api/v1/latest?zone=Z2", 0},
+	    {"/api/v1/latest?metric=level", 2},
+	    {"/api/v1/latest?zone=Z1&metric=flow", 1},
+	};
+	struct fake_rows none[] = {
+	    {.statement = ST_latest_by_series, .n = 0, .columns = 5},
+	    {.columns = 0}};
+
+	fake.rows = none;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fake_call c = get(rows[i].path);
+
+		cr_expect_eq(c.status, 200);
+		cr_expect_eq(
+		    count(c.body, "\"metric\""), rows[i].items, "%s", c.body);
+		call_done(&c);
+	}
+}
+
+Test(latest, unknown_node)
+{
+	struct fake_call c = get("/api/v1/nodes/N9/latest");
+
+	cr_expect_eq(c.status, 404);
+	cr_expect_eq(fake.refreshes, 1);
+	call_done(&c);
+	fake.on_refresh = learn;
+	fake.hot_refuses = ERR_CACHE;
+	c = get("/api/v1/nodes/N9/latest");
+	cr_expect_eq(c.status, 503); /* known now; the database is away */
+	call_done(&c);
+}
+
+static const char page[] = "[{\"value\":1}]";
+
+Test(history, page)
+{
+	struct fake_rows rows[] = {{.statement = ST_readings_page,
+				       .n = 1,
+				       .columns = 2,
+				       .cells = {page, "1794999600000000"}},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = get("/api/v1/readings?node=N1&metric=flow");
+	cr_expect_eq(c.status, 200);
+	cr_expect_str_eq(c.body,
+	    "{\"node\":\"N1\",\"metric\":\"flow\",\"unit\":\"m3/h\","
+	    "\"items\":[{\"value\":1}],\"next\":\"1794999600000000\","
+	    "\"source\":\"warm\"}",
+	    "%s", c.body);
+	cr_expect_eq(fake.asked[0].lane, LANE_SLOW);
+	cr_expect_str_eq(fake.asked[0].params[1],
+	    "2026-11-17T11:06:40.000001Z"); /* a day before now */
+	cr_expect_str_eq(fake.asked[0].params[3], "1000");
+	cr_expect_eq(fake.asked[0].lens[4], -1);
+	call_done(&c);
+	c = get("/api/v1/readings?node=N1&metric=flow&limit=7"
+		"&from=2026-11-18T00:00:00%2B01:00&to=" T1
+		"&cursor=1794999600000000");
+	cr_expect_eq(c.status, 200, "%s", c.body);
+	cr_expect_str_eq(fake.asked[1].params[1], "2026-11-17T23:00:00Z");
+	cr_expect_str_eq(fake.asked[1].params[2], T1);
+	cr_expect_str_eq(fake.asked[1].params[3], "7");
+	cr_expect_str_eq(fake.asked[1].params[4], T1);
+	call_done(&c);
+}
+
+Test(history, buckets)
+{
+	struct fake_rows rows[] = {{.statement = ST_readings_buckets,
+				       .n = 1,
+				       .columns = 4,
+				       .cells = {page, "2026-11-16T23:00:00Z",
+					   "2026-11-18T23:00:00Z", "3600"}},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = get("/api/v1/readings?node=N1&metric=flow&bucket=1d"
+		"&agg=avg,max&tz=Europe/Rome");
+	cr_expect_eq(c.status, 200, "%s", c.body);
+	cr_expect_str_eq(c.body,
+	    "{\"node\":\"N1\",\"metric\":\"flow\",\"unit\":\"m3/h\","
+	    "\"bucket\":\"1d\",\"tz\":\"Europe/Rome\","
+	    "\"from\":\"2026-11-16T23:00:00Z\",\"to\":\"2026-11-18T23:00:00Z\","
+	    "\"items\":[{\"value\":1}],\"next\":null,\"source\":\"warm\","
+	    "\"rollup_s\":3600}",
+	    "%s", c.body);
+	cr_expect_str_eq(fake.asked[0].params[3], "1 day");
+	cr_expect_str_eq(fake.asked[0].params[5], "Europe/Rome");
+	cr_expect_str_eq(fake.asked[0].params[6], "{avg,max}");
+	call_done(&c);
+}
+
+Test(history, refused)
+{
+#define Q "/api/v1/readings?node=N1&metric=flow&"
+	static const struct {
+		const char *path;
+		int status;
+	} rows[] = {
+	    {"/api/v1/readings?node=N7&metric=flow", 404},
+	    {Q "from=2026-11-18T11:00:00Z&to=2026-11-18T11:00:00Z", 422},
+	    {Q "cursor=x", 422},
+	    {Q "cursor=-", 422},
+	    {Q "cursor=999999999999999999", 422},
+	    {Q "agg=avg", 422},
+	    {Q "tz=UTC", 422},
+	    {Q "bucket=1h&agg=median", 422},
+	    {Q "bucket=1h&agg=avg,", 422},
+	    {Q "bucket=1h&tz=CEST", 422},
+	    {Q "bucket=1h&tz=FOO5BAR", 422},
+	    {Q "bucket=1h&tz=/etc/passwd", 422},
+	    {Q "bucket=1h&tz=a/../../b", 422},
+	    {Q "bucket=1h&limit=5", 422},
+	    {Q "bucket=5m&from=2020-01-01T00:00:00Z", 422},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fake_call c = get(rows[i].path);
+
+		cr_expect_eq(c.status, rows[i].status, "%s: %d %s",
+		    rows[i].path, c.status, c.body);
+		call_done(&c);
+	}
+	cr_expect_eq(fake.nasked, 0);
+}
