@@ -1,0 +1,129 @@
+/*
+ * twin: all of core/ports.h in memory, for tests: units of work that roll
+ * back, the same refusals as the database, a clock that stands still, and
+ * faults at any port call. What must never happen is noted in `violation`.
+ *
+ * Runs on: C, one thread. Frees: twin_free(); everything handed out by the
+ * tables lives until then. Units: as core/ports.h.
+ */
+#ifndef PENSTOCK_STORE_TWIN_H
+#define PENSTOCK_STORE_TWIN_H
+
+#include "core/ports.h"
+#include "domain/plan.h"
+#include "domain/reading.h"
+#include "domain/series_state.h"
+
+#define TWIN_SERIES	 1024
+#define TWIN_READINGS	 16384 /* per series */
+#define TWIN_ROLLUPS	 16384
+#define TWIN_ANOMALIES	 16384
+#define TWIN_PLANS	 1024
+#define TWIN_COMMANDS	 4096
+#define TWIN_TRANSITIONS 65536
+#define TWIN_BREAKERS	 16
+
+struct twin_series {
+	int32_t id;
+	struct reading *readings; /* in the order they were stored */
+	size_t n;
+	int64_t newest_us;
+	struct rollup *rollups;
+	size_t nrollups;
+	struct reading latest;
+	unsigned char state[SERIES_STATE_BYTES];
+	size_t state_len; /* 0: none stored */
+};
+
+struct twin_anomaly {
+	struct anomaly anomaly;
+	enum anomaly_state state;
+	int64_t cleared_us;
+	const char *planning; /* NULL: no outcome yet */
+	const char *reasons;
+};
+
+struct twin_plan {
+	struct plan plan;
+	const char *verdict;
+};
+
+struct twin_command {
+	struct command command;
+	const char *error;
+	int64_t approved_us; /* INSTANT_NONE: no person agreed */
+	int sends;
+};
+
+struct twin_row {
+	struct reading *readings;
+	size_t n;
+};
+
+enum twin_fault {
+	TWIN_FAULT_NONE,
+	TWIN_FAULT_FAIL, /* the call does nothing and fails */
+	TWIN_FAULT_LATE, /* as FAIL, but a commit has happened */
+};
+
+/* One command's way through the field; fills the reply. */
+typedef void
+twin_gateway(void *arg, const struct command *, struct gateway_reply *);
+
+struct twin {
+	int64_t now_us;
+	uint64_t random;
+	struct knowledge knowledge; /* the test's own; version counts */
+	bool paused;
+	twin_gateway *gateway;
+	void *gateway_arg;
+
+	struct twin_row *log;
+	size_t nlog, log_cap, log_head, log_taken;
+	struct twin_series *series;
+	size_t nseries;
+	struct twin_anomaly *anomalies;
+	size_t nanomalies;
+	struct twin_plan *plans;
+	size_t nplans;
+	struct twin_command *commands;
+	size_t ncommands;
+	struct move *transitions;
+	size_t ntransitions;
+	struct breaker_state breakers[TWIN_BREAKERS];
+	size_t nbreakers;
+	char system_state[16];
+	int64_t reports, notes;
+
+	struct arena texts;
+	unsigned char *undo; /* (address, size, bytes)*, newest last */
+	size_t undo_len, undo_cap;
+	bool in_unit;
+	int64_t calls;	 /* port calls so far */
+	int64_t fail_at; /* the call with this number fails */
+	enum twin_fault fault;
+	char violation[200]; /* "" if all is well */
+};
+
+struct twin *twin_new(int64_t now_us, uint64_t seed);
+void twin_free(struct twin *);
+void twin_ports(struct twin *, struct ports *);
+/* One row of the log. */
+void twin_log(struct twin *, const struct reading *, size_t n);
+/* What a person does; false if the plan is not proposed any more. */
+bool twin_approve(struct twin *, int64_t plan_id);
+bool twin_reject(struct twin *, int64_t plan_id);
+struct twin_series *twin_find_series(struct twin *, int32_t id);
+/* NULL if there is none open. */
+struct twin_anomaly *twin_find_open(struct twin *, const struct condition *);
+
+/* For the twin's own files. */
+enum err
+twin_enter(struct twin *, const char *what, bool writes, struct err_info *);
+void twin_touch(struct twin *, void *, size_t);
+void twin_violate(struct twin *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *twin_text(struct twin *, const char *);
+void twin_decisions(struct twin *, struct ports *);
+
+#endif

@@ -1,0 +1,510 @@
+#include "store/twin.h"
+
+#include "core/instant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct twin_anomaly *
+twin_find_open(struct twin *t, const struct condition *c)
+{
+	const struct condition *o;
+	size_t i;
+
+	for (i = t->nanomalies; i-- > 0;) {
+		o = &t->anomalies[i].anomaly.condition;
+		if (t->anomalies[i].state == ANOMALY_OPEN &&
+		    o->series == c->series && o->type == c->type &&
+		    o->direction == c->direction && o->severity == c->severity)
+			return (&t->anomalies[i]);
+	}
+	return (NULL);
+}
+
+static struct twin_plan *
+find_plan(struct twin *t, int64_t id)
+{
+	return (id < 1 || (size_t)id > t->nplans ? NULL : &t->plans[id - 1]);
+}
+
+static struct twin_command *
+find_command(struct twin *t, int64_t id)
+{
+	return (
+	    id < 1 || (size_t)id > t->ncommands ? NULL : &t->commands[id - 1]);
+}
+
+static void
+add_transition(struct twin *t, const struct move *m)
+{
+	struct move *row;
+
+	if (t->ntransitions == TWIN_TRANSITIONS)
+		abort();
+	twin_touch(t, &t->ntransitions, sizeof(t->ntransitions));
+	row = &t->transitions[t->ntransitions++];
+	*row = *m;
+	row->facts = twin_text(t, m->facts);
+	if (m->facts == NULL || m->facts[0] != '{')
+		twin_violate(t, "%s: facts are no object", m->row_id);
+}
+
+static enum err
+anomaly_raise(void *self, const struct anomaly *a, int64_t *ret_id,
+    bool *ret_new, struct err_info *info)
+{
+	struct twin *t = self;
+	struct twin_anomaly *o = twin_find_open(t, &a->condition);
+	enum err err = twin_enter(t, "anomaly_raise", true, info);
+
+	if (err != ERR_OK)
+		return (err);
+	*ret_new = o == NULL;
+	if (o == NULL) {
+		if (t->nanomalies == TWIN_ANOMALIES)
+			return (err_set(info, ERR_DATABASE, NULL, "full"));
+		twin_touch(t, &t->nanomalies, sizeof(t->nanomalies));
+		o = &t->anomalies[t->nanomalies++];
+		*o = (struct twin_anomaly){
+		    .anomaly = *a, .cleared_us = INSTANT_NONE};
+		o->anomaly.id = (int64_t)t->nanomalies;
+		o->anomaly.rule_id = twin_text(t, a->rule_id);
+	}
+	twin_touch(t, o, sizeof(*o));
+	o->anomaly.last_us = a->last_us;
+	o->anomaly.value = a->value;
+	o->anomaly.evidence = twin_text(t, a->evidence);
+	*ret_id = o->anomaly.id;
+	return (ERR_OK);
+}
+
+static enum err
+anomaly_clear(void *self, const struct condition *c, const struct move *m,
+    struct err_info *info)
+{
+	struct twin *t = self;
+	struct twin_anomaly *o = twin_find_open(t, c);
+	enum err err = twin_enter(t, "anomaly_clear", true, info);
+	struct move own = *m;
+
+	if (err != ERR_OK || o == NULL)
+		return (err);
+	twin_touch(t, o, sizeof(*o));
+	o->state = ANOMALY_CLEARED;
+	o->cleared_us = m->at_us;
+	own.id = o->anomaly.id;
+	add_transition(t, &own);
+	return (ERR_OK);
+}
+
+static enum err
+anomalies_unplanned(void *self, struct arena *a, struct anomaly **ret,
+    size_t *ret_n, struct err_info *info)
+{
+	struct twin *t = self;
+	size_t i, n = 0;
+	enum err err = twin_enter(t, "anomalies_unplanned", false, info);
+
+	*ret = arena_alloc(a, t->nanomalies * sizeof(**ret));
+	for (i = 0; i < t->nanomalies; i++) {
+		if (t->anomalies[i].state == ANOMALY_OPEN &&
+		    t->anomalies[i].planning == NULL)
+			(*ret)[n++] = t->anomalies[i].anomaly;
+	}
+	*ret_n = n;
+	return (err);
+}
+
+static enum err
+anomalies_open(void *self, int64_t ret[3], struct err_info *info)
+{
+	struct twin *t = self;
+	size_t i;
+
+	memset(ret, 0, 3 * sizeof(ret[0]));
+	for (i = 0; i < t->nanomalies; i++) {
+		if (t->anomalies[i].state == ANOMALY_OPEN)
+			ret[t->anomalies[i].anomaly.condition.severity]++;
+	}
+	return (twin_enter(t, "anomalies_open", false, info));
+}
+
+static enum err
+anomaly_planned(void *self, int64_t id, const char *outcome,
+    const char *reasons_json, struct err_info *info)
+{
+	struct twin *t = self;
+	struct twin_anomaly *o = &t->anomalies[id - 1];
+	enum err err = twin_enter(t, "anomaly_planned", true, info);
+
+	if (err != ERR_OK)
+		return (err);
+	if (o->planning != NULL)
+		twin_violate(t, "anomaly %lld planned twice", (long long)id);
+	twin_touch(t, o, sizeof(*o));
+	o->planning = twin_text(t, outcome);
+	o->reasons = twin_text(t, reasons_json);
+	return (ERR_OK);
+}
+
+static void
+add_command(struct twin *t, int64_t plan_id, const struct command *c)
+{
+	struct twin_command *row;
+	size_t i;
+
+	if (t->ncommands == TWIN_COMMANDS)
+		abort();
+	for (i = 0; i < t->ncommands; i++) {
+		if (strcmp(t->commands[i].command.key, c->key) == 0)
+			twin_violate(t, "key %s twice", c->key);
+	}
+	twin_touch(t, &t->ncommands, sizeof(t->ncommands));
+	row = &t->commands[t->ncommands++];
+	*row =
+	    (struct twin_command){.command = *c, .approved_us = INSTANT_NONE};
+	row->command.id = (int64_t)t->ncommands;
+	row->command.plan_id = plan_id;
+	row->command.gateway_url = "memory:";
+}
+
+static enum err
+plan_propose(void *self, const struct plan *p, const struct command *c,
+    size_t n, int64_t *ret_id, struct err_info *info)
+{
+	struct twin *t = self;
+	struct twin_plan *row;
+	size_t i;
+	enum err err = twin_enter(t, "plan_propose", true, info);
+
+	if (err != ERR_OK)
+		return (err);
+	if (t->nplans == TWIN_PLANS)
+		abort();
+	twin_touch(t, &t->nplans, sizeof(t->nplans));
+	row = &t->plans[t->nplans++];
+	*row = (struct twin_plan){.plan = *p};
+	row->plan.id = (int64_t)t->nplans;
+	row->plan.reasons = twin_text(t, p->reasons);
+	for (i = 0; i < n; i++)
+		add_command(t, row->plan.id, &c[i]);
+	*ret_id = row->plan.id;
+	return (ERR_OK);
+}
+
+static bool
+is_final(enum plan_state state)
+{
+	return (state > PLAN_VERIFYING);
+}
+
+static enum err
+plan_open_on(void *self, int32_t link_id, bool *ret, struct err_info *info)
+{
+	struct twin *t = self;
+	const struct command *c;
+	size_t i;
+
+	*ret = false;
+	for (i = 0; i < t->ncommands; i++) {
+		c = &t->commands[i].command;
+		if (c->link_id == link_id &&
+		    !is_final(find_plan(t, c->plan_id)->plan.state))
+			*ret = true;
+	}
+	return (twin_enter(t, "plan_open_on", false, info));
+}
+
+static enum err
+plans_in(void *self, struct arena *a, int state, struct plan **ret,
+    size_t *ret_n, struct err_info *info)
+{
+	struct twin *t = self;
+	struct plan *p;
+	size_t i, n = 0;
+
+	*ret = arena_alloc(a, t->nplans * sizeof(**ret));
+	for (i = 0; i < t->nplans; i++) {
+		if ((int)t->plans[i].plan.state != state)
+			continue;
+		p = &(*ret)[n++];
+		*p = t->plans[i].plan;
+		p->anomaly_cleared =
+		    t->anomalies[p->anomaly_id - 1].state == ANOMALY_CLEARED;
+	}
+	*ret_n = n;
+	return (twin_enter(t, "plans_in", false, info));
+}
+
+static enum err
+commands_of(void *self, struct arena *a, int64_t plan_id, struct command **ret,
+    size_t *ret_n, struct err_info *info)
+{
+	struct twin *t = self;
+	size_t i, n = 0;
+
+	*ret = arena_alloc(a, t->ncommands * sizeof(**ret));
+	for (i = 0; i < t->ncommands; i++) {
+		if (t->commands[i].command.plan_id == plan_id)
+			(*ret)[n++] = t->commands[i].command;
+	}
+	*ret_n = n;
+	return (twin_enter(t, "commands_of", false, info));
+}
+
+static bool
+has_undone_before(const struct twin *t, const struct command *c)
+{
+	const struct command *e;
+	size_t i;
+
+	for (i = 0; i < t->ncommands; i++) {
+		e = &t->commands[i].command;
+		if (e->plan_id == c->plan_id && e->step < c->step &&
+		    e->state != COMMAND_DONE)
+			return (true);
+	}
+	return (false);
+}
+
+static enum err
+commands_due(void *self, struct arena *a, int64_t now_us, size_t max,
+    struct command **ret, size_t *ret_n, struct err_info *info)
+{
+	struct twin *t = self;
+	const struct command *c;
+	size_t i, n = 0;
+
+	*ret = arena_alloc(a, t->ncommands * sizeof(**ret));
+	for (i = 0; i < t->ncommands && n < max; i++) {
+		c = &t->commands[i].command;
+		if ((c->state == COMMAND_QUEUED || c->state == COMMAND_SENT) &&
+		    c->next_attempt_us <= now_us && !has_undone_before(t, c))
+			(*ret)[n++] = *c;
+	}
+	*ret_n = n;
+	return (twin_enter(t, "commands_due", false, info));
+}
+
+/* Both states and the row's id must be of one row of the table. */
+static const struct fsm_row *
+table_row(struct twin *t, const struct fsm *fsm, const struct move *m)
+{
+	size_t i;
+
+	for (i = 0; i < fsm->nrows; i++) {
+		if (strcmp(fsm->rows[i].id, m->row_id) == 0 &&
+		    fsm->rows[i].from == fsm_state(fsm, m->from) &&
+		    fsm->rows[i].to == fsm_state(fsm, m->to))
+			return (&fsm->rows[i]);
+	}
+	twin_violate(t, "%s: no row %s", fsm->name, m->row_id);
+	return (NULL);
+}
+
+static enum err
+conflict(const struct move *m, struct err_info *info)
+{
+	return (err_set(info, ERR_CONFLICT, NULL, "%s %lld is not %s",
+	    m->subject, (long long)m->id, m->from));
+}
+
+static enum err
+move_plan(struct twin *t, const struct move *m, struct err_info *info)
+{
+	const struct fsm_row *row = table_row(t, &plan_fsm, m);
+	struct twin_plan *p = find_plan(t, m->id);
+
+	if (row == NULL || p == NULL || (int)p->plan.state != row->from)
+		return (conflict(m, info));
+	twin_touch(t, p, sizeof(*p));
+	p->plan.state = (enum plan_state)row->to;
+	if (p->plan.state == PLAN_VERIFYING)
+		p->plan.executed_us = m->at_us;
+	if (row->from == PLAN_VERIFYING)
+		p->verdict = twin_text(t, m->facts);
+	return (ERR_OK);
+}
+
+static enum err
+move_command(struct twin *t, const struct move *m, struct err_info *info)
+{
+	const struct fsm_row *row = table_row(t, &command_fsm, m);
+	struct twin_command *c = find_command(t, m->id);
+
+	if (row == NULL || c == NULL || (int)c->command.state != row->from)
+		return (conflict(m, info));
+	twin_touch(t, c, sizeof(*c));
+	c->command.state = (enum command_state)row->to;
+	return (ERR_OK);
+}
+
+static enum err
+move(void *self, const struct move *m, struct err_info *info)
+{
+	struct twin *t = self;
+	enum err err = twin_enter(t, "move", true, info);
+
+	if (err == ERR_OK)
+		err = strcmp(m->subject, "plan") == 0
+		    ? move_plan(t, m, info)
+		    : move_command(t, m, info);
+	if (err == ERR_OK)
+		add_transition(t, m);
+	return (err);
+}
+
+static enum err
+command_attempt(void *self, const struct command *c, const char *error,
+    struct err_info *info)
+{
+	struct twin *t = self;
+	struct twin_command *row = find_command(t, c->id);
+	enum err err = twin_enter(t, "command_attempt", true, info);
+
+	if (err != ERR_OK)
+		return (err);
+	twin_touch(t, row, sizeof(*row));
+	row->command.attempts = c->attempts;
+	row->command.next_attempt_us = c->next_attempt_us;
+	row->command.not_after_us = c->not_after_us;
+	row->error = twin_text(t, error);
+	return (ERR_OK);
+}
+
+static enum err
+breakers_load(void *self, struct arena *a, struct breaker_state **ret,
+    size_t *ret_n, struct err_info *info)
+{
+	struct twin *t = self;
+
+	*ret = arena_alloc(a, sizeof(t->breakers));
+	memcpy(*ret, t->breakers, sizeof(t->breakers));
+	*ret_n = t->nbreakers;
+	return (twin_enter(t, "breakers_load", false, info));
+}
+
+static enum err
+breaker_save(void *self, const struct breaker_state *b, struct err_info *info)
+{
+	struct twin *t = self;
+	enum err err = twin_enter(t, "breaker_save", true, info);
+	size_t i;
+
+	if (err != ERR_OK)
+		return (err);
+	for (i = 0; i < t->nbreakers; i++) {
+		if (t->breakers[i].gateway_id == b->gateway_id)
+			break;
+	}
+	if (i == TWIN_BREAKERS)
+		abort();
+	twin_touch(t, &t->breakers[i], sizeof(*b));
+	t->breakers[i] = *b;
+	if (i == t->nbreakers) {
+		twin_touch(t, &t->nbreakers, sizeof(t->nbreakers));
+		t->nbreakers++;
+	}
+	return (ERR_OK);
+}
+
+/* A person's move, in one go, outside the loop. */
+static bool
+decide(struct twin *t, int64_t plan_id, int plan_event, int command_event)
+{
+	struct twin_plan *p = find_plan(t, plan_id);
+	struct command *c;
+	int64_t life = 0;
+	size_t i;
+
+	if (p == NULL || p->plan.state != PLAN_PROPOSED ||
+	    t->now_us >= p->plan.expires_us)
+		return (false);
+	for (i = 0; i < t->knowledge.ntemplates; i++) {
+		if (t->knowledge.templates[i].id == p->plan.template_id)
+			life = t->knowledge.templates[i].command_life_us;
+	}
+	p->plan.state =
+	    (enum plan_state)fsm_find(&plan_fsm, PLAN_PROPOSED, plan_event)->to;
+	p->plan.approved_us = t->now_us;
+	for (i = 0; i < t->ncommands; i++) {
+		c = &t->commands[i].command;
+		if (c->plan_id != plan_id)
+			continue;
+		c->state = (enum command_state)fsm_find(
+		    &command_fsm, COMMAND_PLANNED, command_event)
+			       ->to;
+		c->not_after_us = t->now_us + life;
+		c->next_attempt_us = t->now_us;
+		if (plan_event == PLAN_APPROVE)
+			t->commands[i].approved_us = t->now_us;
+	}
+	return (true);
+}
+
+bool
+twin_approve(struct twin *t, int64_t plan_id)
+{
+	return (decide(t, plan_id, PLAN_APPROVE, COMMAND_APPROVE));
+}
+
+bool
+twin_reject(struct twin *t, int64_t plan_id)
+{
+	return (decide(t, plan_id, PLAN_REJECT, COMMAND_CANCEL));
+}
+
+/* What must hold whenever a command leaves. */
+static void
+check_leaving(struct twin *t, const struct command *c)
+{
+	struct twin_command *row = find_command(t, c->id);
+
+	if (t->in_unit)
+		twin_violate(t, "sent inside a unit of work");
+	if (row->approved_us == INSTANT_NONE)
+		twin_violate(t, "sent without approval");
+	if (row->command.state != COMMAND_SENT)
+		twin_violate(t, "sent before it was recorded");
+	if (t->now_us > row->command.not_after_us)
+		twin_violate(t, "sent after its time");
+	if (strcmp(row->command.key, c->key) != 0)
+		twin_violate(t, "sent with another key");
+	row->sends++;
+}
+
+static void
+send(void *self, const struct command *c, size_t n, struct gateway_reply *ret)
+{
+	struct twin *t = self;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		check_leaving(t, &c[i]);
+		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NO_ANSWER};
+		if (t->gateway != NULL)
+			t->gateway(t->gateway_arg, &c[i], &ret[i]);
+	}
+}
+
+void
+twin_decisions(struct twin *t, struct ports *p)
+{
+	struct decisions_port *d = &p->decisions;
+
+	d->anomaly_raise = anomaly_raise;
+	d->anomaly_clear = anomaly_clear;
+	d->anomalies_unplanned = anomalies_unplanned;
+	d->anomalies_open = anomalies_open;
+	d->anomaly_planned = anomaly_planned;
+	d->plan_propose = plan_propose;
+	d->plan_open_on = plan_open_on;
+	d->plans_in = plans_in;
+	d->commands_of = commands_of;
+	d->commands_due = commands_due;
+	d->move = move;
+	d->command_attempt = command_attempt;
+	d->breakers_load = breakers_load;
+	d->breaker_save = breaker_save;
+	p->actuator = (struct actuator_port){t, send};
+}
