@@ -1,0 +1,52 @@
+/*
+ * world: the simulated district behind the loop's ports: each tick moves the
+ * water, logs one reading per series and runs one cycle.
+ *
+ * Runs on: tests. Frees: world_done().
+ */
+#ifndef PENSTOCK_TESTS_SIM_WORLD_H
+#define PENSTOCK_TESTS_SIM_WORLD_H
+
+#include "mape/loop.h"
+#include "model/district.h"
+#include "store/twin.h"
+
+enum gateway_mode {
+	GATEWAY_WORKS,
+	GATEWAY_SILENT,	 /* neither acts nor answers */
+	GATEWAY_BROKEN,	 /* 500 */
+	GATEWAY_SAYS_NO, /* 409 and the like */
+	GATEWAY_DROPS	 /* acts, and the first answer is lost */
+};
+
+#define WORLD_KEYS 16
+
+struct world {
+	struct district district;
+	struct twin *twin;
+	struct ports ports;
+	struct loop_ctx loop;
+	struct loop_figures figures;
+	struct series series[DISTRICT_SERIES];
+	struct template_action action;
+	struct plan_template template;
+	struct actuator actuators[DISTRICT_LINKS];
+	enum gateway_mode mode;
+	int executed, received;	   /* by the gateway */
+	char keys[WORLD_KEYS][37]; /* executed */
+	int64_t logged, failed_cycles;
+};
+
+void
+world_init(struct world *, uint64_t seed, int64_t t0_us, int64_t cadence_us);
+void world_done(struct world *);
+/* One cadence on: water, readings, cycle. The cycle's error. */
+enum err world_tick(struct world *);
+void world_ticks(struct world *, int n);
+/* The open anomaly of a series, or NULL. */
+struct twin_anomaly *world_open(struct world *, const char *node,
+    const char *metric, enum anomaly_type, enum direction, enum severity);
+/* The plan proposed last, NULL if there is none. */
+struct twin_plan *world_last_plan(struct world *);
+
+#endif
