@@ -15,10 +15,11 @@
 #include <kore/kore.h>
 #include <kore/tasks.h>
 
-#define TICK_MS	   500
-#define DRAIN_STEP 20  /* ms */
-#define SPARE_FDS  256 /* database, cache, gateways, files */
-#define FULL_ROOM  64  /* accepted and closed at once, see below */
+#define TICK_MS		 500
+#define DRAIN_STEP	 20  /* ms */
+#define SPARE_FDS	 256 /* database, cache, gateways, files */
+#define RESTART_PAUSE_US 200000
+#define FULL_ROOM	 64 /* accepted and closed at once, see below */
 
 static struct edge_config config;
 static pid_t parent_pid;
@@ -172,9 +173,12 @@ edge_worker(void (*handle)(struct exchange *))
 		_exit(EXIT_FAILURE);
 	(void)atexit(on_exit_too_early);
 	set_signals();
-	/* The parent's certificate may be an old one by now. */
-	if (worker->restarted)
+	if (worker->restarted) {
+		/* Kore forks again at once, hundreds of times a second. */
+		(void)usleep(RESTART_PAUSE_US);
+		/* The parent's certificate may be an old one by now. */
 		reload();
+	}
 	conn_open(&config, handle);
 	(void)kore_timer_add(on_tick, TICK_MS, NULL, 0);
 }
