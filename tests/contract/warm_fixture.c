@@ -77,7 +77,7 @@ log_row(int32_t series, int64_t t_us, int n, double v)
 	    "ORDER BY i), array_agg(0::int2) FROM (SELECT i, to_timestamp(%lld)"
 	    " + i * interval '1 min' FROM generate_series(0, %d) i) g(i, t) "
 	    "RETURNING id",
-	    (long long)(NOON / US_PER_SECOND), series, v,
+	    (long long)((t_us > NOON ? t_us : NOON) / US_PER_SECOND), series, v,
 	    (long long)(t_us / US_PER_SECOND), n - 1));
 }
 
