@@ -93,6 +93,8 @@ void hot_reads_fail(struct hot *);
 /* hot_write.c */
 void hot_fill(void *self, const struct reading *, size_t n);
 void hot_writes_lost(struct hot *);
+/* What this worker has yet to write is committed, so its readers see it. */
+bool hot_overlay(const struct hot *, struct reading *, bool found);
 void dirty_done(struct dirty *);
 
 #endif

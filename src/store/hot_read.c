@@ -66,13 +66,18 @@ static void
 take_values(struct hot *h, const struct redisReply *reply)
 {
 	struct hot_read *r;
+	struct reading *value;
 	uint64_t hits = 0;
+	bool found;
 	size_t i, n = h->fetch.n;
 
 	for (i = 0; i < n && (r = h->first) != NULL; i++) {
-		r->found[r->answered] = reply != NULL &&
-		    wire_value(reply->element[i + 1], &r->values[r->answered]);
-		hits += r->found[r->answered];
+		value = &r->values[r->answered];
+		found =
+		    reply != NULL && wire_value(reply->element[i + 1], value);
+		found = hot_overlay(h, value, found);
+		r->found[r->answered] = found;
+		hits += found;
 		if (++r->answered == r->n)
 			give(pop(h));
 	}

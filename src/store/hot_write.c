@@ -26,6 +26,36 @@ slot_of(const struct dirty *d, int32_t series)
 	return (&d->map[i]);
 }
 
+static const struct reading *
+dirty_get(const struct dirty *d, int32_t series)
+{
+	struct dirty_slot *slot;
+
+	if (d->n == 0)
+		return (NULL);
+	slot = slot_of(d, series);
+	return (
+	    slot->generation == d->generation ? &d->values[slot->index] : NULL);
+}
+
+bool
+hot_overlay(const struct hot *h, struct reading *value, bool found)
+{
+	const struct reading *of[2] = {dirty_get(&h->flight, value->series),
+	    dirty_get(&h->pending, value->series)};
+	size_t i;
+
+	if (of[0] != NULL && of[0] < h->flight.values + h->flight_at)
+		of[0] = NULL; /* written */
+	for (i = 0; i < 2; i++) {
+		if (of[i] != NULL && (!found || of[i]->t_us > value->t_us)) {
+			*value = *of[i];
+			found = true;
+		}
+	}
+	return (found);
+}
+
 static bool
 dirty_grow(struct dirty *d)
 {
@@ -123,24 +153,24 @@ on_stored(void *arg, const struct redisReply *reply)
 		metric_count(COUNTER_HOT_WRITES, h->flight_n);
 		h->flight_at += h->flight_n;
 	}
+	if (h->flight_at == h->flight.n) {
+		dirty_clear(&h->flight);
+		h->flight_at = 0;
+	}
 	send_next(h);
 }
 
 static void
 send_next(struct hot *h)
 {
-	struct dirty sent = h->flight;
+	struct dirty empty = h->flight;
 	size_t n;
 
-	if (h->writing)
+	if (h->writing || h->flight.n + h->pending.n == 0)
 		return;
-	if (h->flight_at == h->flight.n) {
-		if (h->pending.n == 0)
-			return;
+	if (h->flight.n == 0) {
 		h->flight = h->pending;
-		h->pending = sent;
-		dirty_clear(&h->pending);
-		h->flight_at = 0;
+		h->pending = empty;
 	}
 	n = h->flight.n - h->flight_at;
 	h->flight_n = n < WIRE_KEYS ? n : WIRE_KEYS;
