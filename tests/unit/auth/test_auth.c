@@ -26,9 +26,9 @@ struct forged {
 	long exp, nbf, iat;
 	enum err want;
 };
-#define GOOD \
+#define GOOD                                                                 \
 	.alg = JWT_ALG_HS256, .key = SECRET, .kid = "k1", .iss = "penstock", \
-	.aud = "penstock-api", .sub = "anna", .role = "operator", \
+	.aud = "penstock-api", .sub = "anna", .role = "operator",            \
 	.exp = NOW_S + 900, .nbf = NOW_S, .iat = NOW_S
 
 static char *
@@ -41,7 +41,7 @@ forge(const struct forged *f)
 	if (f->kid != NULL)
 		jwt_add_header(jwt, "kid", f->kid);
 	cr_assert_eq(jwt_set_alg(jwt, f->alg, (const unsigned char *)f->key,
-	                 f->key != NULL ? (int)strlen(f->key) : 0),
+			 f->key != NULL ? (int)strlen(f->key) : 0),
 	    0, "%s", f->what);
 	if (f->iss != NULL)
 		jwt_add_grant(jwt, "iss", f->iss);
@@ -71,13 +71,11 @@ forge(const struct forged *f)
 static const struct forged forgeries[] = {
     {GOOD, .what = "good", .want = ERR_OK},
     {GOOD, .what = "alg none", .alg = JWT_ALG_NONE, .key = NULL,
-        .want = ERR_UNAUTHORIZED},
-    {GOOD, .what = "alg HS384", .alg = JWT_ALG_HS384,
-        .want = ERR_UNAUTHORIZED},
-    {GOOD, .what = "alg HS512", .alg = JWT_ALG_HS512,
-        .want = ERR_UNAUTHORIZED},
-    {GOOD, .what = "another secret",
-        .key = "another-secret-another-secret-xx", .want = ERR_UNAUTHORIZED},
+	.want = ERR_UNAUTHORIZED},
+    {GOOD, .what = "alg HS384", .alg = JWT_ALG_HS384, .want = ERR_UNAUTHORIZED},
+    {GOOD, .what = "alg HS512", .alg = JWT_ALG_HS512, .want = ERR_UNAUTHORIZED},
+    {GOOD, .what = "another secret", .key = "another-secret-another-secret-xx",
+	.want = ERR_UNAUTHORIZED},
     {GOOD, .what = "no kid", .kid = NULL, .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "another kid", .kid = "k2", .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "no iss", .iss = NULL, .want = ERR_UNAUTHORIZED},
@@ -88,14 +86,14 @@ static const struct forged forgeries[] = {
     {GOOD, .what = "empty sub", .sub = "", .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "no role", .role = NULL, .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "role anonymous", .role = "anonymous",
-        .want = ERR_UNAUTHORIZED},
+	.want = ERR_UNAUTHORIZED},
     {GOOD, .what = "role root", .role = "root", .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "no exp", .exp = 0, .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "expired", .exp = NOW_S - 1, .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "expires now", .exp = NOW_S, .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "one second left", .exp = NOW_S + 1, .want = ERR_OK},
     {GOOD, .what = "exp beyond time", .exp = 253402300800L,
-        .want = ERR_UNAUTHORIZED},
+	.want = ERR_UNAUTHORIZED},
     {GOOD, .what = "negative exp", .exp = -5, .want = ERR_UNAUTHORIZED},
     {GOOD, .what = "nbf within skew", .nbf = NOW_S + 30, .want = ERR_OK},
     {GOOD, .what = "nbf ahead", .nbf = NOW_S + 31, .want = ERR_UNAUTHORIZED},
@@ -132,8 +130,8 @@ Test(token, issued_token_is_verified_until_it_expires)
 	cr_expect_str_eq(t.subject, "anna");
 	cr_expect_eq(t.role, ROLE_ADMIN);
 	cr_expect_eq(t.expires_us, NOW + 900 * US_PER_SECOND);
-	cr_expect_eq(token_verify(&config, text, NOW + 900 * US_PER_SECOND, &t,
-	                 NULL),
+	cr_expect_eq(
+	    token_verify(&config, text, NOW + 900 * US_PER_SECOND, &t, NULL),
 	    ERR_UNAUTHORIZED);
 }
 
@@ -142,7 +140,7 @@ Test(token, issued_token_is_verified_until_it_expires)
 Test(token, tampered)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl"
-	                               "mnopqrstuvwxyz0123456789-_";
+				       "mnopqrstuvwxyz0123456789-_";
 	char text[TOKEN_MAX], bad[TOKEN_MAX];
 	struct token t;
 	size_t len;
@@ -224,15 +222,15 @@ Test(token_cache, remembers_until_expiry_and_no_longer)
 	    token_issue(&config, "anna", ROLE_ADMIN, NOW, text, NULL), ERR_OK);
 	cr_expect_eq(token_cache_verify(cache, &other, text, NOW, &t, NULL),
 	    ERR_UNAUTHORIZED);
-	cr_expect_eq(token_cache_verify(cache, &config, text, NOW, &t, NULL),
-	    ERR_OK);
+	cr_expect_eq(
+	    token_cache_verify(cache, &config, text, NOW, &t, NULL), ERR_OK);
 	/* From the cache: the wrong secret is not even asked. */
 	memset(&t, 0, sizeof(t));
-	cr_expect_eq(token_cache_verify(cache, &other, text, NOW, &t, NULL),
-	    ERR_OK);
+	cr_expect_eq(
+	    token_cache_verify(cache, &other, text, NOW, &t, NULL), ERR_OK);
 	cr_expect_eq(t.role, ROLE_ADMIN);
 	cr_expect_eq(token_cache_verify(cache, &config, text,
-	                 NOW + 900 * US_PER_SECOND, &t, NULL),
+			 NOW + 900 * US_PER_SECOND, &t, NULL),
 	    ERR_UNAUTHORIZED);
 	token_cache_free(cache);
 }
@@ -245,12 +243,12 @@ Test(token_cache, is_bounded_and_never_mixes_tokens)
 
 	for (int i = 0; i < 3000; i++) {
 		snprintf(name, sizeof(name), "user%d", i);
-		cr_assert_eq(token_issue(&config, name, ROLE_VIEWER, NOW, text,
-		                 NULL),
+		cr_assert_eq(
+		    token_issue(&config, name, ROLE_VIEWER, NOW, text, NULL),
 		    ERR_OK);
 		for (int again = 0; again < 2; again++) {
 			cr_assert_eq(token_cache_verify(
-			                 cache, &config, text, NOW, &t, NULL),
+					 cache, &config, text, NOW, &t, NULL),
 			    ERR_OK);
 			cr_assert_str_eq(t.subject, name);
 		}
@@ -272,8 +270,8 @@ Test(key, made_and_parsed)
 		memcpy(bad, text, KEY_LEN + 1);
 		bad[i] = text[i] == 'x' ? 'y' : 'x';
 		cr_expect(!key_parse(bad, &other) ||
-		        strcmp(other.id, made.id) != 0 ||
-		        !digest_equal(other.sha, made.sha),
+			strcmp(other.id, made.id) != 0 ||
+			!digest_equal(other.sha, made.sha),
 		    "byte %zu", i);
 		memcpy(bad, text, KEY_LEN + 1);
 		bad[i] = '\0';
