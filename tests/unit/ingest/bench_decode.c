@@ -44,14 +44,14 @@ make_registry(void)
 }
 
 static void
-make_body(struct text *t, int n, const char *format)
+make_body(struct text *t, int n, int digits)
 {
 	char number[40];
 	int i;
 
 	text_puts(t, "{\"readings\":[");
 	for (i = 0; i < n; i++) {
-		(void)snprintf(number, sizeof(number), format,
+		(void)snprintf(number, sizeof(number), "%.*g", digits,
 		    10 + (i * 7919 % 30000) / 997.0);
 		text_printf(t,
 		    "%s{\"node\":\"DMA-%04d\",\"metric\":\"flow\","
@@ -124,17 +124,17 @@ main(int argc, char **argv)
 {
 	int n = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1000;
 	int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 2000;
-	struct text three, seventeen;
+	struct text five, seventeen;
 
-	text_init(&three, 1u << 30);
+	text_init(&five, 1u << 30);
 	text_init(&seventeen, 1u << 30);
-	make_body(&three, n, "%.3f");
-	make_body(&seventeen, n, "%.17g");
-	decode(&three, n, rounds, "decode, values of 5 digits");
+	make_body(&five, n, 5);
+	make_body(&seventeen, n, 17);
+	decode(&five, n, rounds, "decode, values of 5 digits");
 	decode(&seventeen, n, rounds, "decode, values of 17 digits");
-	batches(&three, n, rounds, "decode, look up, normalise");
+	batches(&five, n, rounds, "decode, look up, normalise");
 	batches(&seventeen, n, rounds, "the same, values of 17 digits");
-	text_done(&three);
+	text_done(&five);
 	text_done(&seventeen);
 	return (0);
 }

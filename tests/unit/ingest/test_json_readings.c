@@ -156,25 +156,25 @@ Test(json_readings, an_item_that_is_no_object)
 /* A member's length is bounded, escaped or not. */
 Test(json_readings, long_strings_are_the_items_fault)
 {
-	char text[1200], *p;
 	struct json_reading r;
-	int n, escaped, i;
+	char text[600], code[300];
+	size_t n, escaped, len;
 
 	for (n = 254; n <= 257; n++)
 		for (escaped = 0; escaped < 2; escaped++) {
-			p = text +
-			    sprintf(text,
-				"{\"metric\":\"m\",\"ts\":\"t\","
-				"\"value\":1,\"node\":\"");
-			for (i = 0; i < n; i++)
-				p += sprintf(
-				    p, "%s", escaped && i == 3 ? "\\n" : "a");
-			memcpy(p, "\"}", 2);
-			open_bytes(text, (size_t)(p + 2 - text), 1);
+			memset(code, 'a', n + escaped);
+			code[n + escaped] = '\0';
+			if (escaped)
+				memcpy(code + 3, "\\n", 2);
+			len = (size_t)snprintf(text, sizeof(text),
+			    "{\"metric\":\"m\",\"ts\":\"t\",\"value\":1,"
+			    "\"node\":\"%s\"}",
+			    code);
+			open_bytes(text, len, 1);
 			cr_assert(next(&r), "%s", info.detail);
 			cr_expect_eq(r.fault,
 			    n > 255 ? JSON_FAULT_TOO_LONG : JSON_FAULT_NONE,
-			    "%d", n);
+			    "%zu", n);
 			if (n <= 255)
 				cr_expect_eq(r.node.len, n);
 		}
@@ -273,7 +273,7 @@ Test(json_readings, bounds)
 	cr_expect_eq(info.code, ERR_TOO_LARGE);
 	cr_expect_not_null(strstr(info.detail, "more than 1 "));
 	for (i = 1; i < 60; i++) {
-		n = (size_t)sprintf(deep, "{\"x\":");
+		n = (size_t)snprintf(deep, sizeof(deep), "{\"x\":");
 		memset(deep + n, '[', i);
 		memset(deep + n + i, ']', i);
 		deep[n + 2 * i] = '}';
