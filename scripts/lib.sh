@@ -130,7 +130,12 @@ use_state() {
 
 # A pid file holds "PID STARTTIME", so that a reused pid is never taken for
 # ours.
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# A zombie, which a container's first process may leave for ever, is not ours
+# any more either.
+start_time() {
+	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null |
+	    awk '$1 != "Z" && $1 != "X" { print $20 }'
+}
 
 running() { # NAME
 	local pid start
@@ -199,9 +204,25 @@ postgres_init() {
 	EOF
 }
 
+# A postmaster that was killed may stay a zombie, and PostgreSQL takes its pid
+# file for a running server's. Its backends end by themselves; each has the
+# data folder as its working directory.
+postgres_clear() {
+	local pid
+	[ -f "$STATE/pg/postmaster.pid" ] || return 0
+	pid=$(head -n 1 "$STATE/pg/postmaster.pid")
+	[ -z "$(start_time "$pid")" ] || return 0
+	for _ in $(seq 100); do
+		readlink /proc/[0-9]*/cwd 2>/dev/null | grep -qxF "$STATE/pg" || break
+		sleep 0.05
+	done
+	rm -f "$STATE/pg/postmaster.pid" "$SOCK"/.s.PGSQL.5432{,.lock}
+}
+
 postgres_start() {
 	postgres_init
 	running postgres && return
+	postgres_clear
 	launch postgres "$PGBIN/postgres" -D "$STATE/pg"
 	for _ in $(seq 600); do
 		psql_do -d postgres -c 'SELECT 1' >/dev/null 2>&1 && break

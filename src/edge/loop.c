@@ -2,14 +2,19 @@
 
 #include "edge/internal.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <kore/kore.h>
 
 struct loop_watch {
 	struct kore_event evt; /* Kore expects it first */
+	/* A duplicate: libpq closes its socket by itself when the server is
+	 * gone, and Kore ends the worker when epoll is told to forget a
+	 * descriptor that is closed, or by then is another's. */
 	int fd;
 	loop_io_cb *cb; /* NULL: no longer watched */
 	void *arg;
@@ -64,8 +69,11 @@ loop_watch(
 
 	if (w == NULL)
 		return (NULL);
+	if ((w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+		free(w);
+		return (NULL);
+	}
 	w->evt.handle = on_event;
-	w->fd = fd;
 	w->cb = cb;
 	w->arg = arg;
 	loop_modify(loop, w, events);
@@ -77,6 +85,7 @@ loop_unwatch(struct loop *loop, struct loop_watch *w)
 {
 	(void)loop;
 	kore_platform_disable_read(w->fd); /* EPOLL_CTL_DEL */
+	close(w->fd);
 	w->cb = NULL;
 	w->next = graveyard;
 	graveyard = w;

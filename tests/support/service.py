@@ -80,7 +80,7 @@ class Service:
     def workers(self):
         """Pids of Kore's worker processes."""
         found = subprocess.run(
-            ["pgrep", "-P", str(self.pid("kore")), "-f", "worker"],
+            ["pgrep", "-P", str(self.pid("kore")), "-f", "wrk"],
             capture_output=True, text=True).stdout.split()
         return [int(p) for p in found]
 
