@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct registry; /* ingest/registry.h */
-struct last_seen; /* ingest/last_seen.h */
+struct registry;    /* ingest/registry.h */
+struct last_seen;   /* ingest/last_seen.h */
 struct token_cache; /* auth/token_cache.h */
 struct text;
 
@@ -24,8 +24,8 @@ struct offload_port {
 	void *self;
 	/* Runs work(arg) on a thread, then done(arg) on the loop. ERR_BUSY
 	 * if too many wait. */
-	enum err (*run)(void *self, void (*work)(void *), void (*done)(void *),
-	    void *arg);
+	enum err (*run)(
+	    void *self, void (*work)(void *), void (*done)(void *), void *arg);
 };
 
 struct clocks {
@@ -37,9 +37,9 @@ struct clocks {
 struct dependency {
 	const char *name; /* "postgresql" */
 	bool ok;
-	bool required; /* false: degraded, still ready */
+	bool required;	/* false: degraded, still ready */
 	char state[96]; /* words */
-	double age_s; /* of what is known, NAN if nothing */
+	double age_s;	/* of what is known, NAN if nothing */
 };
 
 struct api {
@@ -63,9 +63,9 @@ struct api {
 	const char *jwt_secret; /* at least 32 bytes */
 	const char *jwt_kid, *jwt_issuer, *jwt_audience;
 	int token_life_s;
-	size_t batch_max; /* readings per POST, 5000 */
-	int64_t future_us; /* how far ahead a reading may be, 5 min */
-	int64_t oldest_us; /* older event times are refused */
+	size_t batch_max;	 /* readings per POST, 5000 */
+	int64_t future_us;	 /* how far ahead a reading may be, 5 min */
+	int64_t oldest_us;	 /* older event times are refused */
 	const char *cors_origin; /* NULL: no CORS */
 };
 

@@ -37,13 +37,13 @@ struct request {
 	enum method method;
 	int64_t started_us; /* monotonic */
 	unsigned holds;
-	void *state; /* the handler's own, from arena */
+	void *state;	    /* the handler's own, from arena */
 	const char **query; /* values, parallel to the route's query table */
-	bool answered; /* an answer was given, perhaps not yet sent */
+	bool answered;	    /* an answer was given, perhaps not yet sent */
 	/* Set by the idempotency step: called with the answer instead of
 	 * sending it, and answers again once it is kept. */
-	void (*on_reply)(struct request *, int status, const char *body,
-	    size_t len);
+	void (*on_reply)(
+	    struct request *, int status, const char *body, size_t len);
 	const struct header *reply_headers; /* for on_reply, during it */
 	size_t nreply_headers;
 	void *claim; /* the idempotency step's own */

@@ -23,9 +23,9 @@ enum field_type {
 	FIELD_NUMBER,
 	FIELD_INTEGER,
 	FIELD_BOOLEAN,
-	FIELD_OBJECT, /* any JSON object, kept as it is */
+	FIELD_OBJECT,  /* any JSON object, kept as it is */
 	FIELD_INSTANT, /* RFC 3339 */
-	FIELD_ARRAY, /* of objects described by `items` */
+	FIELD_ARRAY,   /* of objects described by `items` */
 };
 
 /* One member of a JSON body, or one query parameter. An unknown member is
@@ -34,7 +34,7 @@ struct field {
 	const char *name;
 	enum field_type type;
 	bool required;
-	double min, max; /* number: value; string: length; array: count;
+	double min, max;     /* number: value; string: length; array: count;
 	    both 0: the type's own bound (string 200, array 100) */
 	const char *choices; /* "a|b|c" or NULL */
 	const struct field *items;
@@ -44,12 +44,12 @@ struct field {
 struct route {
 	enum method method;
 	const char *pattern; /* "/api/v1/nodes/{code}" */
-	unsigned roles; /* ALLOW_… */
+	unsigned roles;	     /* ALLOW_… */
 	void (*handle)(struct request *);
 	const char *name; /* operationId and metrics label: "nodes_get" */
 	const char *summary;
 	const struct field *query; /* NULL: takes no query parameters */
-	const struct field *body; /* NULL: takes no body (readings: its own
+	const struct field *body;  /* NULL: takes no body (readings: its own
 	    decoder, with body_own set) */
 	bool body_own;
 	size_t body_max; /* 0: 64 KiB */

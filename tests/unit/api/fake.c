@@ -422,6 +422,32 @@ call_got(const struct fake_call *c, const char *name)
 	return (NULL);
 }
 
+struct fake_call
+ask(enum method m, const char *path, const char *body, enum role role)
+{
+	struct fake_call c;
+
+	call_init(&c, m, path, body);
+	if (role != ROLE_ANONYMOUS)
+		call_header(&c, "Authorization", fake_bearer(role));
+	call_run(&c);
+	return (c);
+}
+
+bool
+says(const struct fake_call *c, const char *text)
+{
+	return (strstr(c->body, text) != NULL);
+}
+
+bool
+got_is(const struct fake_call *c, const char *name, const char *value)
+{
+	const char *got = call_got(c, name);
+
+	return (got != NULL && strcmp(got, value) == 0);
+}
+
 const char *
 fake_bearer(enum role role)
 {

@@ -91,6 +91,12 @@ void call_run(struct fake_call *);
 void call_done(struct fake_call *);
 /* Of the answer, NULL if absent. */
 const char *call_got(const struct fake_call *, const char *name);
+/* All of it at once; the caller runs call_done(). */
+struct fake_call
+ask(enum method, const char *path, const char *body, enum role);
+/* The answer's body has that text; its header has that value. */
+bool says(const struct fake_call *, const char *text);
+bool got_is(const struct fake_call *, const char *name, const char *value);
 /* A token of that role from the real issuer, in a static buffer. */
 const char *fake_bearer(enum role);
 

@@ -1,0 +1,410 @@
+#include "api/fake.h"
+#include "api/request.h"
+#include "auth/key.h"
+#include "auth/password.h"
+#include "ingest/registry.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+TestSuite(identity, .init = fake_init, .fini = fake_done);
+TestSuite(once, .init = fake_init, .fini = fake_done);
+
+Test(identity, bad_authorization)
+{
+	static const char *const rows[] = {"Basic YTpi", "Bearer", "Bearer ",
+	    "Bearer x", "bearer pk_short", "Token x", "",
+	    "Bearer pk_ABCDEFGHIJKLMNOP-0123456789012345678901234567890123456"
+	    "789012"};
+	struct fake_call c;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		call_init(&c, METHOD_GET, "/api/v1/latest", NULL);
+		call_header(&c, "Authorization", rows[i]);
+		call_run(&c);
+		cr_expect_eq(c.status, 401, "%s", rows[i]);
+		cr_expect(got_is(&c, "WWW-Authenticate", "Bearer"));
+		call_done(&c);
+	}
+	cr_expect_eq(fake.refreshes, 0);
+}
+
+static struct key new_key;
+static char new_text[KEY_LEN + 1], new_bearer[KEY_LEN + 16];
+
+static void
+put_key(bool revoked, int64_t change)
+{
+	struct key_row row = {
+	    new_key.id, "pump house", new_key.sha, revoked, change};
+
+	cr_assert_eq(registry_put_key(fake.api.registry, &row), ERR_OK);
+}
+
+static void
+learn_key(void)
+{
+	put_key(false, 1);
+}
+
+static int
+post_with_key(const char *bearer)
+{
+	struct fake_call c;
+	int status;
+
+	call_init(&c, METHOD_POST, "/api/v1/readings", "{\"readings\":[]}");
+	call_header(&c, "Authorization", bearer);
+	call_run(&c);
+	status = c.status;
+	call_done(&c);
+	return (status);
+}
+
+Test(identity, device_key)
+{
+	char *last = new_bearer + 7 + KEY_LEN - 2;
+
+	key_new(&new_key, new_text);
+	snprintf(new_bearer, sizeof(new_bearer), "Bearer %s", new_text);
+	cr_expect_eq(post_with_key(new_bearer), 401);
+	cr_expect_eq(fake.refreshes, 1);
+	fake.on_refresh = learn_key;
+	cr_expect_eq(post_with_key(new_bearer), 200);
+	cr_expect_eq(fake.refreshes, 2);
+	cr_expect_eq(post_with_key(new_bearer), 200);
+	cr_expect_eq(fake.refreshes, 2);
+	*last = *last == 'x' ? 'y' : 'x';
+	cr_expect_eq(post_with_key(new_bearer), 401);
+	*last = new_text[KEY_LEN - 2];
+	cr_expect_eq(post_with_key(new_bearer), 200);
+	put_key(true, 2);
+	cr_expect_eq(post_with_key(new_bearer), 401);
+}
+
+static char stored_hash[PASSWORD_HASH];
+
+static struct fake_call
+log_in(const char *username, const char *password)
+{
+	char body[400];
+
+	snprintf(body, sizeof(body),
+	    "{\"username\":\"%s\",\"password\":\"%s\"}", username, password);
+	return (ask(METHOD_POST, "/api/v1/auth/token", body, ROLE_ANONYMOUS));
+}
+
+/* The token that is given opens the doors of its role. */
+Test(identity, log_in)
+{
+	struct fake_rows rows[] = {{.statement = ST_user_login,
+				       .n = 1,
+				       .columns = 2,
+				       .cells = {stored_hash, "engineer"}},
+	    {.columns = 0}};
+	struct fake_call c, d;
+	char bearer[1200], *token, *end;
+
+	cr_assert_eq(
+	    password_hash("correct horse battery", stored_hash, NULL), ERR_OK);
+	fake.rows = rows;
+	c = log_in("anna", "correct horse battery");
+	cr_assert_eq(c.status, 200);
+	cr_expect(says(&c,
+	    "\"token_type\":\"Bearer\",\"expires_in\":900,"
+	    "\"role\":\"engineer\""));
+	cr_expect_eq(fake.asked[0].lane, LANE_FAST);
+	cr_expect_str_eq(fake.asked[0].params[0], "anna");
+	cr_assert_not_null(token = strstr(c.body, "access_token\":\""));
+	token += strlen("access_token\":\"");
+	cr_assert_not_null(end = strchr(token, '"'));
+	snprintf(
+	    bearer, sizeof(bearer), "Bearer %.*s", (int)(end - token), token);
+	call_init(&d, METHOD_GET, "/api/v1/latest", NULL);
+	call_header(&d, "Authorization", bearer);
+	call_run(&d);
+	cr_expect_eq(d.status, 200);
+	call_done(&d);
+	call_done(&c);
+}
+
+Test(identity, wrong_password_and_unknown_user_look_the_same)
+{
+	struct fake_rows rows[] = {{.statement = ST_user_login,
+				       .n = 1,
+				       .columns = 2,
+				       .cells = {stored_hash, "engineer"}},
+	    {.columns = 0}};
+	struct fake_call c, d;
+
+	cr_assert_eq(
+	    password_hash("correct horse battery", stored_hash, NULL), ERR_OK);
+	fake.rows = rows;
+	c = log_in("anna", "correct horse batterx");
+	rows[0].n = 0;
+	d = log_in("nobody", "correct horse battery");
+	cr_expect_eq(c.status, 401);
+	cr_expect_eq(d.status, 401);
+	cr_expect_str_eq(c.body, d.body);
+	cr_expect(got_is(&d, "WWW-Authenticate", "Bearer"));
+	call_done(&c);
+	call_done(&d);
+}
+
+Test(identity, too_many_wait_for_a_hash)
+{
+	struct fake_rows rows[] = {
+	    {.statement = ST_user_login, .n = 0, .columns = 2}, {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	fake.offload_refuses = ERR_BUSY;
+	c = log_in("anna", "correct horse battery");
+	cr_expect_eq(c.status, 503);
+	cr_expect(got_is(&c, "Retry-After", "1"));
+	call_done(&c);
+}
+
+Test(identity, users_are_created)
+{
+	struct fake_rows rows[] = {{.statement = ST_user_create,
+				       .n = 1,
+				       .columns = 1,
+				       .cells = {"{\"username\":\"bo\"}"}},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = ask(METHOD_POST, "/api/v1/users",
+	    "{\"username\":\"bo\",\"password\":\"correct horse battery\","
+	    "\"role\":\"operator\"}",
+	    ROLE_ADMIN);
+	cr_expect_eq(c.status, 201);
+	cr_expect(got_is(&c, "Location", "/api/v1/users/bo"));
+	cr_expect_not(says(&c, "horse"));
+	cr_expect(
+	    password_verify(fake.asked[0].params[1], "correct horse battery"));
+	call_done(&c);
+	rows[0].n = 0;
+	c = ask(METHOD_POST, "/api/v1/users",
+	    "{\"username\":\"bo\",\"password\":\"correct horse battery\","
+	    "\"role\":\"operator\"}",
+	    ROLE_ADMIN);
+	cr_expect_eq(c.status, 409);
+	call_done(&c);
+}
+
+Test(identity, user_bodies)
+{
+	static const struct {
+		const char *body, *pointer;
+	} rows[] = {
+	    {"{\"username\":\"Bo\",\"password\":\"correct horse battery\","
+	     "\"role\":\"operator\"}",
+		"/username"},
+	    {"{\"username\":\".bo\",\"password\":\"correct horse battery\","
+	     "\"role\":\"operator\"}",
+		"/username"},
+	    {"{\"username\":\"bo\",\"password\":\"short\","
+	     "\"role\":\"operator\"}",
+		"/password"},
+	    {"{\"username\":\"bo\",\"password\":\"correct horse battery\","
+	     "\"role\":\"device\"}",
+		"/role"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fake_call c =
+		    ask(METHOD_POST, "/api/v1/users", rows[i].body, ROLE_ADMIN);
+
+		cr_expect_eq(c.status, 422, "%s", c.body);
+		cr_expect(says(&c, rows[i].pointer), "%s", c.body);
+		call_done(&c);
+	}
+	cr_expect_eq(fake.nasked, 0);
+}
+
+Test(identity, keys_are_shown_once)
+{
+	struct fake_rows rows[] = {{.statement = ST_api_key_create,
+				       .n = 1,
+				       .columns = 1,
+				       .cells = {"2026-11-18T11:06:40Z"}},
+	    {.columns = 0}};
+	struct fake_call c;
+	struct key key;
+	char text[KEY_LEN + 1], *at;
+
+	fake.rows = rows;
+	c = ask(METHOD_POST, "/api/v1/api-keys", "{\"name\":\"pump house\"}",
+	    ROLE_ENGINEER);
+	cr_assert_eq(c.status, 201);
+	cr_assert_not_null(at = strstr(c.body, "\"key\":\"pk_"));
+	snprintf(text, sizeof(text), "%s", at + strlen("\"key\":\""));
+	cr_assert(key_parse(text, &key));
+	cr_expect_str_eq(fake.asked[0].params[0], key.id);
+	cr_expect_eq(fake.asked[0].lens[2], DIGEST_LEN);
+	cr_expect_eq(memcmp(fake.asked[0].params[2], key.sha, DIGEST_LEN), 0);
+	cr_expect_str_eq(fake.asked[0].params[3], "engineer");
+	call_done(&c);
+}
+
+/* Idempotency-Key, on a route that is one statement. */
+#define NODE_BODY "{\"code\":\"N1\",\"type\":\"tank\"}"
+
+static struct fake_call
+create(const char *key)
+{
+	struct fake_call c;
+
+	call_init(&c, METHOD_POST, "/api/v1/nodes", NODE_BODY);
+	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+	call_header(&c, "Idempotency-Key", key);
+	call_run(&c);
+	return (c);
+}
+
+static struct fake_rows claim_rows[] = {
+    {.statement = ST_idempotency_claim,
+	.n = 1,
+	.columns = 5,
+	.cells = {"t", "t", "0", "", NULL}},
+    {.statement = ST_nodes_create,
+	.n = 1,
+	.columns = 3,
+	.cells = {"{\"code\":\"N1\"}", "\"e1\"", "/api/v1/nodes/N1"}},
+    {.statement = ST_idempotency_keep, .n = 0, .columns = 1},
+    {.statement = ST_idempotency_drop, .n = 0, .columns = 1},
+    {.columns = 0},
+};
+
+Test(once, first_answer_is_kept_before_it_leaves)
+{
+	struct fake_call c;
+
+	fake.rows = claim_rows;
+	c = create("abc-1");
+	cr_expect_eq(c.status, 201, "%s", c.body);
+	cr_expect_str_eq(c.body, "{\"code\":\"N1\"}");
+	cr_expect(got_is(&c, "Location", "/api/v1/nodes/N1"));
+	cr_expect(got_is(&c, "ETag", "\"e1\""));
+	cr_assert_eq(fake.nasked, 3);
+	cr_expect_eq(fake.asked[2].statement, ST_idempotency_keep);
+	cr_expect_str_eq(fake.asked[2].params[0], "engineer");
+	cr_expect_str_eq(fake.asked[2].params[1], "abc-1");
+	cr_expect_str_eq(fake.asked[2].params[2], "201");
+	cr_expect_str_eq(fake.asked[2].params[3], "{\"code\":\"N1\"}");
+	cr_expect_str_eq(fake.asked[2].params[4], "/api/v1/nodes/N1");
+	call_done(&c);
+}
+
+Test(once, kept_answer_is_given_again)
+{
+	struct fake_rows rows[] = {
+	    {.statement = ST_idempotency_claim,
+		.n = 1,
+		.columns = 5,
+		.cells = {"f", "t", "201", "{\"code\":\"N1\"}",
+		    "/api/v1/nodes/N1"}},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = create("abc-1");
+	cr_expect_eq(c.status, 201);
+	cr_expect_str_eq(c.body, "{\"code\":\"N1\"}");
+	cr_expect(got_is(&c, "Location", "/api/v1/nodes/N1"));
+	cr_expect(got_is(&c, "Idempotency-Replayed", "true"));
+	cr_expect_eq(fake.nasked, 1);
+	call_done(&c);
+}
+
+Test(once, other_request_or_unfinished_one)
+{
+	struct fake_rows rows[] = {{.statement = ST_idempotency_claim,
+				       .n = 1,
+				       .columns = 5,
+				       .cells = {"f", "f", "201", "{}", NULL}},
+	    {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = create("abc-1");
+	cr_expect_eq(c.status, 422);
+	call_done(&c);
+	rows[0].cells[1] = "t";
+	rows[0].cells[2] = "0";
+	c = create("abc-1");
+	cr_expect_eq(c.status, 409);
+	call_done(&c);
+	rows[0].n = 0;
+	c = create("abc-1");
+	cr_expect_eq(c.status, 409);
+	call_done(&c);
+}
+
+/* What failed for our own reasons is not kept. */
+Test(once, failure_gives_the_key_back)
+{
+	struct fake_rows rows[] = {claim_rows[0],
+	    {.statement = ST_nodes_create, .error = ERR_DATABASE},
+	    claim_rows[3], {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = create("abc-1");
+	cr_expect_eq(c.status, 503);
+	cr_expect(got_is(&c, "Retry-After", "1"));
+	cr_assert_eq(fake.nasked, 3);
+	cr_expect_eq(fake.asked[2].statement, ST_idempotency_drop);
+	call_done(&c);
+}
+
+/* The client left after its key was claimed: the answer is kept for its
+ * next attempt. */
+Test(once, answer_is_kept_for_a_client_that_left)
+{
+	struct fake_call c;
+
+	fake.rows = claim_rows;
+	call_init(&c, METHOD_POST, "/api/v1/nodes", NODE_BODY);
+	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+	call_header(&c, "Idempotency-Key", "abc-1");
+	api_dispatch(&fake.api, &c.x);
+	fake_step();
+	c.x.on_gone(&c.x);
+	fake_turn();
+	cr_expect_eq(c.answers, 0);
+	cr_assert_eq(fake.nasked, 3);
+	cr_expect_eq(fake.asked[2].statement, ST_idempotency_keep);
+}
+
+Test(once, keys_of_the_wrong_form)
+{
+	static const char *const keys[] = {"", "a b", "\xc3\xa8",
+	    "0123456789012345678901234567890123456789012345678901234567890123"
+	    "0123456789012345678901234567890123456789012345678901234567890123"
+	    "4"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		struct fake_call c = create(keys[i]);
+
+		cr_expect_eq(c.status, 400, "%s", keys[i]);
+		call_done(&c);
+	}
+	cr_expect_eq(fake.nasked, 0);
+}
+
+Test(once, secrets_are_not_kept)
+{
+	struct fake_call c;
+
+	call_init(&c, METHOD_POST, "/api/v1/api-keys", "{\"name\":\"x\"}");
+	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+	call_header(&c, "Idempotency-Key", "abc-1");
+	call_run(&c);
+	cr_expect_eq(c.status, 422);
+	cr_expect_eq(fake.nasked, 0);
+	call_done(&c);
+}
