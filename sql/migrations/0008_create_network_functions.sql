@@ -103,18 +103,22 @@ BEGIN
 	END IF;
 END $$;
 
+-- The …_json functions are plpgsql because its plans live as long as the
+-- session; a nested SQL function is planned anew for every row.
+
 -- Thresholds
 
 CREATE FUNCTION thresholds_json(wanted int) RETURNS json
-LANGUAGE sql STABLE AS $$
-	SELECT coalesce(json_agg(json_build_object(
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT coalesce(json_agg(json_build_object(
 	    'direction', direction, 'severity', severity,
 	    'set_level', set_level, 'clear_level', clear_level,
 	    'on_delay_s', on_delay_s, 'off_delay_s', off_delay_s)
 	    ORDER BY direction, array_position(
 	    ARRAY['info', 'warning', 'critical'], severity)), '[]')
-	FROM thresholds WHERE series_id = wanted
-$$;
+	FROM thresholds WHERE series_id = wanted);
+END $$;
 
 CREATE FUNCTION series_thresholds_json(s series) RETURNS json
 LANGUAGE sql STABLE AS $$
@@ -125,8 +129,10 @@ $$;
 
 -- Series
 
-CREATE FUNCTION series_json(s series) RETURNS json LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('node', n.code, 'metric', m.code,
+CREATE FUNCTION series_json(s series) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('node', n.code, 'metric', m.code,
 	    'unit', s.unit, 'canonical_unit', m.unit, 'kind', s.kind,
 	    'cadence_s', s.cadence_s, 'silence_s', s.silence_s,
 	    'max_rate_per_min', s.max_rate_per_min,
@@ -134,8 +140,8 @@ CREATE FUNCTION series_json(s series) RETURNS json LANGUAGE sql STABLE AS $$
 	    'thresholds', thresholds_json(s.id),
 	    'created_at', rfc3339(s.created_at),
 	    'retired_at', rfc3339(s.retired_at))
-	FROM nodes n, metrics m WHERE n.id = s.node_id AND m.id = s.metric_id
-$$;
+	FROM nodes n, metrics m WHERE n.id = s.node_id AND m.id = s.metric_id);
+END $$;
 
 -- `pointer` is where `body` stands in the whole request.
 CREATE FUNCTION series_add(n nodes, body jsonb, pointer text) RETURNS series
@@ -277,8 +283,10 @@ END $$;
 
 -- Nodes
 
-CREATE FUNCTION node_json(n nodes) RETURNS json LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('code', n.code, 'name', n.name,
+CREATE FUNCTION node_json(n nodes) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('code', n.code, 'name', n.name,
 	    'type', n.type,
 	    'zone', (SELECT code FROM zones WHERE id = n.zone_id),
 	    'latitude', n.latitude, 'longitude', n.longitude,
@@ -287,14 +295,16 @@ CREATE FUNCTION node_json(n nodes) RETURNS json LANGUAGE sql STABLE AS $$
 	    'series', (SELECT coalesce(json_agg(series_json(s)
 	        ORDER BY m.code), '[]')
 	        FROM series s JOIN metrics m ON m.id = s.metric_id
-	        WHERE s.node_id = n.id))
-$$;
+	        WHERE s.node_id = n.id)));
+END $$;
 
 -- The version of what node_json() shows, series included.
-CREATE FUNCTION node_etag(n nodes) RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT etag(greatest(n.change, (SELECT max(change) FROM series
-	    WHERE node_id = n.id)))
-$$;
+CREATE FUNCTION node_etag(n nodes) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT etag(greatest(n.change, (SELECT max(change) FROM series
+	    WHERE node_id = n.id))));
+END $$;
 
 CREATE FUNCTION node_create(body jsonb) RETURNS answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -383,14 +393,16 @@ END $$;
 
 -- Links
 
-CREATE FUNCTION link_json(l links) RETURNS json LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('code', l.code, 'type', l.type,
+CREATE FUNCTION link_json(l links) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('code', l.code, 'type', l.type,
 	    'from_node', f.code, 'to_node', t.code, 'gateway', g.code,
 	    'created_at', rfc3339(l.created_at))
 	FROM nodes f CROSS JOIN nodes t
 	    LEFT JOIN gateways g ON g.id = l.gateway_id
-	WHERE f.id = l.from_node AND t.id = l.to_node
-$$;
+	WHERE f.id = l.from_node AND t.id = l.to_node);
+END $$;
 
 CREATE FUNCTION link_create(body jsonb) RETURNS answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -457,8 +469,10 @@ CREATE TRIGGER links_deleted AFTER DELETE ON links
 
 -- Gateways
 
-CREATE FUNCTION gateway_json(g gateways) RETURNS json LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('code', g.code, 'name', g.name, 'url', g.url,
+CREATE FUNCTION gateway_json(g gateways) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('code', g.code, 'name', g.name, 'url', g.url,
 	    'created_at', rfc3339(g.created_at),
 	    'failures_in_a_row', coalesce(b.failures, 0),
 	    'held_until', CASE WHEN b.open_until > now()
@@ -466,8 +480,8 @@ CREATE FUNCTION gateway_json(g gateways) RETURNS json LANGUAGE sql STABLE AS $$
 	    'links', (SELECT coalesce(json_agg(l.code ORDER BY l.code), '[]')
 	        FROM links l WHERE l.gateway_id = g.id))
 	FROM (VALUES (1)) one
-	    LEFT JOIN gateway_breakers b ON b.gateway_id = g.id
-$$;
+	    LEFT JOIN gateway_breakers b ON b.gateway_id = g.id);
+END $$;
 
 CREATE FUNCTION check_url(url text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

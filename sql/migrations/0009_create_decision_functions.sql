@@ -3,8 +3,9 @@
 -- Plan templates
 
 CREATE FUNCTION template_json(t plan_templates) RETURNS json
-LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('code', t.code, 'name', t.name,
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('code', t.code, 'name', t.name,
 	    'metric', m.code, 'anomaly_type', t.anomaly_type,
 	    'direction', t.direction, 'least_severity', t.least_severity,
 	    'node_type', t.node_type, 'priority', t.priority,
@@ -19,8 +20,8 @@ LANGUAGE sql STABLE AS $$
 	        'argument', a.argument) ORDER BY a.step), '[]')
 	        FROM template_actions a WHERE a.template_id = t.id))
 	FROM metrics m LEFT JOIN metrics e ON e.id = t.effect_metric_id
-	WHERE m.id = t.metric_id
-$$;
+	WHERE m.id = t.metric_id);
+END $$;
 
 CREATE FUNCTION template_actions_put(wanted int, actions jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -167,8 +168,9 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 CREATE FUNCTION anomaly_json(a anomalies) RETURNS json
-LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('id', a.id, 'state', a.state,
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('id', a.id, 'state', a.state,
 	    'node', n.code, 'metric', m.code, 'unit', m.unit,
 	    'zone', (SELECT code FROM zones WHERE id = n.zone_id),
 	    'type', a.type, 'direction', a.direction, 'severity', a.severity,
@@ -182,8 +184,8 @@ LANGUAGE sql STABLE AS $$
 	    'acked_by', a.acked_by, 'ack_note', a.ack_note)
 	FROM series s JOIN nodes n ON n.id = s.node_id
 	    JOIN metrics m ON m.id = s.metric_id
-	WHERE s.id = a.series_id
-$$;
+	WHERE s.id = a.series_id);
+END $$;
 
 -- The first acknowledgement stays.
 CREATE FUNCTION anomaly_ack(wanted bigint, body jsonb, who text)
@@ -209,8 +211,10 @@ END $$;
 
 -- Plans
 
-CREATE FUNCTION plan_json(p plans) RETURNS json LANGUAGE sql STABLE AS $$
-	SELECT json_build_object('id', p.id, 'state', p.state,
+CREATE FUNCTION plan_json(p plans) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT json_build_object('id', p.id, 'state', p.state,
 	    'anomaly', p.anomaly_id, 'node', n.code, 'metric', m.code,
 	    'severity', a.severity,
 	    'template', t.code, 'proposed_at', rfc3339(p.proposed_at),
@@ -222,8 +226,8 @@ CREATE FUNCTION plan_json(p plans) RETURNS json LANGUAGE sql STABLE AS $$
 	FROM anomalies a JOIN series s ON s.id = a.series_id
 	    JOIN nodes n ON n.id = s.node_id
 	    JOIN metrics m ON m.id = s.metric_id, plan_templates t
-	WHERE a.id = p.anomaly_id AND t.id = p.template_id
-$$;
+	WHERE a.id = p.anomaly_id AND t.id = p.template_id);
+END $$;
 
 -- All of anomaly_json() and what it rests on: two objects joined to one, as
 -- text, which keeps the members' order.
