@@ -1,0 +1,222 @@
+#include "core/instant.h"
+#include "model/flatline.h"
+#include "model/outlier.h"
+#include "model/rate.h"
+#include "model/silence.h"
+#include "model/threshold.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+#define MIN US_PER_MINUTE
+
+static const struct threshold high = {
+    1, DIRECTION_HIGH, SEVERITY_WARNING, 10, 8, 2 * MIN, 3 * MIN};
+
+struct step {
+	double value;
+	enum verdict want;
+};
+
+/* One reading a minute. */
+static void
+walk(const struct threshold *th, const struct step *steps, size_t n)
+{
+	struct level_state s = {LEVEL_NORMAL, INSTANT_NONE};
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		cr_expect_eq(
+		    threshold_judge(th, &s, steps[i].value, (int64_t)i * MIN),
+		    steps[i].want, "step %zu", i);
+}
+
+Test(threshold, delays_and_dead_band)
+{
+	static const struct step steps[] = {
+	    {9, VERDICT_NORMAL},
+	    {11, VERDICT_NORMAL}, /* on-delay begins */
+	    {11, VERDICT_NORMAL},
+	    {10, VERDICT_NORMAL}, /* not beyond: begins anew */
+	    {12, VERDICT_NORMAL},
+	    {12, VERDICT_NORMAL},
+	    {12, VERDICT_RAISE},
+	    {9, VERDICT_HOLD}, /* in the dead band */
+	    {7, VERDICT_HOLD}, /* off-delay begins */
+	    {7, VERDICT_HOLD},
+	    {8, VERDICT_HOLD}, /* not past clear: begins anew */
+	    {7, VERDICT_HOLD},
+	    {7, VERDICT_HOLD},
+	    {7, VERDICT_HOLD},
+	    {7, VERDICT_CLEAR},
+	    {7, VERDICT_NORMAL},
+	};
+
+	walk(&high, steps, sizeof(steps) / sizeof(steps[0]));
+}
+
+Test(threshold, low_without_delays)
+{
+	static const struct threshold low = {
+	    2, DIRECTION_LOW, SEVERITY_CRITICAL, 15, 18, 0, 0};
+	static const struct step steps[] = {
+	    {15, VERDICT_NORMAL},
+	    {14.9, VERDICT_RAISE},
+	    {18, VERDICT_HOLD},
+	    {18.1, VERDICT_CLEAR},
+	    {14, VERDICT_RAISE},
+	    {20, VERDICT_CLEAR},
+	};
+
+	walk(&low, steps, sizeof(steps) / sizeof(steps[0]));
+}
+
+Test(threshold, knows_since_when)
+{
+	struct level_state s = {LEVEL_NORMAL, INSTANT_NONE};
+
+	(void)threshold_judge(&high, &s, 11, 5 * MIN);
+	cr_assert_eq(threshold_judge(&high, &s, 11, 9 * MIN), VERDICT_RAISE);
+	cr_assert_eq(s.since_us, 5 * MIN);
+	cr_assert(threshold_is_open(&s));
+}
+
+Test(rate, per_minute_and_signed)
+{
+	cr_assert_float_eq(
+	    rate_per_min(10, 0, 13, 30 * US_PER_SECOND), 6, 1e-12);
+	cr_assert_eq(rate_judge(6, 6), DIRECTION_NONE);
+	cr_assert_eq(rate_judge(6, 6.1), DIRECTION_HIGH);
+	cr_assert_eq(rate_judge(6, -6.1), DIRECTION_LOW);
+	cr_assert_eq(rate_judge(6, NAN), DIRECTION_NONE);
+}
+
+static bool
+flat(struct series_state *s, double value, int64_t t_us)
+{
+	bool verdict = flatline_judge(10 * MIN, s, value, t_us);
+
+	s->last_us = t_us;
+	s->last_value = value;
+	return (verdict);
+}
+
+Test(flatline, the_same_for_the_whole_span)
+{
+	struct series_state s;
+	int i;
+
+	series_state_init(&s, 1);
+	for (i = 0; i < 10; i++)
+		cr_assert_not(flat(&s, 3, i * MIN));
+	cr_assert(flat(&s, 3, 10 * MIN));
+	cr_assert_eq(s.flat_since_us, 0);
+	cr_assert_not(flat(&s, 3.0001, 11 * MIN));
+	cr_assert_not(flat(&s, 3.0001, 20 * MIN));
+	cr_assert(flat(&s, 3.0001, 21 * MIN));
+}
+
+Test(flatline, a_gap_proves_nothing)
+{
+	struct series_state s;
+
+	series_state_init(&s, 1);
+	cr_assert_not(flat(&s, 3, 0));
+	cr_assert_not(flat(&s, 3, 11 * MIN));
+	cr_assert_not(flat(&s, 3, 20 * MIN));
+	cr_assert(flat(&s, 3, 21 * MIN));
+}
+
+Test(silence, only_who_was_heard_live)
+{
+	struct series_state s;
+	int64_t year = 365 * US_PER_DAY;
+
+	series_state_init(&s, 1);
+	cr_assert_not(silence_judge(3 * MIN, &s, year), "never heard");
+	silence_heard(3 * MIN, &s, 0, year);
+	cr_assert_not(silence_judge(3 * MIN, &s, 2 * year), "only history");
+	silence_heard(3 * MIN, &s, year, year + MIN);
+	cr_assert_not(silence_judge(3 * MIN, &s, year + 4 * MIN));
+	cr_assert(silence_judge(3 * MIN, &s, year + 4 * MIN + 1));
+	cr_assert_not(silence_judge(0, &s, 2 * year), "rule off");
+	silence_heard(3 * MIN, &s, year + MIN, year + 5 * US_PER_HOUR);
+	cr_assert(silence_judge(3 * MIN, &s, year + 6 * US_PER_HOUR),
+	    "once live, a late batch does not hide the next silence");
+}
+
+static enum direction
+judge(struct series_state *s, double value, struct outlier_stats *st)
+{
+	enum direction d = outlier_judge(5, s, value, st);
+
+	outlier_remember(s, value);
+	return (d);
+}
+
+/* Vector: 1..31, median 16, MAD 8. */
+Test(outlier, hampel_vector)
+{
+	struct outlier_stats st;
+	struct series_state s;
+	int i;
+
+	series_state_init(&s, 1);
+	for (i = 0; i < 31; i++)
+		outlier_remember(&s, (i * 7) % 31 + 1);
+	cr_assert_eq(outlier_judge(5, &s, 16 + 5 * 1.4826 * 8 - 1e-9, &st),
+	    DIRECTION_NONE);
+	cr_assert_float_eq(st.median, 16, 1e-12);
+	cr_assert_float_eq(st.sigma, 1.4826 * 8, 1e-12);
+	cr_assert_eq(outlier_judge(5, &s, 16 + 5 * 1.4826 * 8 + 1e-9, &st),
+	    DIRECTION_HIGH);
+	cr_assert_eq(outlier_judge(5, &s, -44, &st), DIRECTION_LOW);
+}
+
+/* Vector: 1..16, median 8.5, deviations 0.5..7.5 twice, MAD 4. */
+Test(outlier, even_window)
+{
+	struct outlier_stats st;
+	struct series_state s;
+	int i;
+
+	series_state_init(&s, 1);
+	for (i = 0; i < OUTLIER_LEAST; i++) {
+		cr_assert_eq(judge(&s, (i * 5) % 16 + 1, &st), DIRECTION_NONE);
+		cr_assert_eq(st.sigma, 0, "too few to judge");
+	}
+	(void)outlier_judge(5, &s, 0, &st);
+	cr_assert_float_eq(st.median, 8.5, 1e-12);
+	cr_assert_float_eq(st.sigma, 1.4826 * 4, 1e-12);
+}
+
+Test(outlier, spike_clears_at_once_and_a_step_when_it_is_the_majority)
+{
+	struct outlier_stats st;
+	struct series_state s;
+	int i, flagged = 0;
+
+	series_state_init(&s, 1);
+	for (i = 0; i < 40; i++)
+		(void)judge(&s, i % 3, &st);
+	cr_assert_eq(judge(&s, 1000, &st), DIRECTION_HIGH);
+	cr_assert_eq(judge(&s, 1, &st), DIRECTION_NONE);
+	for (i = 0; i < 40; i++)
+		flagged += judge(&s, 500 + i % 3, &st) != DIRECTION_NONE;
+	cr_assert_eq(flagged, 15);
+}
+
+Test(outlier, no_spread_no_verdict_then_mean_deviation)
+{
+	struct outlier_stats st;
+	struct series_state s;
+	int i;
+
+	series_state_init(&s, 1);
+	for (i = 0; i < 31; i++)
+		outlier_remember(&s, 4);
+	cr_assert_eq(outlier_judge(5, &s, 1e9, &st), DIRECTION_NONE);
+	outlier_remember(&s, 5); /* one in 31: sigma 1.2533 / 31 */
+	cr_assert_eq(outlier_judge(5, &s, 4.2, &st), DIRECTION_NONE);
+	cr_assert_eq(outlier_judge(5, &s, 4.3, &st), DIRECTION_HIGH);
+}
