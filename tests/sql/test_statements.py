@@ -46,6 +46,9 @@ HOT = {
     "anomalies_list": ("anomalies_pkey",
                        ["NULL", "NULL", "NULL", "NULL", "100", "NULL"]),
     "plans_get": ("plans_pkey", ["1"]),
+    "reading_lookup": ("segments_202601_pkey",
+                       ["'{1,2}'", "'{2026-01-05,2026-01-06}'"]),
+    "latest_by_series": ("series_latest_pkey", ["'{1,2}'"]),
     "nodes_list": ("nodes_code_key",
                    ["NULL", "NULL", "NULL", "100", "NULL"]),
 }
@@ -54,6 +57,7 @@ HOT = {
 @pytest.mark.parametrize("name", sorted(HOT))
 def test_hot_ones_use_their_index(db, name):
     index, args = HOT[name]
+    db.sql("SELECT segments_ensure('2026-01-05')")
     db.sql("SET enable_seqscan = off; SET enable_sort = off")
     db.sql(prepare(name))
     plan = "\n".join(row[0] for row in db.sql(
