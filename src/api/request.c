@@ -9,7 +9,6 @@
 #include "core/metrics.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +50,7 @@ request_new(struct api *api, struct exchange *x)
 	    .method = x->method,
 	    .started_us = x->started_us,
 	    .holds = 1};
-	(void)snprintf(
-	    r->request_id, sizeof(r->request_id), "%s", x->request_id);
+	memcpy(r->request_id, x->request_id, sizeof(r->request_id));
 	x->user = r;
 	x->on_gone = on_gone;
 	return (r);
