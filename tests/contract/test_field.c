@@ -3,7 +3,7 @@
 #include "domain/plan.h"
 #include "field/answer.h"
 #include "field/http.h"
-#include "gateway_fake.h"
+#include "support/gateway_fake.h"
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>

@@ -1,4 +1,4 @@
-#include "gateway_fake.h"
+#include "support/gateway_fake.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
