@@ -143,14 +143,16 @@ on_tick(void *arg, u_int64_t now)
 	loop_bury();
 }
 
-/* A worker that exits with 0 is never replaced and keeps the accept lock. */
+/*
+ * A worker that exits with 0 by mistake is never replaced and keeps the
+ * accept lock. And one that is done must not run the destructors of a dozen
+ * libraries while threads are alive: some of them wait for locks.
+ */
 static void
-on_exit_too_early(void)
+on_exit_handler(void)
 {
-	if (torn_down)
-		return;
 	(void)fflush(NULL);
-	_exit(EXIT_FAILURE);
+	_exit(torn_down ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static void
@@ -171,7 +173,7 @@ edge_worker(void (*handle)(struct exchange *))
 		fatal("prctl: %s", errno_s);
 	if (getppid() != parent_pid)
 		_exit(EXIT_FAILURE);
-	(void)atexit(on_exit_too_early);
+	(void)atexit(on_exit_handler);
 	set_signals();
 	if (worker->restarted) {
 		/* Kore forks again at once, hundreds of times a second. */

@@ -226,10 +226,9 @@ def test_drips_do_not_prolong_the_header(start):
         raw.send(b"GET /health HTTP/1.1\r\nX-A: ")
         begin = time.monotonic()
         with pytest.raises(OSError):
-            for _ in range(40):
+            while time.monotonic() - begin < 8:
                 raw.send(b"a")
                 time.sleep(0.1)
-                assert time.monotonic() - begin < 4
             raise AssertionError("never cut")
 
 
