@@ -6,15 +6,16 @@ import subprocess
 
 import pytest
 
-from support.service import ROOT, wait_for
+from support.service import ROOT, Service, wait_for
 
 
 @pytest.fixture(scope="module")
 def demo():
-    from support.service import Service
-    s = Service(PENSTOCK_LOOP_PERIOD=1000, PENSTOCK_DEMO_BURST_AFTER=20)
+    s = Service(PENSTOCK_LOOP_PERIOD=1000, PENSTOCK_DEMO_OPTIONS=(
+        "--cadence-ms 1000 --burst-after 15 --freeze-after 25"
+        " --silence-after 35"))
     try:
-        s.start("-d")
+        s.start("-d")  # with the demo
         yield s
     finally:
         s.remove()
