@@ -1,7 +1,11 @@
 -- Which of these readings are stored already, and with what value; the first
 -- one stored counts. $1 int4[] series, $2 timestamptz[] ts, side by side
 -- -> ord int4 (from 1), value float8; no row for what is not stored.
+--
 -- A segment never leaves its UTC day, so (series, day of ts) finds it by key.
+-- The planner cannot know how long the arrays are: LATERAL … OFFSET 0 keeps
+-- it to the key, FULL JOIN to a hash or merge join, both at any length. Few
+-- keys: log rows that hold none of them are passed over unopened.
 WITH q AS MATERIALIZED (
 	SELECT u.series, u.ts, u.ord::int4 AS ord
 	FROM unnest($1::int4[], $2::timestamptz[])
@@ -10,19 +14,33 @@ WITH q AS MATERIALIZED (
 	SELECT series, date_trunc('day', ts, 'UTC') AS day, min(ts) AS lo,
 	    max(ts) AS hi
 	FROM q GROUP BY 1, 2
-), found AS (
-	SELECT q.ord, u.value, 0::int8 AS id, 0::int8 AS pos
-	FROM span
-	JOIN segments g ON g.series = span.series AND g.t0 >= span.day
-	    AND g.t0 <= span.hi AND g.t1 >= span.lo
-	CROSS JOIN LATERAL unnest(g.ts, g.value) AS u(ts, value)
-	JOIN q ON q.series = g.series AND q.ts = u.ts
-	UNION ALL
-	SELECT q.ord, u.value, l.id, u.pos
-	FROM (SELECT min(ts) AS lo, max(ts) AS hi FROM q) e
-	JOIN ingest_log l ON l.max_ts >= e.lo AND l.min_ts <= e.hi
-	CROSS JOIN LATERAL unnest(l.series, l.ts, l.value)
-	    WITH ORDINALITY AS u(series, ts, value, pos)
-	JOIN q ON q.series = u.series AND q.ts = u.ts
+), found AS MATERIALIZED (
+	SELECT q.ord, h.value, h.id, h.pos
+	FROM q FULL JOIN (
+		SELECT span.series, u.ts, u.value, 0::int8 AS id, 0::int8 AS pos
+		FROM span CROSS JOIN LATERAL (
+			SELECT g.ts, g.value FROM segments g
+			WHERE g.series = span.series AND g.t0 >= span.day
+			    AND g.t0 <= span.hi AND g.t1 >= span.lo
+			OFFSET 0
+		) g CROSS JOIN LATERAL unnest(g.ts, g.value) AS u(ts, value)
+		WHERE u.ts BETWEEN span.lo AND span.hi
+		UNION ALL
+		SELECT u.series, u.ts, u.value, l.id, u.pos
+		FROM (SELECT min(ts) AS lo, max(ts) AS hi FROM q) e
+		CROSS JOIN LATERAL (
+			SELECT l.id, l.series, l.ts, l.value FROM ingest_log l
+			WHERE l.max_ts >= e.lo AND l.min_ts <= e.hi
+			    AND CASE WHEN cardinality($1::int4[]) <= 8
+			    THEN l.series && $1::int4[]
+			        AND l.ts && $2::timestamptz[]
+			    ELSE true END
+			OFFSET 0
+		) l CROSS JOIN LATERAL unnest(l.series, l.ts, l.value)
+		    WITH ORDINALITY AS u(series, ts, value, pos)
+		WHERE u.ts BETWEEN e.lo AND e.hi
+	) h ON h.series = q.series AND h.ts = q.ts
 )
-SELECT DISTINCT ON (ord) ord, value FROM found ORDER BY ord, id, pos
+SELECT DISTINCT ON (ord) ord, value FROM found
+WHERE ord IS NOT NULL AND id IS NOT NULL
+ORDER BY ord, id, pos
