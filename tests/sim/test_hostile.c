@@ -1,0 +1,267 @@
+/* Gateways that misbehave, people who do not answer, and a database that
+ * fails at every single call. */
+#include "world.h"
+
+#include "core/instant.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define CADENCE (10 * US_PER_SECOND)
+#define T0	instant_from_civil(2026, 11, 16, 0)
+
+static struct world w;
+
+static void
+start(void)
+{
+	world_init(&w, 5, T0, CADENCE);
+}
+
+static void
+stop(void)
+{
+	cr_expect_str_eq(w.twin->violation, "");
+	world_done(&w);
+}
+
+TestSuite(hostile, .init = start, .fini = stop);
+
+/* A burst with its plan proposed; the effect window lies in the burst. */
+static struct twin_plan *
+proposed(void)
+{
+	world_ticks(&w, 20);
+	district_inject(&w.district, DISTRICT_BURST, true);
+	world_ticks(&w, 15);
+	cr_assert_eq(w.twin->nplans, 1);
+	return (world_last_plan(&w));
+}
+
+static struct twin_plan *
+approved(enum gateway_mode mode)
+{
+	struct twin_plan *p = proposed();
+
+	w.mode = mode;
+	cr_assert(twin_approve(w.twin, p->plan.id));
+	return (p);
+}
+
+static int
+count_rows(const char *subject, const char *row_id)
+{
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < w.twin->ntransitions; i++)
+		n += strcmp(w.twin->transitions[i].subject, subject) == 0 &&
+		    strcmp(w.twin->transitions[i].row_id, row_id) == 0;
+	return (n);
+}
+
+Test(hostile, silent_gateway_is_tried_until_not_after)
+{
+	struct twin_plan *p = approved(GATEWAY_SILENT);
+	struct twin_command *c = &w.twin->commands[0];
+
+	world_ticks(&w, 45);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(c->command.state, COMMAND_EXPIRED);
+	cr_assert_geq(c->sends, 6);
+	cr_assert_eq(c->sends, c->command.attempts);
+	cr_assert_eq(c->sends, w.received);
+	cr_assert_eq(count_rows("command", "C8"), 1);
+	cr_assert_eq(count_rows("plan", "P6"), 1);
+	cr_assert_geq(w.twin->breakers[0].failures, 5);
+}
+
+Test(hostile, open_breaker_holds_commands_back)
+{
+	int at_fifth = 0;
+
+	(void)approved(GATEWAY_BROKEN);
+	while (w.twin->nbreakers == 0 || w.twin->breakers[0].failures < 5)
+		world_ticks(&w, 1);
+	at_fifth = w.received;
+	world_ticks(&w, 2);
+	cr_assert_eq(w.received, at_fifth, "open for 30 s");
+	cr_assert(strstr(w.twin->commands[0].error, "breaker"));
+	w.mode = GATEWAY_WORKS;
+	world_ticks(&w, 2);
+	cr_assert_eq(w.executed, 1, "the probe passes");
+	cr_assert_eq(w.twin->breakers[0].failures, 0);
+	cr_assert_eq(w.twin->breakers[0].open_until_us, INSTANT_NONE);
+}
+
+Test(hostile, refusal_is_final)
+{
+	struct twin_plan *p = approved(GATEWAY_SAYS_NO);
+
+	world_ticks(&w, 10);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_FAILED);
+	cr_assert_eq(w.received, 1);
+	cr_assert_eq(count_rows("command", "C6"), 1);
+}
+
+Test(hostile, lost_answer_is_asked_again_with_the_same_key)
+{
+	struct twin_plan *p = approved(GATEWAY_DROPS);
+
+	world_ticks(&w, 20);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
+	cr_assert_eq(w.executed, 1);
+	cr_assert_eq(w.received, 2);
+	cr_assert_eq(count_rows("command", "C5"), 1);
+}
+
+Test(hostile, undecided_proposal_expires)
+{
+	struct twin_plan *p = proposed();
+
+	world_ticks(&w, 361);
+	cr_assert_eq(p->plan.state, PLAN_EXPIRED);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_CANCELLED);
+	cr_assert_not(twin_approve(w.twin, 1));
+	cr_assert_eq(w.received, 0);
+}
+
+Test(hostile, rejected_is_never_sent)
+{
+	(void)proposed();
+	cr_assert(twin_reject(w.twin, 1));
+	world_ticks(&w, 20);
+	cr_assert_eq(w.received, 0);
+}
+
+Test(hostile, approval_of_what_has_gone_is_refused)
+{
+	struct twin_plan *p = proposed();
+
+	district_inject(&w.district, DISTRICT_BURST, false);
+	world_ticks(&w, 3);
+	cr_assert(twin_approve(w.twin, 1));
+	world_ticks(&w, 1);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(w.received, 0);
+	cr_assert_eq(count_rows("command", "C7"), 1);
+	cr_assert_eq(count_rows("plan", "P7"), 1);
+}
+
+Test(hostile, not_after_passes_during_a_pause)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+
+	w.twin->paused = true;
+	world_ticks(&w, 31);
+	w.twin->paused = false;
+	world_ticks(&w, 1);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_EXPIRED);
+	cr_assert_eq(w.received, 0);
+}
+
+Test(hostile, without_data_the_command_waits)
+{
+	int i;
+
+	(void)proposed();
+	/* The meter falls silent; the loop runs on. */
+	for (i = 0; i < 7; i++) {
+		w.twin->now_us += CADENCE;
+		cr_assert_eq(
+		    loop_cycle(&w.loop, &w.ports, &w.figures, NULL), ERR_OK);
+	}
+	cr_assert(twin_approve(w.twin, 1));
+	cr_assert_eq(loop_cycle(&w.loop, &w.ports, &w.figures, NULL), ERR_OK);
+	cr_assert_eq(w.received, 0);
+	cr_assert(strstr(w.twin->commands[0].error, "data_fresh"));
+	world_ticks(&w, 2);
+	cr_assert_eq(w.executed, 1);
+}
+
+Test(hostile, closing_what_does_not_help_is_no_effect)
+{
+	struct twin_plan *p = proposed();
+
+	w.template.effect_least = 1000;
+	p->plan.effect_least = 1000;
+	cr_assert(twin_approve(w.twin, 1));
+	world_ticks(&w, 20);
+	cr_assert_eq(p->plan.state, PLAN_NO_EFFECT);
+	cr_assert(strstr(p->verdict, "\"change\":-"));
+}
+
+Test(hostile, no_data_after_is_not_provable)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+	int i;
+
+	world_ticks(&w, 1);
+	for (i = 0; i < 21; i++) {
+		w.twin->now_us += CADENCE;
+		cr_assert_eq(
+		    loop_cycle(&w.loop, &w.ports, &w.figures, NULL), ERR_OK);
+	}
+	cr_assert_eq(p->plan.state, PLAN_NOT_PROVABLE);
+	cr_assert(strstr(p->verdict, "too few readings after"));
+}
+
+/* Burst, approval, verdict. */
+static void
+story(void)
+{
+	struct twin_plan *p;
+	int i;
+
+	world_ticks(&w, 2);
+	district_inject(&w.district, DISTRICT_BURST, true);
+	for (i = 0; i < 15 && w.twin->nplans == 0; i++)
+		world_ticks(&w, 1);
+	p = world_last_plan(&w);
+	cr_assert_not_null(p);
+	world_ticks(&w, 4);
+	cr_assert(twin_approve(w.twin, p->plan.id));
+	for (i = 0; i < 20 && p->plan.state != PLAN_WORKED; i++)
+		world_ticks(&w, 1);
+}
+
+static void
+expect_the_same_end(int64_t call)
+{
+	cr_assert_eq(world_last_plan(&w)->plan.state, PLAN_WORKED,
+	    "fault at call %lld: %s", (long long)call,
+	    plan_state_name(world_last_plan(&w)->plan.state));
+	cr_assert_eq(w.twin->nplans, 1);
+	cr_assert_eq(w.executed, 1);
+	cr_assert_leq(w.failed_cycles, 1);
+	cr_assert_str_eq(w.twin->violation, "", "fault at call %lld: %s",
+	    (long long)call, w.twin->violation);
+}
+
+/* The unfinished story must end the same whichever call fails, whether the
+ * process lives on or is started anew. */
+Test(hostile, any_call_may_fail, .timeout = 60)
+{
+	int64_t calls, call;
+	int kind;
+
+	w.mode = GATEWAY_DROPS;
+	story();
+	calls = w.twin->calls;
+	expect_the_same_end(0);
+	for (call = 1; call <= calls; call++) {
+		for (kind = TWIN_FAULT_FAIL; kind <= TWIN_FAULT_LATE; kind++) {
+			world_done(&w);
+			world_init(&w, 5, T0, CADENCE);
+			w.mode = GATEWAY_DROPS;
+			w.twin->fault = (enum twin_fault)kind;
+			w.twin->fail_at = call;
+			story();
+			cr_assert_geq(w.twin->calls, call);
+			cr_assert_eq(w.failed_cycles, 1);
+			expect_the_same_end(call);
+		}
+	}
+}
