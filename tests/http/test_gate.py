@@ -16,7 +16,7 @@ HEADER_MAX = 8192
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
+def place(tmp_path_factory):
     url = os.environ.get("PENSTOCK_TEST_URL")
     if url:
         yield url, os.environ["PENSTOCK_TEST_CA"]
@@ -29,8 +29,8 @@ def service(tmp_path_factory):
 
 
 @pytest.fixture
-def raw(service):
-    with Raw(*service) as raw:
+def raw(place):
+    with Raw(*place) as raw:
         yield raw
 
 
@@ -146,7 +146,7 @@ def test_refused_byte_by_byte(raw, rule):
 
 GOOD = {
     "plain": request(),
-    "query": request("GET", "/health?a=1&b=%20"),
+    "an empty query": request("GET", "/health?"),
     "empty value": request("GET", "/health", "X-A:"),
     "tabs and high bytes in a value": request("GET", "/health", "X-A: \tb\tc\xe9 "),
     "no space after colon": request("GET", "/health", "X-A:b"),
@@ -197,12 +197,12 @@ def test_connection_close_is_obeyed(raw):
     assert raw.closed()
 
 
-def test_http_1_0_closes_unless_asked(service):
+def test_http_1_0_closes_unless_asked(place):
     old = b"GET /health HTTP/1.0\r\n"
-    with Raw(*service) as raw:
+    with Raw(*place) as raw:
         assert raw.send(old + b"\r\n").answer().status == 200
         assert raw.closed()
-    with Raw(*service) as raw:
+    with Raw(*place) as raw:
         for _ in range(2):
             answer = raw.send(old + b"Connection: keep-alive\r\n\r\n").answer()
             assert answer.headers["connection"] == "keep-alive"
@@ -222,9 +222,9 @@ def test_expect_100_continue(raw):
     assert raw.send(b"{}").answer().status != 100
 
 
-def test_refusal_survives_a_client_that_goes_on_sending(service):
+def test_refusal_survives_a_client_that_goes_on_sending(place):
     """A reset would destroy the answer on its way."""
-    with Raw(*service) as raw:
+    with Raw(*place) as raw:
         raw.send(POST + b"Content-Length: 99999999\r\n\r\n")
         for _ in range(200):
             raw.send(b"x" * 4096)
