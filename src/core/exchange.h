@@ -44,14 +44,14 @@ struct exchange_ops {
 struct exchange {
 	const struct exchange_ops *ops;
 	enum method method;
-	const char *path; /* raw, no query, as received */
+	const char *path;  /* raw, no query, as received */
 	const char *query; /* raw, without '?', "" if none */
 	const char *body;
 	size_t body_len;
-	char peer[48]; /* address text */
+	char peer[48];	     /* address text */
 	char request_id[40]; /* checked client's or our own */
-	int64_t started_us; /* monotonic */
-	void *user; /* the handler's */
+	int64_t started_us;  /* monotonic */
+	void *user;	     /* the handler's */
 	void (*on_gone)(struct exchange *);
 };
 

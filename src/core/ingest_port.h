@@ -31,8 +31,8 @@ struct log_port {
 };
 
 /* found[i] false: the hot tier does not hold series i. */
-typedef void hot_cb(void *arg, const struct reading *values,
-    const bool *found, size_t n, const struct err_info *info);
+typedef void hot_cb(void *arg, const struct reading *values, const bool *found,
+    size_t n, const struct err_info *info);
 
 struct hot_port {
 	void *self;

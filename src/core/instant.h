@@ -11,12 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INSTANT_NONE   INT64_MIN
-#define US_PER_SECOND  INT64_C(1000000)
-#define US_PER_MINUTE  (60 * US_PER_SECOND)
-#define US_PER_HOUR    (3600 * US_PER_SECOND)
-#define US_PER_DAY     (86400 * US_PER_SECOND)
-#define INSTANT_TEXT   33 /* room for the longest text and its NUL */
+#define INSTANT_NONE  INT64_MIN
+#define US_PER_SECOND INT64_C(1000000)
+#define US_PER_MINUTE (60 * US_PER_SECOND)
+#define US_PER_HOUR   (3600 * US_PER_SECOND)
+#define US_PER_DAY    (86400 * US_PER_SECOND)
+#define INSTANT_TEXT  33 /* room for the longest text and its NUL */
 
 /*
  * RFC 3339 section 5.6 date-time; 'T' or ' ' between, 'Z' or +hh:mm, up to

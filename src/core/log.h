@@ -23,7 +23,7 @@ typedef void log_sink(enum log_level, const char *line, size_t len);
 
 void log_open(log_sink *, enum log_level least);
 /* (key, kind, value)*, NULL. A line is cut at 2 KiB, still valid JSON. */
-void log_event(enum log_level, const char *event, ...)
-    __attribute__((sentinel));
+void
+log_event(enum log_level, const char *event, ...) __attribute__((sentinel));
 
 #endif

@@ -26,13 +26,13 @@ typedef void loop_timer_cb(void *arg);
 
 struct loop_ops {
 	/* NULL if memory is out. */
-	struct loop_watch *(*watch)(struct loop *, int fd, unsigned events,
-	    loop_io_cb *, void *arg);
+	struct loop_watch *(*watch)(
+	    struct loop *, int fd, unsigned events, loop_io_cb *, void *arg);
 	void (*modify)(struct loop *, struct loop_watch *, unsigned events);
 	void (*unwatch)(struct loop *, struct loop_watch *);
 	/* Once, after at least `ms`. */
-	struct loop_timer *(*after)(struct loop *, unsigned ms,
-	    loop_timer_cb *, void *arg);
+	struct loop_timer *(*after)(
+	    struct loop *, unsigned ms, loop_timer_cb *, void *arg);
 	void (*cancel)(struct loop *, struct loop_timer *);
 	int64_t (*monotonic_us)(struct loop *);
 };

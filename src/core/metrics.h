@@ -83,7 +83,7 @@ void metric_route(size_t route, int status, int64_t took_us);
 /* Resident memory of one worker, bytes. */
 void metric_worker_memory(size_t worker, int64_t bytes);
 /* Prometheus text format 0.0.4; route_name(i) labels route i. */
-void metrics_write(struct text *, const char *(*route_name)(size_t),
-    size_t nroutes);
+void
+metrics_write(struct text *, const char *(*route_name)(size_t), size_t nroutes);
 
 #endif

@@ -126,7 +126,7 @@ struct knowledge_port {
 struct move {
 	const char *subject; /* "anomaly", "plan", "command" */
 	int64_t id;
-	const char *row_id; /* of the transition table */
+	const char *row_id;    /* of the transition table */
 	const char *from, *to; /* state words */
 	int64_t at_us;
 	const char *facts; /* JSON object */
@@ -135,7 +135,7 @@ struct move {
 
 struct breaker_state {
 	int32_t gateway_id;
-	int failures; /* in a row */
+	int failures;	       /* in a row */
 	int64_t open_until_us; /* INSTANT_NONE: closed */
 };
 
@@ -155,8 +155,8 @@ struct decisions_port {
 	enum err (*anomalies_unplanned)(void *self, struct arena *,
 	    struct anomaly **ret, size_t *ret_n, struct err_info *);
 	/* Open ones, for the system state: counts by severity [3]. */
-	enum err (*anomalies_open)(void *self, int64_t ret[3],
-	    struct err_info *);
+	enum err (*anomalies_open)(
+	    void *self, int64_t ret[3], struct err_info *);
 	/* outcome: "proposed", "no_plan_fits", "plan_open". */
 	enum err (*anomaly_planned)(void *self, int64_t anomaly_id,
 	    const char *outcome, const char *reasons_json, struct err_info *);
@@ -165,8 +165,8 @@ struct decisions_port {
 	    const struct command *, size_t n, int64_t *ret_id,
 	    struct err_info *);
 	/* A plan whose commands touch this link is not final yet. */
-	enum err (*plan_open_on)(void *self, int32_t link_id, bool *ret,
-	    struct err_info *);
+	enum err (*plan_open_on)(
+	    void *self, int32_t link_id, bool *ret, struct err_info *);
 	enum err (*plans_in)(void *self, struct arena *, int state,
 	    struct plan **ret, size_t *ret_n, struct err_info *);
 	enum err (*commands_of)(void *self, struct arena *, int64_t plan_id,
@@ -174,8 +174,7 @@ struct decisions_port {
 	/* State queued or sent, next_attempt_us <= now, its earlier steps
 	 * done. */
 	enum err (*commands_due)(void *self, struct arena *, int64_t now_us,
-	    size_t max, struct command **ret, size_t *ret_n,
-	    struct err_info *);
+	    size_t max, struct command **ret, size_t *ret_n, struct err_info *);
 	/* Fails with ERR_CONFLICT if the subject is not in `from`. */
 	enum err (*move)(void *self, const struct move *, struct err_info *);
 	/* attempts, next_attempt_us, not_after_us of a command. */
@@ -183,13 +182,13 @@ struct decisions_port {
 	    const char *error, struct err_info *);
 	enum err (*breakers_load)(void *self, struct arena *,
 	    struct breaker_state **ret, size_t *ret_n, struct err_info *);
-	enum err (*breaker_save)(void *self, const struct breaker_state *,
-	    struct err_info *);
+	enum err (*breaker_save)(
+	    void *self, const struct breaker_state *, struct err_info *);
 };
 
 enum gateway_outcome {
-	GATEWAY_EXECUTED, /* 2xx with status executed */
-	GATEWAY_REFUSED, /* 4xx: never try again */
+	GATEWAY_EXECUTED,  /* 2xx with status executed */
+	GATEWAY_REFUSED,   /* 4xx: never try again */
 	GATEWAY_NO_ANSWER, /* connect, time-out, 5xx, garbage: try again */
 };
 
@@ -210,8 +209,8 @@ struct actuator_port {
 struct notifier_port {
 	void *self;
 	/* what: "anomaly_opened", "plan_proposed", "plan_worked", ... */
-	void (*notify)(void *self, const char *what, int64_t id,
-	    const char *detail_json);
+	void (*notify)(
+	    void *self, const char *what, int64_t id, const char *detail_json);
 };
 
 struct ports {

@@ -13,7 +13,7 @@
 
 #define PROBLEM_TYPE "application/problem+json"
 
-void problem_write(struct text *, const struct err_info *,
-    const char *request_id);
+void
+problem_write(struct text *, const struct err_info *, const char *request_id);
 
 #endif

@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 struct unit {
-	const char *code; /* "L/s" */
+	const char *code;      /* "L/s" */
 	const char *canonical; /* "m3/h" */
 	double factor, offset;
 };

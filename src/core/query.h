@@ -38,25 +38,25 @@ struct query {
 	int nparams;
 	bool binary_result;
 	unsigned deadline_ms; /* 0: the lane's default */
-	const char *tag; /* request id for application_name, or NULL */
+	const char *tag;      /* request id for application_name, or NULL */
 };
 
 struct rows {
 	int n, columns;
 	void *result; /* the store's own */
 	/* NULL for SQL NULL; text is NUL-terminated. */
-	const char *(*get)(const struct rows *, int row, int column,
-	    int *ret_len);
+	const char *(*get)(
+	    const struct rows *, int row, int column, int *ret_len);
 };
 
 /* On failure rows is NULL and info says why; else info->code is ERR_OK. */
-typedef void query_cb(void *arg, const struct rows *rows,
-    const struct err_info *info);
+typedef void
+query_cb(void *arg, const struct rows *rows, const struct err_info *info);
 
 struct query_port {
 	void *self;
-	enum err (*run)(void *self, const struct query *, query_cb *,
-	    void *arg, struct err_info *);
+	enum err (*run)(void *self, const struct query *, query_cb *, void *arg,
+	    struct err_info *);
 };
 
 #endif

@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 /* type, its word, and whether it speaks of the sensor rather than the water */
-#define ANOMALY_TYPES(X) \
+#define ANOMALY_TYPES(X)                         \
 	X(ANOMALY_THRESHOLD, "threshold", false) \
-	X(ANOMALY_RATE, "rate", false) \
-	X(ANOMALY_FLATLINE, "flatline", true) \
-	X(ANOMALY_SILENCE, "silence", true) \
+	X(ANOMALY_RATE, "rate", false)           \
+	X(ANOMALY_FLATLINE, "flatline", true)    \
+	X(ANOMALY_SILENCE, "silence", true)      \
 	X(ANOMALY_OUTLIER, "outlier", false)
 
 #define X(code, word, sensor) code,
@@ -40,9 +40,9 @@ struct condition {
 struct anomaly {
 	int64_t id; /* 0 until stored */
 	struct condition condition;
-	const char *rule_id; /* "threshold:17", "flatline", ... */
+	const char *rule_id;	   /* "threshold:17", "flatline", ... */
 	int64_t first_us, last_us; /* event time of first and newest evidence */
-	double value, limit; /* newest value and the limit it broke */
+	double value, limit;	   /* newest value and the limit it broke */
 	const char *evidence; /* JSON object: readings, limit, unit, rule */
 	int64_t knowledge_version;
 };

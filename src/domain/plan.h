@@ -14,7 +14,7 @@
 
 enum plan_state {
 	PLAN_PROPOSED,
-	PLAN_APPROVED, /* decided by a person; commands are queued */
+	PLAN_APPROVED,	/* decided by a person; commands are queued */
 	PLAN_EXECUTING, /* the first command was sent */
 	PLAN_VERIFYING, /* all commands done; waiting for the effect */
 	PLAN_WORKED,
@@ -66,28 +66,28 @@ extern const struct fsm plan_fsm, command_fsm;
 /* One ordered action of a template. */
 struct template_action {
 	int step;
-	const char *action; /* "close_valve", "set_speed", ... */
-	const char *target_type; /* link type: "valve", "pump" */
+	const char *action;	     /* "close_valve", "set_speed", ... */
+	const char *target_type;     /* link type: "valve", "pump" */
 	const char *target_relation; /* "inlet": link into the anomaly's
 	    node; "zone": a link into the anomaly's zone */
-	const char *argument; /* JSON object */
+	const char *argument;	     /* JSON object */
 };
 
 struct plan_template {
 	int32_t id;
 	const char *code;
-	const char *metric; /* matched exactly */
+	const char *metric;	  /* matched exactly */
 	const char *anomaly_type; /* "" any */
 	enum direction direction; /* DIRECTION_NONE: any */
 	enum severity least_severity;
-	const char *node_type; /* "" any */
-	int priority; /* smaller first */
-	const char *effect_metric; /* on the anomaly's node */
+	const char *node_type;		 /* "" any */
+	int priority;			 /* smaller first */
+	const char *effect_metric;	 /* on the anomaly's node */
 	enum direction effect_direction; /* the way it must go */
-	double effect_least; /* canonical units */
-	int64_t effect_window_us; /* after the last command was done */
-	int64_t expires_us; /* a proposal's life */
-	int64_t command_life_us; /* not-after = approval + this */
+	double effect_least;		 /* canonical units */
+	int64_t effect_window_us;	 /* after the last command was done */
+	int64_t expires_us;		 /* a proposal's life */
+	int64_t command_life_us;	 /* not-after = approval + this */
 	const struct template_action *actions;
 	size_t nactions;
 };
@@ -110,12 +110,12 @@ struct plan {
 	enum plan_state state;
 	int64_t proposed_us, expires_us;
 	int64_t approved_us, executed_us; /* INSTANT_NONE until then */
-	int32_t effect_series; /* 0: none, so not provable */
+	int32_t effect_series;		  /* 0: none, so not provable */
 	enum direction effect_direction;
 	double effect_least;
 	int64_t effect_window_us;
 	bool anomaly_cleared; /* plans_in: its anomaly is no longer open */
-	const char *reasons; /* JSON: templates that fit and did not */
+	const char *reasons;  /* JSON: templates that fit and did not */
 	int64_t knowledge_version;
 };
 
@@ -128,7 +128,7 @@ struct command {
 	const char *link, *gateway, *gateway_url;
 	const char *action;
 	const char *argument; /* JSON object */
-	char key[37]; /* idempotency key, UUID text */
+	char key[37];	      /* idempotency key, UUID text */
 	int64_t not_after_us; /* INSTANT_NONE until approved */
 	int64_t next_attempt_us;
 	int attempts;

@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 /* Bits; 0 is good. Stored as int2. */
-#define QUALITY_GOOD        0
+#define QUALITY_GOOD	    0
 #define QUALITY_CLOCK_AHEAD 1 /* event time ahead of our clock, within 5 min */
 
 struct reading {
 	int32_t series;
 	int16_t quality;
 	double value;
-	int64_t t_us; /* event time */
+	int64_t t_us;	     /* event time */
 	int64_t received_us; /* our clock */
 };
 

@@ -29,17 +29,17 @@ struct threshold {
 struct series {
 	int32_t id;
 	int32_t node_id;
-	const char *node; /* business code */
+	const char *node;      /* business code */
 	const char *node_type; /* junction tank reservoir meter dma plant ... */
-	const char *zone; /* "" if none */
+	const char *zone;      /* "" if none */
 	const char *metric;
 	const char *unit;
 	enum series_kind kind;
-	int64_t cadence_us; /* 0: unknown, never silent */
+	int64_t cadence_us;	 /* 0: unknown, never silent */
 	double max_rate_per_min; /* NAN: off */
-	int64_t flatline_us; /* 0: off */
-	double outlier_k; /* robust sigmas; 0: off */
-	int64_t silence_us; /* default 3 cadences */
+	int64_t flatline_us;	 /* 0: off */
+	double outlier_k;	 /* robust sigmas; 0: off */
+	int64_t silence_us;	 /* default 3 cadences */
 	struct threshold thresholds[SERIES_THRESHOLDS];
 	size_t nthresholds;
 };

@@ -15,9 +15,12 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "http")]
 
-from support.service import ROOT, Service, wait_for  # noqa: E402
+from edge_probe import Probe  # noqa: E402
+from support.service import (  # noqa: E402
+    ROOT, Service, free_port, wait_for)
 
 HERE = pathlib.Path(__file__).parent
 CONNECTIONS = 64
@@ -46,6 +49,7 @@ class Bench:
         self.seconds, self.rounds, self.build = seconds, rounds, build
         self.rows = []
         self.service = Service(PENSTOCK_LOG_LEVEL="warn")
+        self.empty = None  # the same edge with an empty handler behind it
 
     def row(self, case, ours, unit, against, ratio, must):
         rate, p50, p99 = ours
@@ -95,12 +99,16 @@ class Bench:
     # -- cases --------------------------------------------------------------
 
     def get_latest(self):
+        answer = self.service.call(
+            "POST", "/api/v1/readings", "device", json={
+                "node": "BENCH-1", "metric": "pressure",
+                "ts": "2020-01-01T00:00:00Z", "value": 1})
+        assert answer.json()["accepted"] == 1, answer.text
         token = self.service.token("viewer")
         ours, empty = self.turns(
             lambda: wrk(self.service.url + "/api/v1/nodes/BENCH-1/latest",
                         "get.lua", self.seconds, token),
-            lambda: wrk(self.service.url + "/health", "get.lua",
-                        self.seconds))
+            lambda: wrk(self.empty.url + "/empty", "get.lua", self.seconds))
         self.row("GET latest of one node", ours, "requests/s",
                  f"empty handler {empty[0]:,.0f} requests/s",
                  ours[0] / empty[0], 0.5)
@@ -120,7 +128,7 @@ class Bench:
     def post_one(self):
         ours, empty = self.turns(
             lambda: self.post(1),
-            lambda: wrk(self.service.url + "/health", "get.lua",
+            lambda: wrk(self.empty.url + "/empty", "get.lua",
                         self.seconds, "", "post"))
         self.row("POST of one reading", ours, "readings/s",
                  f"empty handler, POST {empty[0]:,.0f} requests/s",
@@ -165,6 +173,9 @@ class Bench:
             f"{int(m) / 2**20:.0f} MiB" for m in memory))
 
     def run(self):
+        folder = self.service.folder / "empty"
+        folder.mkdir()
+        self.empty = Probe(folder, free_port(), workers=2)
         self.service.start()
         self.make_series(1000)
         self.get_latest()
@@ -197,6 +208,8 @@ def main():
     try:
         bench.run()
     finally:
+        if bench.empty is not None:
+            bench.empty.stop()
         bench.service.remove()
     bench.table()
 

@@ -20,7 +20,7 @@
 #define BATCH_MAX   5000
 #define SAMPLES_MAX 1000000
 /* Microseconds from 2000-01-01 to 2026-01-01. */
-#define PG_2026_US INT64_C(820454400000000)
+#define PG_2026_US INT64_C(820540800000000)
 
 struct job {
 	const char *conninfo;
