@@ -218,7 +218,8 @@ judge(struct call *c, bool done, const char *why)
 		(void)snprintf(r->detail, sizeof(r->detail), "%s",
 		    c->too_long ? "the answer is too long" : why);
 	} else if (((status >= 200 && status < 300) || status == 409) &&
-	    answer_says(c->answer, c->len, "status", "executed")) {
+	    answer_says(c->answer == NULL ? "" : c->answer, c->len, "status",
+		"executed")) {
 		r->outcome = GATEWAY_EXECUTED;
 	} else {
 		(void)snprintf(r->detail, sizeof(r->detail),

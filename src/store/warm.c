@@ -54,7 +54,7 @@ void
 warm_forget(struct warm *w)
 {
 	w->ntaken = 0;
-	w->nevents = 0;
+	w->nevents = w->nmore = 0;
 	w->nmonths = 0;
 }
 
@@ -175,6 +175,8 @@ notify(void *self, const char *what, int64_t id, const char *detail)
 		event = &w->events[w->nevents++];
 		(void)snprintf(event->what, sizeof(event->what), "%s", what);
 		event->id = id;
+	} else {
+		w->nmore++;
 	}
 }
 

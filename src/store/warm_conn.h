@@ -40,7 +40,7 @@ struct warm {
 	size_t ntaken, taken_size;
 	double row_mean; /* readings per log row, of the last take */
 	struct warm_event events[WARM_EVENTS];
-	size_t nevents;
+	size_t nevents, nmore; /* in events; beyond them */
 	int64_t months[WARM_MONTHS];
 	size_t nmonths;
 	int64_t version; /* last seen, -1 before */

@@ -24,7 +24,10 @@ commit(void *self, struct err_info *info)
 	for (i = 0; e == ERR_OK && i < w->nevents; i++)
 		log_event(LOG_LEVEL_INFO, w->events[i].what, "id", LOG_INT,
 		    w->events[i].id, NULL);
-	w->nevents = 0;
+	if (e == ERR_OK && w->nmore > 0)
+		log_event(LOG_LEVEL_INFO, "events_not_listed", "count", LOG_INT,
+		    (int64_t)w->nmore, NULL);
+	w->nevents = w->nmore = 0;
 	return (e);
 }
 

@@ -10,6 +10,8 @@
 /* Rows per question: few at first, as a row may hold 20,000 readings. */
 #define PAGE_FIRST 16
 #define PAGE_MOST  1024
+/* Beyond it sums of squares would overflow and no merge would succeed. */
+#define VALUE_MOST 1e100
 
 struct log_row {
 	int64_t id, received_us;
@@ -142,8 +144,8 @@ decode(struct log_row *row, struct reading *to)
 		r.value = wire_get_f64(wire_at(&row->value, i));
 		r.quality = wire_get_i16(wire_at(&row->quality, i));
 		if (!wire_get_time(wire_at(&row->ts, i), &r.t_us) ||
-		    !isfinite(r.value))
-			row->bad = "a reading is not finite or has no instant";
+		    !(fabs(r.value) <= VALUE_MOST))
+			row->bad = "a value or an instant is out of range";
 		else
 			to[n++] = r;
 	}
