@@ -50,7 +50,7 @@ struct api {
 	struct clocks clocks;
 	struct registry *registry;
 	struct last_seen *last_seen;
-	struct token_cache *tokens; /* NULL: every token is verified anew */
+	struct token_cache *tokens; /* made at first use if NULL */
 	/* Loads what changed since; done() runs after a load that started
 	 * after this call. */
 	enum err (*registry_refresh)(void (*done)(void *), void *arg);

@@ -23,7 +23,7 @@ bearer(const struct request *r)
 static void
 by_token(struct request *r, const char *text, void (*next)(struct request *))
 {
-	const struct api *api = r->api;
+	struct api *api = r->api;
 	struct token_config config = {
 	    .secret = api->jwt_secret,
 	    .kid = api->jwt_kid,
@@ -34,6 +34,8 @@ by_token(struct request *r, const char *text, void (*next)(struct request *))
 	struct err_info info = {.code = ERR_OK};
 	struct token t;
 
+	if (api->tokens == NULL)
+		api->tokens = token_cache_new();
 	if (token_cache_verify(api->tokens, &config, text, api->clocks.now_us(),
 		&t, &info) != ERR_OK) {
 		reply_problem(r, &info);

@@ -4,6 +4,7 @@
 #include "api/wire.h"
 #include "core/instant.h"
 #include "domain/reading.h"
+#include "ingest/last_seen.h"
 #include "ingest/registry.h"
 
 #include <stdlib.h>
@@ -13,6 +14,39 @@
 #define ITEM_BYTES  512	   /* more than any item of one node takes */
 #define SMALL_ITEMS 32
 #define REPLY_CAP   ((size_t)64 << 20)
+
+/*
+ * Series without any reading, as the warm tier said a moment ago. The hot
+ * tier never has them, so that each question would go to PostgreSQL. Asked
+ * only while the hot tier is trusted: a first reading is seen there at once,
+ * whoever took it.
+ */
+#define EMPTY_SLOTS 4096 /* a power of two */
+#define EMPTY_US    (10 * US_PER_SECOND)
+
+static struct {
+	int32_t series;
+	int64_t until_us;
+} empty[EMPTY_SLOTS];
+
+static bool
+is_empty(const struct api *api, int32_t series)
+{
+	size_t i = (uint32_t)series % EMPTY_SLOTS;
+
+	return (empty[i].series == series &&
+	    empty[i].until_us > api->clocks.monotonic_us() &&
+	    last_seen_get(api->last_seen, series) == INSTANT_NONE);
+}
+
+static void
+remember_empty(const struct api *api, int32_t series)
+{
+	size_t i = (uint32_t)series % EMPTY_SLOTS;
+
+	empty[i].series = series;
+	empty[i].until_us = api->clocks.monotonic_us() + EMPTY_US;
+}
 
 enum tier { TIER_NONE, TIER_HOT, TIER_WARM };
 
@@ -123,6 +157,9 @@ on_warm(struct request *r, const struct rows *rows)
 		if (fill != NULL)
 			fill[nfill++] = v;
 	}
+	for (size_t i = 0; i < l->nmissing; i++)
+		if (l->tier[l->missing[i]] == TIER_NONE)
+			remember_empty(r->api, l->ids[l->missing[i]]);
 	if (nfill > 0)
 		r->api->hot.fill(r->api->hot.self, fill, nfill);
 	answer(l);
@@ -165,7 +202,7 @@ on_hot(void *arg, const struct reading *values, const bool *found, size_t n,
 		if (info->code == ERR_OK && i < n && found[i]) {
 			l->values[i] = values[i];
 			l->tier[i] = TIER_HOT;
-		} else
+		} else if (info->code != ERR_OK || !is_empty(r->api, l->ids[i]))
 			l->missing[l->nmissing++] = (uint32_t)i;
 	}
 	if (!request_gone(r)) {

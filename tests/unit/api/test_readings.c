@@ -1,6 +1,7 @@
 #include "api/fake.h"
 #include "api/wire.h"
 #include "core/instant.h"
+#include "ingest/last_seen.h"
 #include "ingest/registry.h"
 
 #include <criterion/criterion.h>
@@ -305,6 +306,30 @@ Test(latest, miss_is_read_from_the_warm_tier_and_filled_in)
 	cr_expect_eq(fake.filled[0].series, 2);
 	cr_expect_eq(fake.filled[0].value, 10);
 	call_done(&c);
+}
+
+/* The warm tier is not asked again and again for what nobody ever sent; but
+ * it is as soon as the hot tier cannot be trusted, or a reading came. */
+Test(latest, series_without_any_reading)
+{
+	struct fake_rows rows[] = {
+	    {.statement = ST_latest_by_series, .n = 0, .columns = 5},
+	    {.columns = 0}};
+	static const size_t asked[] = {1, 1, 2, 2, 3};
+
+	fake.rows = rows;
+	for (int i = 0; i < 5; i++) {
+		struct fake_call c;
+
+		fake.hot_refuses = i == 2 ? ERR_CACHE : ERR_OK;
+		if (i == 4)
+			last_seen_advance(fake.api.last_seen, 3, T1_US);
+		c = get("/api/v1/nodes/N2/latest");
+		cr_expect_eq(c.status, 200);
+		cr_expect_not_null(strstr(c.body, "\"value\":null"));
+		cr_expect_eq(fake.nasked, asked[i], "%d", i);
+		call_done(&c);
+	}
 }
 
 Test(latest, without_the_hot_tier_it_says_so)
