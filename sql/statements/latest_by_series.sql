@@ -10,18 +10,20 @@ WITH want AS MATERIALIZED (
 SELECT DISTINCT ON (series) series, ts, value, quality, received_at
 FROM (
 	SELECT series, ts, value, quality, received_at, 0::int8 AS id,
-	    0::int8 AS pos
+	    0 AS pos
 	FROM series_latest WHERE series = ANY ($1::int4[])
 	UNION ALL
-	SELECT u.series, u.ts, u.value, u.quality, l.received_at, l.id, u.pos
+	SELECT l.series, l.ts, l.value, l.quality, l.received_at, l.id, l.pos
 	FROM (
-		SELECT * FROM ingest_log
+		SELECT id, received_at, unnest(series) AS series,
+		    unnest(ts) AS ts, unnest(value) AS value,
+		    unnest(quality) AS quality,
+		    generate_subscripts(ts, 1) AS pos
+		FROM ingest_log
 		WHERE CASE WHEN cardinality($1::int4[]) <= 8
 		    THEN series && $1::int4[] ELSE true END
-		OFFSET 0
-	) l CROSS JOIN LATERAL unnest(l.series, l.ts, l.value, l.quality)
-	    WITH ORDINALITY AS u(series, ts, value, quality, pos)
-	WHERE CASE WHEN u.series IN (SELECT series FROM want)
+	) l
+	WHERE CASE WHEN l.series IN (SELECT series FROM want)
 	    THEN true ELSE false END
 ) r
 ORDER BY series, ts DESC, id, pos

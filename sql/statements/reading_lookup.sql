@@ -17,28 +17,37 @@ WITH q AS MATERIALIZED (
 ), found AS MATERIALIZED (
 	SELECT q.ord, h.value, h.id, h.pos
 	FROM q FULL JOIN (
-		SELECT span.series, u.ts, u.value, 0::int8 AS id, 0::int8 AS pos
-		FROM span CROSS JOIN LATERAL (
-			SELECT g.ts, g.value FROM segments g
-			WHERE g.series = span.series AND g.t0 >= span.day
-			    AND g.t0 <= span.hi AND g.t1 >= span.lo
-			OFFSET 0
-		) g CROSS JOIN LATERAL unnest(g.ts, g.value) AS u(ts, value)
-		WHERE u.ts BETWEEN span.lo AND span.hi
+		SELECT s.series, s.ts, s.value, 0::int8 AS id, 0 AS pos
+		FROM (
+			SELECT span.series, span.lo, span.hi,
+			    unnest(g.ts) AS ts, unnest(g.value) AS value
+			FROM span CROSS JOIN LATERAL (
+				SELECT g.ts, g.value FROM segments g
+				WHERE g.series = span.series
+				    AND g.t0 >= span.day
+				    AND g.t0 <= span.hi AND g.t1 >= span.lo
+				OFFSET 0
+			) g
+		) s
+		WHERE s.ts BETWEEN s.lo AND s.hi
 		UNION ALL
-		SELECT u.series, u.ts, u.value, l.id, u.pos
-		FROM (SELECT min(ts) AS lo, max(ts) AS hi FROM q) e
-		CROSS JOIN LATERAL (
-			SELECT l.id, l.series, l.ts, l.value FROM ingest_log l
-			WHERE l.max_ts >= e.lo AND l.min_ts <= e.hi
-			    AND CASE WHEN cardinality($1::int4[]) <= 8
-			    THEN l.series && $1::int4[]
-			        AND l.ts && $2::timestamptz[]
-			    ELSE true END
-			OFFSET 0
-		) l CROSS JOIN LATERAL unnest(l.series, l.ts, l.value)
-		    WITH ORDINALITY AS u(series, ts, value, pos)
-		WHERE u.ts BETWEEN e.lo AND e.hi
+		SELECT l.series, l.ts, l.value, l.id, l.pos
+		FROM (
+			SELECT l.id, e.lo, e.hi, unnest(l.series) AS series,
+			    unnest(l.ts) AS ts, unnest(l.value) AS value,
+			    generate_subscripts(l.ts, 1) AS pos
+			FROM (SELECT min(ts) AS lo, max(ts) AS hi FROM q) e
+			CROSS JOIN LATERAL (
+				SELECT * FROM ingest_log g
+				WHERE g.max_ts >= e.lo AND g.min_ts <= e.hi
+				    AND CASE WHEN cardinality($1::int4[]) <= 8
+				    THEN g.series && $1::int4[]
+				        AND g.ts && $2::timestamptz[]
+				    ELSE true END
+				OFFSET 0
+			) l
+		) l
+		WHERE l.ts BETWEEN l.lo AND l.hi
 	) h ON h.series = q.series AND h.ts = q.ts
 )
 SELECT DISTINCT ON (ord) ord, value FROM found

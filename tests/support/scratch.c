@@ -1,6 +1,7 @@
 #include "support/scratch.h"
 
 #include <criterion/criterion.h>
+#include <criterion/hooks.h>
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
 
@@ -14,6 +15,22 @@
 
 static PGconn *connection, *holder;
 static char answer[4096];
+
+ReportHook(PRE_ALL)(struct criterion_test_set *tests)
+{
+	static const char *const names[] = {
+	    "PENSTOCK_TEST_DATABASE", "PENSTOCK_TEST_REDIS"};
+	size_t i;
+
+	(void)tests;
+	for (i = 0; i < 2; i++) {
+		if (getenv(names[i]) == NULL)
+			fprintf(stderr,
+			    "%s is not set: tests that need it "
+			    "are skipped\n",
+			    names[i]);
+	}
+}
 
 static const char *
 need(const char *name)
