@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <kore/kore.h>
@@ -82,6 +83,20 @@ stay_loaded(void)
 		fatal("cannot pin the module: %s", dlerror());
 }
 
+/* Each worker looks at every descriptor up to the soft limit, which may be a
+ * thousand million in a container. */
+static void
+bound_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
+	    limit.rlim_cur <= worker_rlimit_nofiles)
+		return;
+	limit.rlim_cur = worker_rlimit_nofiles;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void
 edge_parent(const struct edge_config *given)
 {
@@ -92,6 +107,7 @@ edge_parent(const struct edge_config *given)
 	config = *given;
 	set_defaults();
 	set_kore();
+	bound_descriptors();
 	stay_loaded();
 	parent_pid = getpid();
 	stopping = mmap(NULL, sizeof(*stopping), PROT_READ | PROT_WRITE,
