@@ -272,22 +272,33 @@ store_segment(struct twin *t, const struct segment *g, struct err_info *info)
 	return (ERR_OK);
 }
 
+static bool
+same_bucket(const struct rollup *a, const struct rollup *b)
+{
+	return (a->bucket_us == b->bucket_us && a->width_s == b->width_s);
+}
+
 static struct rollup *
 find_rollup(struct twin *t, struct twin_series *s, const struct rollup *u)
 {
+	size_t *hint = &s->newest[u->width_s == 300 ? 0
+		: u->width_s == 3600		    ? 1
+						    : 2];
 	size_t i;
 
+	if (*hint < s->nrollups && same_bucket(&s->rollups[*hint], u))
+		return (&s->rollups[*hint]);
 	for (i = s->nrollups; i-- > 0;) {
-		if (s->rollups[i].bucket_us == u->bucket_us &&
-		    s->rollups[i].width_s == u->width_s)
+		if (same_bucket(&s->rollups[i], u))
 			return (&s->rollups[i]);
 	}
 	if (s->nrollups == TWIN_ROLLUPS)
 		abort();
 	twin_touch(t, &s->nrollups, sizeof(s->nrollups));
-	s->rollups[s->nrollups] = *u;
-	s->rollups[s->nrollups].count = 0;
-	return (&s->rollups[s->nrollups++]);
+	*hint = s->nrollups++;
+	s->rollups[*hint] = *u;
+	s->rollups[*hint].count = 0;
+	return (&s->rollups[*hint]);
 }
 
 static void

@@ -16,11 +16,11 @@
 
 #define TWIN_SERIES	 1024
 #define TWIN_READINGS	 16384 /* per series */
-#define TWIN_ROLLUPS	 16384
-#define TWIN_ANOMALIES	 16384
+#define TWIN_ROLLUPS	 4096
+#define TWIN_ANOMALIES	 4096
 #define TWIN_PLANS	 1024
 #define TWIN_COMMANDS	 4096
-#define TWIN_TRANSITIONS 65536
+#define TWIN_TRANSITIONS 16384
 #define TWIN_BREAKERS	 16
 
 struct twin_series {
@@ -30,6 +30,7 @@ struct twin_series {
 	int64_t newest_us;
 	struct rollup *rollups;
 	size_t nrollups;
+	size_t newest[3]; /* where to look first, by width */
 	struct reading latest;
 	unsigned char state[SERIES_STATE_BYTES];
 	size_t state_len; /* 0: none stored */

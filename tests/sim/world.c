@@ -200,8 +200,11 @@ world_tick(struct world *w)
 	w->logged += (int64_t)n;
 	twin_log(w->twin, row, n);
 	err = loop_cycle(&w->loop, &w->ports, &w->figures, &info);
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		w->failed_cycles++;
+		(void)snprintf(
+		    w->failure, sizeof(w->failure), "%.60s", info.detail);
+	}
 	return (err);
 }
 

@@ -35,6 +35,7 @@ struct world {
 	int executed, received;	   /* by the gateway */
 	char keys[WORLD_KEYS][37]; /* executed */
 	int64_t logged, failed_cycles;
+	char failure[64]; /* the last failed cycle's */
 };
 
 void
