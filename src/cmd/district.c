@@ -363,8 +363,8 @@ static const char usage_text[] =
     "  --cadence-ms N     between readings, default 5000\n"
     "  --seed N           of the noise, default 1\n"
     "  --burst-after S    seconds, or never; default 60\n"
-    "  --freeze-after S   default 300\n"
-    "  --silence-after S  default 420\n"
+    "  --freeze-after S   default 120\n"
+    "  --silence-after S  default 150\n"
     "  --mode MODE        of the gateway: ok, slow, silent, 500,\n"
     "                     drop-after-accept, twice; default ok\n"
     "  --slow-ms N        of mode slow, default 5000\n"
@@ -460,8 +460,8 @@ main(int argc, char **argv)
 	    .seed = 1,
 	    .slow_ms = 5000,
 	    .after_s = {[DISTRICT_BURST] = 60,
-		[DISTRICT_FROZEN] = 300,
-		[DISTRICT_SILENCE] = 420}};
+		[DISTRICT_FROZEN] = 120,
+		[DISTRICT_SILENCE] = 150}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1)
