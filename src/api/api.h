@@ -54,6 +54,9 @@ struct api {
 	/* Loads what changed since; done() runs after a load that started
 	 * after this call. */
 	enum err (*registry_refresh)(void (*done)(void *), void *arg);
+	/* The last load succeeded, so what is unknown is not there. NULL:
+	 * always. */
+	bool (*registry_fresh)(void);
 	/* Fills up to max dependencies, returns how many. */
 	size_t (*dependencies)(struct dependency *, size_t max);
 	/* Appends the Prometheus text of /metrics. */

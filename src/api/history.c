@@ -255,14 +255,9 @@ ask(struct history *h)
 static void find_series(struct history *);
 
 static void
-refreshed(void *arg)
+refreshed(struct request *r)
 {
-	struct history *h = arg;
-	struct request *r = h->r;
-
-	if (!request_gone(r))
-		find_series(h);
-	request_release(r);
+	find_series(r->state);
 }
 
 static void
@@ -271,7 +266,6 @@ find_series(struct history *h)
 	struct request *r = h->r;
 	const char *node = request_query(r, "node");
 	const char *metric = request_query(r, "metric");
-	enum err e;
 
 	h->series = registry_series(
 	    r->api->registry, node, strlen(node), metric, strlen(metric));
@@ -282,11 +276,7 @@ find_series(struct history *h)
 		    node, metric);
 	else {
 		h->refreshed = true;
-		if ((e = r->api->registry_refresh(refreshed, h)) != ERR_OK)
-			reply_error(
-			    r, e, NULL, "series cannot be looked up now");
-		else
-			request_hold(r);
+		request_refresh(r, refreshed);
 	}
 }
 

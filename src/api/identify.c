@@ -47,7 +47,6 @@ by_token(struct request *r, const char *text, void (*next)(struct request *))
 }
 
 struct key_wait {
-	struct request *r;
 	struct key key;
 	void (*next)(struct request *);
 };
@@ -68,25 +67,20 @@ by_key_entry(struct request *r, const struct key *key,
 }
 
 static void
-after_refresh(void *arg)
+after_refresh(struct request *r)
 {
-	struct key_wait *w = arg;
-	struct request *r = w->r;
+	const struct key_wait *w = r->state;
 
-	if (!request_gone(r))
-		by_key_entry(r, &w->key,
-		    registry_key(r->api->registry, w->key.id, KEY_ID), w->next);
-	request_release(r);
+	by_key_entry(r, &w->key,
+	    registry_key(r->api->registry, w->key.id, KEY_ID), w->next);
 }
 
-/* A key this worker does not know may be a minute old: ask once. */
 static void
 by_key(struct request *r, const char *text, void (*next)(struct request *))
 {
 	const struct key_entry *entry;
 	struct key_wait *w;
 	struct key key;
-	enum err e;
 
 	if (!key_parse(text, &key)) {
 		reply_error(
@@ -102,11 +96,9 @@ by_key(struct request *r, const char *text, void (*next)(struct request *))
 		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
 		return;
 	}
-	*w = (struct key_wait){r, key, next};
-	if ((e = r->api->registry_refresh(after_refresh, w)) != ERR_OK)
-		reply_error(r, e, NULL, "keys cannot be checked now");
-	else
-		request_hold(r);
+	*w = (struct key_wait){key, next};
+	r->state = w;
+	request_refresh(r, after_refresh);
 }
 
 void

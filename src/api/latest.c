@@ -282,27 +282,9 @@ start(struct latest *l)
 static void find_node(struct latest *);
 
 static void
-refreshed(void *arg)
+refreshed(struct request *r)
 {
-	struct latest *l = arg;
-	struct request *r = l->r;
-
-	if (!request_gone(r))
-		find_node(l);
-	request_release(r);
-}
-
-/* A node this worker does not know may be a second old: ask once. */
-static void
-refresh(struct latest *l)
-{
-	enum err e;
-
-	l->refreshed = true;
-	if ((e = l->r->api->registry_refresh(refreshed, l)) != ERR_OK)
-		reply_error(l->r, e, NULL, "nodes cannot be looked up now");
-	else
-		request_hold(l->r);
+	find_node(r->state);
 }
 
 static void
@@ -317,9 +299,10 @@ find_node(struct latest *l)
 	if (l->node == NULL && l->refreshed)
 		reply_error(
 		    r, ERR_NOT_FOUND, NULL, "there is no node %s", code);
-	else if (l->node == NULL)
-		refresh(l);
-	else {
+	else if (l->node == NULL) {
+		l->refreshed = true;
+		request_refresh(r, refreshed);
+	} else {
 		for (s = l->node->series; s != NULL; s = s->next_of_node)
 			n++;
 		if (!make_room(l, n))

@@ -140,14 +140,9 @@ split(struct post *p)
 }
 
 static void
-refreshed(void *arg)
+refreshed(struct request *r)
 {
-	struct post *p = arg;
-	struct request *r = p->r;
-
-	if (!request_gone(r))
-		decode(p);
-	request_release(r);
+	decode(r->state);
 }
 
 static void
@@ -165,7 +160,6 @@ decode(struct post *p)
 	    .max = api->batch_max,
 	};
 	struct err_info info = {.code = ERR_OK};
-	enum err e;
 
 	if (batch_decode(&p->batch, &in, &r->arena, &info) != ERR_OK)
 		reply_problem(r, &info);
@@ -173,11 +167,7 @@ decode(struct post *p)
 		split(p);
 	else {
 		p->refreshed = true;
-		if ((e = api->registry_refresh(refreshed, p)) != ERR_OK)
-			reply_error(
-			    r, e, NULL, "new series cannot be looked up now");
-		else
-			request_hold(r);
+		request_refresh(r, refreshed);
 	}
 }
 

@@ -162,6 +162,44 @@ request_ask(struct request *r, const struct query *query,
 		request_hold(r);
 }
 
+struct refresh {
+	struct request *r;
+	void (*next)(struct request *);
+};
+
+static void
+on_refresh(void *arg)
+{
+	struct refresh *f = arg;
+	struct request *r = f->r;
+	const struct api *api = r->api;
+
+	if (!request_gone(r)) {
+		if (api->registry_fresh == NULL || api->registry_fresh())
+			f->next(r);
+		else
+			reply_error(r, ERR_DATABASE, NULL,
+			    "new names cannot be looked up now");
+	}
+	request_release(r);
+}
+
+void
+request_refresh(struct request *r, void (*next)(struct request *))
+{
+	struct refresh *f = arena_alloc(&r->arena, sizeof(*f));
+	enum err e = ERR_NO_MEMORY;
+
+	if (f != NULL) {
+		*f = (struct refresh){r, next};
+		e = r->api->registry_refresh(on_refresh, f);
+	}
+	if (e != ERR_OK)
+		reply_error(r, e, NULL, "new names cannot be looked up now");
+	else
+		request_hold(r);
+}
+
 /* Once per request: when it is answered, or with status 0 when the client
  * left before. */
 void

@@ -66,6 +66,10 @@ const char *request_header(const struct request *, const char *name);
 void request_ask(struct request *, const struct query *,
     void (*cb)(struct request *, const struct rows *));
 
+/* A name this worker does not know may be a second old: loads what is new,
+ * then calls `next`, or answers 503. Not for a client that left. */
+void request_refresh(struct request *, void (*next)(struct request *));
+
 /* Each answers once; a second answer is a bug and aborts in debug builds.
  * Content-Type is application/json unless reply_with() is given another. A
  * client that left is no error: nothing is sent. */

@@ -203,6 +203,12 @@ refresh(void (*done)(void *), void *arg)
 	return (ERR_OK);
 }
 
+static bool
+fresh(void)
+{
+	return (!fake.refresh_fails);
+}
+
 static void
 give(const struct pending *p)
 {
@@ -302,6 +308,7 @@ fake_init(void)
 	    .last_seen = last_seen_init(fake.last_seen_memory, 100),
 	    .tokens = token_cache_new(),
 	    .registry_refresh = refresh,
+	    .registry_fresh = fresh,
 	    .dependencies = dependencies,
 	    .metrics = write_metrics,
 	    .draining = is_draining,

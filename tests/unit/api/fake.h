@@ -66,6 +66,7 @@ struct fake {
 	int64_t stale_since_us;
 	enum err offload_refuses;
 	int refreshes;
+	bool refresh_fails;
 	void (*on_refresh)(void);
 	struct dependency dependencies[4];
 	size_t ndependencies;

@@ -189,6 +189,31 @@ Test(readings, series_made_a_moment_ago)
 	call_done(&c);
 }
 
+/* What cannot be looked up is not called unknown: the sender tries again. */
+Test(readings, names_that_cannot_be_looked_up)
+{
+	static const char *const paths[] = {
+	    "/api/v1/nodes/N9/latest", "/api/v1/readings?node=N9&metric=flow"};
+	struct fake_call c;
+
+	fake.refresh_fails = true;
+	c = post(READING("N9", "level", T1, "10"));
+	cr_expect_eq(c.status, 503);
+	call_done(&c);
+	for (int i = 0; i < 2; i++) {
+		c = get(paths[i]);
+		cr_expect_eq(c.status, 503, "%s", paths[i]);
+		call_done(&c);
+	}
+	call_init(&c, METHOD_POST, "/api/v1/readings", "{}");
+	call_header(&c, "Authorization",
+	    "Bearer pk_ABCDEFGHIJKLMNOP_"
+	    "0123456789012345678901234567890123456789012");
+	call_run(&c);
+	cr_expect_eq(c.status, 503);
+	call_done(&c);
+}
+
 Test(readings, malformed_body_stores_nothing)
 {
 	struct fake_call c = post(
