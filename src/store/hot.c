@@ -10,8 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#define RETRY_MS 500u
-#define RAISE_US US_PER_SECOND /* at most one raise in this time */
+#define RETRY_MS  500u
+#define FAILED_MS 2000u
+#define RAISE_US  US_PER_SECOND /* at most one raise in this time */
 
 static void recover(struct hot *);
 
@@ -123,11 +124,17 @@ on_retry(void *arg)
 	recover(h);
 }
 
+static void
+recover_in(struct hot *h, unsigned ms)
+{
+	if (h->retry == NULL && !h->recovering && !h->closed)
+		h->retry = h->loop->ops->after(h->loop, ms, on_retry, h);
+}
+
 void
 hot_recover_soon(struct hot *h)
 {
-	if (h->retry == NULL && !h->recovering && !h->closed)
-		h->retry = h->loop->ops->after(h->loop, RETRY_MS, on_retry, h);
+	recover_in(h, RETRY_MS);
 }
 
 static void
@@ -135,7 +142,7 @@ recovery_failed(struct hot *h)
 {
 	h->recovering = false;
 	atomic_store(&h->shared->raise_until_us, 0);
-	hot_recover_soon(h);
+	recover_in(h, FAILED_MS);
 }
 
 /* Redis knows the new epoch: from here on older writers are refused. */
@@ -258,6 +265,7 @@ hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
     struct hot_shared *shared)
 {
 	struct hot *h = calloc(1, sizeof(*h));
+	struct redis_state now;
 
 	if (h == NULL)
 		return (NULL);
@@ -272,6 +280,8 @@ hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
 	h->shared = shared;
 	hot_lose(h);
 	redis_on_state(redis, on_state, h);
+	redis_state(redis, &now);
+	h->up = now.connected;
 	return (h);
 }
 

@@ -129,6 +129,14 @@ shared_new(void)
 }
 
 static void
+on_notify(void *arg, const char *payload)
+{
+	(void)arg;
+	if (payload == NULL)
+		hot_notified(w.hot);
+}
+
+static void
 open_all(const char *socket)
 {
 	struct pg_config cf = {
@@ -137,6 +145,7 @@ open_all(const char *socket)
 	signal(SIGPIPE, SIG_IGN);
 	loop = poll_loop_new();
 	pg = pg_new(loop, &cf, NULL);
+	pg_on_notify(pg, on_notify, NULL);
 	query = pg_port(pg);
 	shared = shared_new();
 	open_worker(&w, socket, shared);
@@ -417,6 +426,45 @@ Test(hot, silent_redis_costs_its_deadline_only)
 	wait_trusted(&w);
 	cr_assert(isnan(value_of(&w, 1)));
 	close_all();
+	scratch_redis_kill(pid);
+	unlink(socket);
+	rmdir(dir);
+}
+
+static void
+wait_redis(const char *address, const char *password, struct redis_state *ret)
+{
+	struct redis_config cf = {.address = address, .password = password};
+	struct redis *r = redis_new(loop, &cf, NULL);
+
+	cr_assert_not_null(r);
+	poll_loop_run(loop, 60);
+	redis_state(r, ret);
+	redis_free(r);
+}
+
+Test(hot, password_over_tcp)
+{
+	char dir[] = "/tmp/penstock-hot-XXXXXX", socket[64], address[64];
+	int port = 20000 + (int)(getpid() % 10000);
+	struct redis_state s;
+	pid_t pid;
+
+	scratch_database();
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(socket, sizeof(socket), "%s/redis.sock", dir);
+	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+	pid = scratch_redis_start(dir);
+	scratch_redis_command(socket, "CONFIG SET port %d", port);
+	scratch_redis_command(socket, "CONFIG SET requirepass right");
+	signal(SIGPIPE, SIG_IGN);
+	loop = poll_loop_new();
+	wait_redis(address, "right", &s);
+	cr_assert(s.connected);
+	cr_assert_str_eq(s.error, "");
+	wait_redis(address, "wrong", &s);
+	cr_assert(strstr(s.error, "WRONGPASS") != NULL, "%s", s.error);
+	poll_loop_free(loop);
 	scratch_redis_kill(pid);
 	unlink(socket);
 	rmdir(dir);

@@ -1,5 +1,6 @@
 #include "core/loop.h"
 #include "store/pg.h"
+#include "store/resolve.h"
 #include "support/poll_loop.h"
 #include "support/scratch.h"
 
@@ -7,6 +8,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct loop *loop;
@@ -324,4 +326,36 @@ Test(pg, host_names_and_dead_servers)
 	cr_assert_eq(ask(ST_session_tag, "x", NULL, &a), ERR_DATABASE);
 	close_pg();
 	cr_assert_eq(a.calls, 0);
+}
+
+Test(pg, names_are_resolved_once)
+{
+	struct err_info info = {.code = ERR_OK};
+	char *s =
+	    resolve_conninfo("host=localhost dbname='it''s' port=5", &info);
+
+	cr_assert_null(s, "a quote is escaped by a backslash in conninfo");
+	err_clear(&info);
+	s = resolve_conninfo(
+	    "host=localhost dbname='it\\'s \\\\' port=5", &info);
+	cr_assert_not_null(s, "%s", info.detail);
+	cr_assert(strstr(s, "dbname='it\\'s \\\\'") != NULL, "%s", s);
+	cr_assert(strstr(s, "hostaddr='127.0.0.1'") != NULL ||
+		strstr(s, "hostaddr='::1'") != NULL,
+	    "%s", s);
+	free(s);
+	s = resolve_conninfo("host=/run/pg user=x", &info);
+	cr_assert_null(strstr(s, "hostaddr"));
+	free(s);
+	cr_assert_null(resolve_conninfo("host=nowhere.invalid", &info));
+	cr_assert(strstr(info.detail, "nowhere.invalid") != NULL);
+	s = resolve_address("localhost:6379", &info);
+	cr_assert(
+	    strcmp(s, "127.0.0.1:6379") == 0 || strcmp(s, "[::1]:6379") == 0,
+	    "%s", s);
+	free(s);
+	s = resolve_address("/run/redis.sock", &info);
+	cr_assert_str_eq(s, "/run/redis.sock");
+	free(s);
+	cr_assert_null(resolve_address(":6379", &info));
 }
