@@ -15,8 +15,8 @@ Test(identity, bad_authorization)
 {
 	static const char *const rows[] = {"Basic YTpi", "Bearer", "Bearer ",
 	    "Bearer x", "bearer pk_short", "Token x", "",
-	    "Bearer pk_ABCDEFGHIJKLMNOP-0123456789012345678901234567890123456"
-	    "789012"};
+	    ("Bearer pk_ABCDEFGHIJKLMNOP-012345678901234567890123456789012345"
+	     "6789012")};
 	struct fake_call c;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
