@@ -29,7 +29,7 @@ struct loader {
 	struct waiter *next;	 /* by the one after it */
 	struct loop_timer *retry, *failing;
 	struct err_info failure;
-	bool again, loaded;
+	bool again, loaded, fresh;
 };
 
 /* One table of a load: its statement and what to do with a row. */
@@ -156,7 +156,8 @@ static void
 finish(struct loader *l, const struct err_info *info)
 {
 	l->step = NULL;
-	if (info->code == ERR_OK)
+	l->fresh = info->code == ERR_OK;
+	if (l->fresh)
 		l->loaded = true;
 	else {
 		log_event(LOG_LEVEL_WARN, "registry_load_failed", "detail",
@@ -309,4 +310,10 @@ bool
 loader_loaded(const struct loader *l)
 {
 	return (l->loaded);
+}
+
+bool
+loader_fresh(const struct loader *l)
+{
+	return (l->fresh);
 }

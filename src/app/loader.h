@@ -12,6 +12,8 @@
 #include "core/loop.h"
 #include "core/query.h"
 
+#include <stdbool.h>
+
 struct loader;
 struct registry;
 struct last_seen;
@@ -30,5 +32,7 @@ void loader_free(struct loader *);
 enum err loader_refresh(struct loader *, void (*done)(void *), void *arg);
 /* A first complete load has happened. */
 bool loader_loaded(const struct loader *);
+/* The newest load succeeded: a name that is unknown now is none. */
+bool loader_fresh(const struct loader *);
 
 #endif

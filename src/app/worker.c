@@ -68,16 +68,17 @@ dependencies(struct dependency *ret, size_t max)
 	return (probe_dependencies(self.probe, ret, max));
 }
 
-static const char *
-route_name(size_t i)
+static bool
+registry_fresh(void)
 {
-	return (routes[i].name);
+	return (loader_fresh(self.loader));
 }
 
+/* One more than there are routes: what fits none. */
 static void
 write_metrics(struct text *t)
 {
-	metrics_write(t, route_name, nroutes);
+	metrics_write(t, route_label, nroutes + 1);
 }
 
 /* NULL: the connection is new, anything may have changed meanwhile. */
@@ -169,6 +170,7 @@ fill_api(const struct shared *shared)
 	    .registry = registry,
 	    .last_seen = shared->last_seen,
 	    .registry_refresh = refresh,
+	    .registry_fresh = registry_fresh,
 	    .dependencies = dependencies,
 	    .metrics = write_metrics,
 	    .draining = edge_draining,
