@@ -50,21 +50,27 @@ backoff_next(struct pg_conn *c)
 	return (ms / 2 + (unsigned)(c->random % (ms / 2 + 1)));
 }
 
-static void
+/* False: it was the same before, which is not worth a line in the log. */
+static bool
 keep_error(struct pg_conn *c, const char *why)
 {
-	snprintf(c->error, sizeof(c->error), "%s", why);
-	c->error[strcspn(c->error, "\n")] = '\0';
+	char error[sizeof(c->error)];
+	bool news;
+
+	snprintf(error, sizeof(error), "%s", why);
+	error[strcspn(error, "\n")] = '\0';
+	news = strcmp(error, c->error) != 0;
+	memcpy(c->error, error, sizeof(error));
+	return (news);
 }
 
 /* `why` may point into the connection, which is gone afterwards. */
 static void
 lost(struct pg_conn *c, const char *why)
 {
-	bool was = c->connected;
+	bool was = c->connected, news = keep_error(c, why);
 	unsigned ms;
 
-	keep_error(c, why);
 	timer_stop(c, &c->retry);
 	timer_stop(c, &c->deadline);
 	timer_stop(c, &c->drop);
@@ -75,9 +81,10 @@ lost(struct pg_conn *c, const char *why)
 	if (was)
 		c->since_us = now_us(c);
 	ms = backoff_next(c);
-	log_event(LOG_LEVEL_WARN, "pg_lost", "lane", LOG_STR,
-	    pg_lane_name(c->lane), "error", LOG_STR, c->error, "in_flight",
-	    LOG_INT, (int64_t)c->count, "retry_ms", LOG_INT, (int64_t)ms, NULL);
+	log_event(was || news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "pg_lost",
+	    "lane", LOG_STR, pg_lane_name(c->lane), "error", LOG_STR, c->error,
+	    "in_flight", LOG_INT, (int64_t)c->count, "retry_ms", LOG_INT,
+	    (int64_t)ms, NULL);
 	c->retry = c->loop->ops->after(c->loop, ms, connect_start, c);
 	while (c->count > 0)
 		pipeline_finish(c, ERR_DATABASE, "the connection was lost");

@@ -40,6 +40,7 @@ struct redis {
 	struct command *ring;
 	size_t head, count, size;
 	char error[200];
+	bool news; /* it was another one before, worth a line in the log */
 	redis_state_cb *state;
 	void *state_arg;
 };
@@ -136,7 +137,11 @@ del_write(void *arg)
 static void
 keep_error(struct redis *r, const char *why)
 {
-	snprintf(r->error, sizeof(r->error), "%s", why);
+	char error[sizeof(r->error)];
+
+	snprintf(error, sizeof(error), "%s", why);
+	r->news |= strcmp(error, r->error) != 0;
+	memcpy(r->error, error, sizeof(error));
 }
 
 static void
@@ -144,8 +149,9 @@ retry_later(struct redis *r)
 {
 	unsigned ms = backoff_next(r);
 
-	log_event(LOG_LEVEL_WARN, "redis_lost", "error", LOG_STR, r->error,
-	    "retry_ms", LOG_INT, (int64_t)ms, NULL);
+	log_event(r->news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "redis_lost",
+	    "error", LOG_STR, r->error, "retry_ms", LOG_INT, (int64_t)ms, NULL);
+	r->news = false;
 	timer_stop(r, &r->retry);
 	if (!r->closed)
 		r->retry = r->loop->ops->after(r->loop, ms, connect_start, r);
@@ -167,6 +173,7 @@ cleanup(void *arg)
 	r->connected = false;
 	if (was)
 		r->since_us = now_us(r);
+	r->news |= was;
 	retry_later(r);
 	if (was && r->state != NULL)
 		r->state(r->state_arg, false);

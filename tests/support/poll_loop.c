@@ -74,8 +74,8 @@ after(struct loop *loop, unsigned ms, loop_timer_cb *cb, void *arg)
 
 	if (t == NULL)
 		return (NULL);
-	*t = (struct loop_timer){monotonic_us(loop) + (int64_t)ms * 1000, cb,
-	    arg, NULL, false};
+	*t = (struct loop_timer){
+	    monotonic_us(loop) + (int64_t)ms * 1000, cb, arg, NULL, false};
 	while (*at != NULL && (*at)->due_us <= t->due_us)
 		at = &(*at)->next;
 	t->next = *at;
@@ -90,8 +90,8 @@ cancel(struct loop *loop, struct loop_timer *t)
 	t->dead = true;
 }
 
-static const struct loop_ops ops = {watch, modify, unwatch, after, cancel,
-    monotonic_us};
+static const struct loop_ops ops = {
+    watch, modify, unwatch, after, cancel, monotonic_us};
 
 struct loop *
 poll_loop_new(void)
