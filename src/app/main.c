@@ -10,14 +10,12 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "edge/edge.h"
+#include "field/http.h"
 #include "ingest/last_seen.h"
 #include "store/hot.h"
 #include "store/resolve.h"
 
 #include <kore/kore.h>
-
-#include <curl/curl.h>
-#include <sodium.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,12 +88,9 @@ kore_parent_configure(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (config_load(&config, getenv, &info) != ERR_OK ||
-	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK)
+	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
+	    http_start(&info) != ERR_OK)
 		refuse(&info);
-	if (sodium_init() == -1 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-		fprintf(stderr, "penstock: a library did not start\n");
-		exit(1);
-	}
 	resolve_names();
 	make_shared();
 	edge = (struct edge_config){.host = config.host,

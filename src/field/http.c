@@ -33,6 +33,15 @@ struct call {
 	char why[CURL_ERROR_SIZE];
 };
 
+enum err
+http_start(struct err_info *info)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return (err_set(
+		    info, ERR_INTERNAL, NULL, "libcurl does not start"));
+	return (ERR_OK);
+}
+
 struct http *
 http_new(const struct http_config *config)
 {

@@ -8,7 +8,7 @@
  *
  * Runs on: T, one thread at a time. Frees: http_free(). Units: ms.
  * Errors: in the replies. Redirects and proxies are never followed; TLS is
- * verified. curl_global_init() is the program's, before its threads.
+ * verified.
  */
 #ifndef PENSTOCK_FIELD_HTTP_H
 #define PENSTOCK_FIELD_HTTP_H
@@ -23,6 +23,8 @@ struct http_config {
 	const char *ca_path; /* PEM; NULL: the system's */
 };
 
+/* Once in the program, before its threads: libcurl asks for it. */
+enum err http_start(struct err_info *);
 /* The config is copied, its strings are borrowed. NULL if memory is out. */
 struct http *http_new(const struct http_config *);
 void http_free(struct http *);
