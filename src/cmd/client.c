@@ -154,6 +154,14 @@ set_method(struct client *c, const char *method, const char *body, size_t len)
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 }
 
+static bool
+is_hopeless(CURLcode rc)
+{
+	return (rc == CURLE_URL_MALFORMAT || rc == CURLE_UNSUPPORTED_PROTOCOL ||
+	    rc == CURLE_PEER_FAILED_VERIFICATION ||
+	    rc == CURLE_SSL_CACERT_BADFILE);
+}
+
 void
 client_call(struct client *c, const char *method, const char *path,
     const char *bearer, const char *body, size_t len, struct client_reply *r)
@@ -176,6 +184,7 @@ client_call(struct client *c, const char *method, const char *path,
 	curl_slist_free_all(list);
 	r->body = "";
 	if (rc != CURLE_OK) {
+		r->hopeless = is_hopeless(rc);
 		snprintf(r->error, sizeof(r->error), "%s",
 		    c->error[0] != '\0' ? c->error : curl_easy_strerror(rc));
 		return;
@@ -193,8 +202,8 @@ client_call(struct client *c, const char *method, const char *path,
 bool
 client_transient(const struct client_reply *r)
 {
-	return (r->status == 0 || r->status == 429 || r->status == 502 ||
-	    r->status == 503 || r->status == 504);
+	return ((r->status == 0 && !r->hopeless) || r->status == 429 ||
+	    r->status == 502 || r->status == 503 || r->status == 504);
 }
 
 const char *

@@ -25,6 +25,7 @@ struct client_config {
 
 struct client_reply {
 	int status;	  /* 0: no answer */
+	bool hopeless;	  /* no answer, and none can come: address, trust */
 	const char *body; /* NUL-terminated, "" if none */
 	size_t len;
 	double retry_after_s; /* 0: the server did not say */
@@ -38,7 +39,8 @@ void client_free(struct client *);
  * asked to stop. */
 void client_call(struct client *, const char *method, const char *path,
     const char *bearer, const char *body, size_t len, struct client_reply *);
-/* Worth the same request again: no answer, 429, 502, 503, 504. */
+/* Worth the same request again: no answer (unless hopeless), 429, 502, 503,
+ * 504. */
 bool client_transient(const struct client_reply *);
 /* One line of why it failed: the problem's detail, or the error. */
 const char *client_reason(const struct client_reply *, char *buf, size_t);

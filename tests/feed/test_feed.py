@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -324,6 +325,47 @@ def test_nobody_there(api, feed):
         run = feed(LONG, "--url", url, "--patience", "1")
     assert run.returncode == 1
     assert "given up" in run.stderr
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", tmp_path / "tls.key", "-out", tmp_path / "tls.pem"],
+        check=True, capture_output=True)
+    return tmp_path / "tls.pem", tmp_path / "tls.key"
+
+
+def test_the_certificate_is_checked(api, feed, certificate, tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    api.socket = context.wrap_socket(api.socket, server_side=True)
+    url = f"https://127.0.0.1:{api.server_address[1]}"
+    for options in ((), ("--ca", tmp_path / "missing")):
+        started = time.monotonic()
+        run = feed(LONG, "--url", url, *options)
+        assert run.returncode == 1
+        assert "certificate" in run.stderr
+        assert time.monotonic() - started < 5  # trying again is no use
+    assert not api.items
+    wrong_name = feed(LONG, "--url", url.replace("127.0.0.1", "localhost"),
+                      "--ca", certificate[0])
+    assert wrong_name.returncode == 1
+    assert not api.items
+    run = feed(LONG, "--url", url, "--ca", certificate[0])
+    assert run.returncode == 0, run.stderr
+    assert len(api.items) == 2
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://[bad", ""])
+def test_an_address_of_no_use_is_told_at_once(api, feed, url):
+    started = time.monotonic()
+    run = feed(LONG, "--url", url)
+    assert run.returncode == 1
+    assert run.stderr
+    assert time.monotonic() - started < 5
 
 
 def test_an_answer_that_does_not_add_up(api, feed, monkeypatch):
