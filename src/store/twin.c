@@ -151,6 +151,7 @@ unit_commit(void *self, struct err_info *info)
 		return (err);
 	t->in_unit = false;
 	t->undo_len = 0;
+	t->now_us += t->commit_takes_us;
 	return (err);
 }
 

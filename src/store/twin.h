@@ -76,6 +76,7 @@ struct twin {
 	uint64_t random;
 	struct knowledge knowledge; /* the test's own; version counts */
 	bool paused;
+	int64_t commit_takes_us; /* the clock moves on with each commit */
 	twin_gateway *gateway;
 	void *gateway_arg;
 

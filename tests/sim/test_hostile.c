@@ -64,8 +64,13 @@ Test(hostile, silent_gateway_is_tried_until_not_after)
 {
 	struct twin_plan *p = approved(GATEWAY_SILENT);
 	struct twin_command *c = &w.twin->commands[0];
+	int i;
 
-	world_ticks(&w, 45);
+	for (i = 0; i < 45; i++) {
+		world_ticks(&w, 1);
+		cr_assert_leq(
+		    c->command.next_attempt_us, c->command.not_after_us + 1);
+	}
 	cr_assert_eq(p->plan.state, PLAN_FAILED);
 	cr_assert_eq(c->command.state, COMMAND_EXPIRED);
 	cr_assert_geq(c->sends, 6);
@@ -206,6 +211,39 @@ Test(hostile, no_data_after_is_not_provable)
 	}
 	cr_assert_eq(p->plan.state, PLAN_NOT_PROVABLE);
 	cr_assert(strstr(p->verdict, "too few readings after"));
+}
+
+Test(hostile, time_may_pass_while_an_attempt_is_recorded)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+
+	w.twin->commit_takes_us = 200 * US_PER_SECOND;
+	world_ticks(&w, 4);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_EXPIRED);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(w.received, 0);
+	cr_assert_eq(w.twin->nbreakers, 0, "the gateway is not to blame");
+}
+
+Test(hostile, verdict_waits_for_late_data)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+	struct reading late[12];
+	int i;
+
+	world_ticks(&w, 1);
+	for (i = 0; i < 12; i++) {
+		w.twin->now_us += CADENCE;
+		late[i] =
+		    (struct reading){district_find("DEMO-WEST", "flow") + 1,
+			QUALITY_GOOD, 0.5, w.twin->now_us, w.twin->now_us};
+		cr_assert_eq(
+		    loop_cycle(&w.loop, &w.ports, &w.figures, NULL), ERR_OK);
+	}
+	cr_assert_eq(p->plan.state, PLAN_VERIFYING);
+	twin_log(w.twin, late, 12);
+	cr_assert_eq(loop_cycle(&w.loop, &w.ports, &w.figures, NULL), ERR_OK);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
 }
 
 /* Burst, approval, verdict. */
