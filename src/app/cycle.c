@@ -176,7 +176,7 @@ static enum err
 run(struct cycle *c, int64_t began_us, struct err_info *info)
 {
 	struct loop_figures f = {0};
-	int64_t took;
+	int64_t took, joined;
 	enum err e = lead(c, info);
 
 	if (e != ERR_OK || !c->led)
@@ -196,7 +196,8 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	metric_observe(HISTOGRAM_CYCLE_TIME, took);
 	metric_gauge_set(GAUGE_CYCLE_AT_US, clock_us(CLOCK_REALTIME));
 	tell(c, &f, took);
-	return (ERR_OK);
+	return (
+	    f.more ? ERR_OK : warm_tidy(c->warm, now_us(NULL), &joined, info));
 }
 
 static void

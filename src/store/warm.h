@@ -33,6 +33,12 @@ struct warm_gauges {
 	int64_t plans, breakers;
 };
 enum err warm_gauges(struct warm *, struct warm_gauges *, struct err_info *);
+/*
+ * One step of joining the many small segments that cycles leave, in hours and
+ * days that are over; outside a unit of work. Tells how many it joined.
+ */
+enum err warm_tidy(
+    struct warm *, int64_t now_us, int64_t *ret_joined, struct err_info *);
 /* Makes the running statement fail, so that a stop need not wait for it. */
 void warm_cancel(struct warm *);
 

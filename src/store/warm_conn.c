@@ -101,19 +101,19 @@ enum err
 warm_error(
     struct warm *w, const PGresult *r, const char *what, struct err_info *info)
 {
-	const char *text, *state = NULL;
+	const char *text = NULL, *state = NULL;
 	enum err code;
 
 	if (w->conn == NULL)
 		return (err_set(
 		    info, ERR_DATABASE, NULL, "%s: not connected", what));
-	text = PQerrorMessage(w->conn);
+	/* A lost connection has no fields, only the connection's words. */
 	if (r != NULL && PQresultStatus(r) == PGRES_FATAL_ERROR) {
 		state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 		text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	}
 	if (text == NULL)
-		text = "no reason given";
+		text = PQerrorMessage(w->conn);
 	code =
 	    PQstatus(w->conn) == CONNECTION_OK ? code_of(state) : ERR_DATABASE;
 	(void)err_set(info, code, NULL, "%s: %.*s [%s]", what,

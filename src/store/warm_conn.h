@@ -25,6 +25,12 @@ struct warm_event {
 	int64_t id;
 };
 
+/* Where joining segments has come to; to_us 0: between two spans. */
+struct warm_tidying {
+	int64_t next_day_us, next_hour_us, from_us, to_us;
+	int32_t series;
+};
+
 struct warm {
 	char *conninfo, *name;
 	char instance[96];
@@ -44,6 +50,7 @@ struct warm {
 	int64_t months[WARM_MONTHS];
 	size_t nmonths;
 	int64_t version; /* last seen, -1 before */
+	struct warm_tidying tidying;
 };
 
 struct warm_args {
