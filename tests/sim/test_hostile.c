@@ -215,10 +215,14 @@ Test(hostile, no_data_after_is_not_provable)
 
 Test(hostile, time_may_pass_while_an_attempt_is_recorded)
 {
-	struct twin_plan *p = approved(GATEWAY_WORKS);
+	struct twin_plan *p;
 
-	w.twin->commit_takes_us = 200 * US_PER_SECOND;
-	world_ticks(&w, 4);
+	w.template.command_life_us = 50 * US_PER_SECOND;
+	p = approved(GATEWAY_WORKS);
+	w.twin->commit_takes_us = 30 * US_PER_SECOND;
+	world_ticks(&w, 1);
+	cr_assert_eq(count_rows("command", "C3"), 1, "it was about to leave");
+	world_ticks(&w, 3);
 	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_EXPIRED);
 	cr_assert_eq(p->plan.state, PLAN_FAILED);
 	cr_assert_eq(w.received, 0);

@@ -137,3 +137,15 @@ Test(week, paused_loop_still_monitors)
 	cr_assert_eq(w.executed, 1);
 	cr_assert_str_eq(w.twin->violation, "");
 }
+
+/* As the demo runs it: a reading every two seconds. */
+Test(week, demo_pace)
+{
+	world_done(&w);
+	world_init(
+	    &w, 11, instant_from_civil(2026, 11, 16, 0), 2 * US_PER_SECOND);
+	world_ticks(&w, 30);
+	burst_and_repair();
+	cr_assert_eq(w.twin->nplans, 1);
+	cr_assert_str_eq(w.twin->violation, "");
+}
