@@ -5,8 +5,11 @@
 #include "core/instant.h"
 #include "store/warm_conn.h"
 
-/* Series per step: what a cycle can bear. */
-#define SERIES_MOST 100
+/* Series per step: from few, to what joins as much as a cycle can bear. */
+#define SERIES_FIRST 10
+#define SERIES_MOST  1000
+#define JOINED_LEAST 10000
+#define JOINED_MOST  40000
 /* What comes later than this finds its hour or day tidied already. */
 #define HOUR_LAG (5 * US_PER_MINUTE)
 #define DAY_LAG	 (30 * US_PER_MINUTE)
@@ -33,7 +36,17 @@ choose(struct warm_tidying *t, int64_t now_us)
 		t->to_us = t->next_hour_us += US_PER_HOUR;
 	}
 	t->series = 0;
+	t->most = SERIES_FIRST;
 	return (t->to_us != 0);
+}
+
+static void
+adapt(struct warm_tidying *t, int64_t joined)
+{
+	if (joined > JOINED_MOST && t->most > 1)
+		t->most /= 2;
+	else if (joined < JOINED_LEAST && t->most < SERIES_MOST)
+		t->most *= 2;
 }
 
 enum err
@@ -49,7 +62,7 @@ warm_tidy(
 	if (!choose(t, now_us))
 		return (ERR_OK);
 	warm_i32(&a, t->series);
-	warm_i64(&a, SERIES_MOST);
+	warm_i64(&a, t->most);
 	warm_time(&a, t->from_us);
 	warm_time(&a, t->to_us);
 	if ((e = warm_run(w, ST_cycle_tidy, &a, &r, info)) != ERR_OK)
@@ -59,5 +72,6 @@ warm_tidy(
 	else
 		t->series = warm_get_i32(r, 0, 0);
 	*ret_joined = warm_get_i64(r, 0, 1);
+	adapt(t, *ret_joined);
 	return (ERR_OK);
 }
