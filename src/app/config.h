@@ -22,7 +22,7 @@
 	X(host, TEXT, "PENSTOCK_HOST", "127.0.0.1", 1, 63, "address", false, \
 	    "Where to listen; anything but loopback is your decision") \
 	X(port, NUMBER, "PENSTOCK_PORT", "8443", 1, 65535, "port", false, \
-	    "HTTPS port") \
+	    "Where HTTPS is served") \
 	X(workers, NUMBER, "PENSTOCK_WORKERS", "2", 1, 32, "processes", false, \
 	    "Worker processes; one per core") \
 	X(tls_cert, TEXT, "PENSTOCK_TLS_CERT", NULL, 1, 4095, "path", false, \
@@ -36,7 +36,7 @@
 	X(redis_host, TEXT, "PENSTOCK_REDIS_HOST", "127.0.0.1", 1, 63, "address", false, \
 	    "Redis by address; names are looked up once at start") \
 	X(redis_port, NUMBER, "PENSTOCK_REDIS_PORT", "6379", 1, 65535, "port", false, \
-	    "Redis port") \
+	    "Redis by address: its port") \
 	X(jwt_secret, TEXT, "PENSTOCK_JWT_SECRET", NULL, 32, 512, "bytes", true, \
 	    "Key that signs access tokens (HS256)") \
 	X(jwt_kid, TEXT, "PENSTOCK_JWT_KID", "k1", 1, 32, "text", false, \
@@ -51,6 +51,8 @@
 	    "Time between two cycles of the loop") \
 	X(gateway_timeout_ms, NUMBER, "PENSTOCK_GATEWAY_TIMEOUT", "2000", 100, 60000, "ms", false, \
 	    "How long a field gateway may take to answer a command") \
+	X(gateway_ca, TEXT, "PENSTOCK_GATEWAY_CA", "", 0, 4095, "path", false, \
+	    "Certificates to trust for gateways by HTTPS; empty: the system's") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
 	    "Most readings in one POST") \
 	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 86400, "s", false, \

@@ -192,7 +192,10 @@ open_loop(struct err_info *info)
 	    .offload = {.run = edge_offload},
 	    .database_url = self.config->database_url,
 	    .period_ms = (unsigned)self.config->loop_period_ms,
-	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms};
+	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms,
+	    .gateway_ca = self.config->gateway_ca[0] != '\0'
+		? self.config->gateway_ca
+		: NULL};
 
 	if ((self.cycle = cycle_new(&cc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "loop"));

@@ -241,6 +241,16 @@ load_all(
 	return (e == ERR_OK ? load_actuators(w, a, k, info) : e);
 }
 
+/* What the loop no longer sees it could never clear. */
+static enum err
+clear_retired(struct warm *w, int64_t version_now, struct err_info *info)
+{
+	struct warm_args a = {0};
+
+	warm_i64(&a, version_now);
+	return (warm_run(w, ST_cycle_retired_clear, &a, NULL, info));
+}
+
 /*
  * Under the lock that every change of knowledge takes, so that all parts and
  * the version are of one moment. Within a unit of work the lock ends with a
@@ -263,6 +273,8 @@ load(void *self, struct arena *a, struct knowledge *ret, struct err_info *info)
 		e = warm_command(w, "ROLLBACK TO k", "ROLLBACK", info);
 	if (within && e == ERR_OK)
 		e = warm_command(w, "RELEASE k", "RELEASE", info);
+	if (within && e == ERR_OK)
+		e = clear_retired(w, k.version, info);
 	if (!within)
 		(void)warm_command(w, "ROLLBACK", "ROLLBACK", NULL);
 	if (e == ERR_OK)

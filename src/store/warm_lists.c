@@ -37,6 +37,7 @@ plan_of(struct arena *arena, const PGresult *r, int i, struct plan *p)
 	    .effect_window_us = warm_get_span(r, i, 11),
 	    .reasons = warm_dup_text(arena, r, i, 12),
 	    .knowledge_version = warm_get_i64(r, i, 13),
+	    .anomaly_cleared = warm_get_i32(r, i, 14) != 0,
 	};
 	return (p->reasons != NULL);
 }

@@ -103,6 +103,7 @@ Test(config, a_secret_comes_from_its_file_without_the_line_end)
 	close(fd);
 	cr_assert_eq(load(env, &c, &info), ERR_OK, "%s", info.detail);
 	cr_expect_eq(strlen(c.jwt_secret), sizeof(secret) - 2);
+	free((char *)(uintptr_t)c.jwt_secret); /* the service keeps it */
 	unlink(path);
 	cr_assert_neq(load(env, &c, &info), ERR_OK);
 	cr_expect_not_null(strstr(info.detail, "PENSTOCK_JWT_SECRET_FILE"));
