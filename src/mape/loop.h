@@ -19,7 +19,7 @@
 #include "mape/memory.h"
 
 /* Readings taken per cycle; halved for a while when memory runs out. */
-#define LOOP_READINGS_MAX 500000
+#define LOOP_READINGS_MAX 200000
 #define LOOP_ARENA_MAX	  ((size_t)512 << 20)
 
 struct loop_ctx {
