@@ -162,6 +162,12 @@ conn_fill(struct conn *k)
 	return (n);
 }
 
+static bool
+conn_reads(const struct conn *k)
+{
+	return (k->state == IDLE || k->state == HEAD || k->state == BODY);
+}
+
 static void
 pump_again(void *arg, u_int64_t now)
 {
@@ -181,14 +187,10 @@ pump_again(void *arg, u_int64_t now)
 		k->again = false;
 		TAILQ_REMOVE(&conns, k, list);
 		TAILQ_INSERT_TAIL(&conns, k, list);
-		conn_pump(k);
+		/* An event may have completed its request in the meantime. */
+		if (conn_reads(k))
+			conn_pump(k);
 	} while (!again_due);
-}
-
-static bool
-conn_reads(const struct conn *k)
-{
-	return (k->state == IDLE || k->state == HEAD || k->state == BODY);
 }
 
 static void
@@ -207,6 +209,8 @@ conn_pump(struct conn *k)
 	} while (n > 0 && conn_reads(k) && SSL_has_pending(k->ssl) &&
 	    ++turns < TURNS_MAX);
 	k->pumping = false;
+	if (k->state == IDLE)
+		wire_in_drop(k);
 	if (turns == TURNS_MAX) {
 		k->again = true;
 		if (!again_due)

@@ -83,6 +83,40 @@ def test_order_is_kept_behind_a_slow_answer(raw):
     assert [raw.answer().body for _ in range(3)] == [b'"done"', b"x", b"{}"]
 
 
+def sent_at_once(probe, pieces, answers):
+    """All of it in one go, each piece in a TLS record of its own."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context(probe).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    got = b""
+    with socket.create_connection(("127.0.0.1", probe.port), timeout=3) as sock:
+        def step(call, *args):
+            while True:
+                try:
+                    return call(*args)
+                except ssl.SSLWantReadError:
+                    sock.sendall(outgoing.read())
+                    incoming.write(sock.recv(65536))
+
+        step(tls.do_handshake)
+        for piece in pieces:
+            tls.write(piece)
+        while got.count(b"HTTP/1.1 ") < answers:
+            got += step(tls.read, 65536)
+    return got
+
+
+def test_what_follows_a_body_in_tiny_records_is_not_lost(probe):
+    """The body takes more than one turn, and what comes behind it must wait
+    until its answer has left."""
+    tiny = [b"x"] * 300
+    after = [request("GET", "/health", f"X-Request-Id: id-{i}", "X-A: " + "a" * 7000)
+             for i in (1, 2)]
+    for _ in range(4):
+        got = sent_at_once(
+            probe, [request("POST", "/slow?100", "Content-Length: 300"), *tiny, *after], 3)
+        assert b"id-1" in got and b"id-2" in got
+
+
 def test_big_answer_to_a_slow_reader(start):
     """40 MB at a reader's pace, over the time limits of a request."""
     probe = start(18121, header_timeout=1, body_timeout=2, keepalive=1)
