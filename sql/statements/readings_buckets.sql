@@ -96,7 +96,8 @@ WITH local AS (
 		FROM (SELECT (b AT TIME ZONE $6) - (b AT TIME ZONE 'UTC') AS d) z
 	) s
 )
-SELECT coalesce(json_agg(item ORDER BY b), '[]')::text AS items,
+SELECT coalesce(json_agg(item ORDER BY b) FILTER (WHERE b IS NOT NULL),
+    '[]')::text AS items,
     rfc3339(e.lo) AS from, rfc3339(e.hi) AS to, w.s AS rollup_s
 FROM edges e CROSS JOIN width w LEFT JOIN shown ON true
 GROUP BY e.lo, e.hi, w.s

@@ -136,6 +136,11 @@ def test_only_what_was_asked(db, stored):
     assert set(items[0]) == {"ts", "good", "max"}
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_buckets_of_nothing(db, kind):
+    assert buckets(db, kind, "Europe/Rome", START, LOGGED)[0] == []
+
+
 def test_unknown_zone_is_refused(db):
     import psycopg2
     with pytest.raises(psycopg2.errors.InvalidParameterValue):
