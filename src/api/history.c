@@ -124,17 +124,29 @@ aggregates(struct request *r)
 	}
 }
 
-/* PostgreSQL also takes abbreviations and POSIX rules, which are no places:
- * a name of the IANA database has a slash, or is UTC. */
+/* Etc/GMT-14 to Etc/GMT+12: the only names with digits. */
+static bool
+is_fixed_zone(const char *tz)
+{
+	size_t n;
+
+	if (strncmp(tz, "Etc/GMT", 7) != 0 || (tz[7] != '+' && tz[7] != '-'))
+		return (false);
+	n = strspn(tz + 8, "0123456789");
+	return (n > 0 && n <= 2 && tz[8 + n] == '\0' &&
+	    strtol(tz + 8, NULL, 10) <= 14);
+}
+
+/* PostgreSQL also takes abbreviations and POSIX rules ("Any/Word+3"), which
+ * are no places: a name of the IANA database has a slash, or is UTC. */
 static bool
 is_zone(const char *tz)
 {
-	return (strcmp(tz, "UTC") == 0 ||
+	return (strcmp(tz, "UTC") == 0 || is_fixed_zone(tz) ||
 	    (strchr(tz, '/') != NULL && tz[0] != '/' &&
-		strstr(tz, "..") == NULL &&
 		strspn(tz,
 		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw"
-		    "xyz0123456789/_+-") == strlen(tz)));
+		    "xyz/_+-") == strlen(tz)));
 }
 
 static void

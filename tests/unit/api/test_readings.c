@@ -486,6 +486,9 @@ Test(history, buckets)
 	cr_expect_str_eq(fake.asked[0].params[5], "Europe/Rome");
 	cr_expect_str_eq(fake.asked[0].params[6], "{avg,max}");
 	call_done(&c);
+	c = get("/api/v1/readings?node=N1&metric=flow&bucket=1d&tz=Etc/GMT-14");
+	cr_expect_eq(c.status, 200, "%s", c.body);
+	call_done(&c);
 }
 
 Test(history, refused)
@@ -506,6 +509,10 @@ Test(history, refused)
 	    {Q "bucket=1h&agg=avg,", 422},
 	    {Q "bucket=1h&tz=CEST", 422},
 	    {Q "bucket=1h&tz=FOO5BAR", 422},
+	    {Q "bucket=1h&tz=Europe/Rome%2B3", 422},
+	    {Q "bucket=1h&tz=Nowhere/Land-5", 422},
+	    {Q "bucket=1h&tz=Etc/GMT%2B55", 422},
+	    {Q "bucket=1h&tz=Etc/X-5", 422},
 	    {Q "bucket=1h&tz=/etc/passwd", 422},
 	    {Q "bucket=1h&tz=a/../../b", 422},
 	    {Q "bucket=1h&limit=5", 422},
