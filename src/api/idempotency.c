@@ -151,7 +151,7 @@ is_true(const struct rows *rows, int column)
 }
 
 static void
-on_claim(struct request *r, const struct rows *rows)
+decide(struct request *r, const struct rows *rows)
 {
 	int len;
 
@@ -168,6 +168,23 @@ on_claim(struct request *r, const struct rows *rows)
 		    "the first request with this key is not finished yet");
 }
 
+/* Also for a client that has left by now: the key is claimed, so its next
+ * attempt must find an answer. */
+static void
+on_claim(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct claim *c = arg;
+	struct request *r = c->r;
+
+	if (info->code != ERR_OK)
+		reply_problem(r, info);
+	else
+		decide(r, rows);
+	request_release(r);
+}
+
+/* Keyed, since a body may hold a password: who sees the hash alone cannot
+ * guess at it. */
 static void
 hash_request(const struct request *r, unsigned char ret[static DIGEST_LEN])
 {
@@ -175,13 +192,14 @@ hash_request(const struct request *r, unsigned char ret[static DIGEST_LEN])
 	const char *method = method_name(r->method);
 	/* The NULs keep the parts apart. */
 	struct digest_part parts[] = {
+	    {r->api->jwt_secret, strlen(r->api->jwt_secret) + 1},
 	    {method, strlen(method) + 1},
 	    {x->path, strlen(x->path) + 1},
 	    {x->query, strlen(x->query) + 1},
 	    {x->body, x->body_len},
 	};
 
-	digest(parts, 4, ret);
+	digest(parts, sizeof(parts) / sizeof(*parts), ret);
 }
 
 static bool
@@ -200,6 +218,14 @@ claim(struct request *r, const char *key)
 	unsigned char sha[DIGEST_LEN];
 	struct claim *c = arena_calloc(&r->arena, 1, sizeof(*c));
 	char *copy = arena_strdup(&r->arena, key);
+	struct param p[3] = {{r->who.name, -1, false}, {copy, -1, false},
+	    {(const char *)sha, DIGEST_LEN, true}};
+	struct query q = {.statement = ST_idempotency_claim,
+	    .lane = LANE_SLOW,
+	    .params = p,
+	    .nparams = 3,
+	    .tag = r->request_id};
+	struct err_info info = {.code = ERR_OK};
 
 	if (c == NULL || copy == NULL) {
 		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
@@ -209,15 +235,11 @@ claim(struct request *r, const char *key)
 	c->key = copy;
 	r->claim = c;
 	hash_request(r, sha);
-	request_ask(r,
-	    &(struct query){
-		.statement = ST_idempotency_claim,
-		.lane = LANE_SLOW,
-		.params = (struct param[]){{r->who.name, -1, false},
-		    {copy, -1, false}, {(const char *)sha, DIGEST_LEN, true}},
-		.nparams = 3,
-	    },
-	    on_claim);
+	if (r->api->query.run(r->api->query.self, &q, on_claim, c, &info) !=
+	    ERR_OK)
+		reply_problem(r, &info);
+	else
+		request_hold(r);
 }
 
 static const struct exception *

@@ -361,23 +361,46 @@ Test(once, failure_gives_the_key_back)
 	call_done(&c);
 }
 
-/* The client left after its key was claimed: the answer is kept for its
- * next attempt. */
+/* The client left while its key was being claimed, or after: the answer is
+ * kept for its next attempt. */
 Test(once, answer_is_kept_for_a_client_that_left)
 {
+	for (int steps = 0; steps < 2; steps++) {
+		struct fake_call c;
+
+		fake.rows = claim_rows;
+		fake.nasked = 0;
+		call_init(&c, METHOD_POST, "/api/v1/nodes", NODE_BODY);
+		call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+		call_header(&c, "Idempotency-Key", "abc-1");
+		api_dispatch(&fake.api, &c.x);
+		for (int i = 0; i < steps; i++)
+			fake_step();
+		c.x.on_gone(&c.x);
+		fake_turn();
+		cr_expect_eq(c.answers, 0);
+		cr_assert_eq(fake.nasked, 3, "after %d", steps);
+		cr_expect_eq(fake.asked[2].statement, ST_idempotency_keep);
+	}
+}
+
+/* Without our secret nobody can try passwords on what is kept. */
+Test(once, request_is_kept_as_a_keyed_hash)
+{
 	struct fake_call c;
+	char first[DIGEST_LEN];
 
 	fake.rows = claim_rows;
-	call_init(&c, METHOD_POST, "/api/v1/nodes", NODE_BODY);
-	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
-	call_header(&c, "Idempotency-Key", "abc-1");
-	api_dispatch(&fake.api, &c.x);
-	fake_step();
-	c.x.on_gone(&c.x);
-	fake_turn();
-	cr_expect_eq(c.answers, 0);
-	cr_assert_eq(fake.nasked, 3);
-	cr_expect_eq(fake.asked[2].statement, ST_idempotency_keep);
+	c = create("abc-1");
+	call_done(&c);
+	memcpy(first, fake.asked[0].params[2], sizeof(first));
+	c = create("abc-1");
+	call_done(&c);
+	cr_expect_eq(memcmp(fake.asked[3].params[2], first, DIGEST_LEN), 0);
+	fake.api.jwt_secret = "another secret of at least 32 bytes";
+	c = create("abc-1");
+	call_done(&c);
+	cr_expect_neq(memcmp(fake.asked[6].params[2], first, DIGEST_LEN), 0);
 }
 
 Test(once, keys_of_the_wrong_form)
