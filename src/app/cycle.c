@@ -7,6 +7,7 @@
 #include "mape/loop.h"
 #include "store/warm.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include <time.h>
 
 #define NAP_MS 5
+/* What is larger goes back to the system when it is freed. */
+#define MAPPED_BYTES (256 * 1024)
 
 struct cycle {
 	struct cycle_config config;
@@ -66,6 +69,18 @@ fill(void *self, void *buf, size_t len)
 	}
 }
 
+/*
+ * A cycle takes hundreds of megabytes after a burst, each time on whichever
+ * thread is free. Left to itself malloc raises its threshold with the first
+ * large block it sees freed and then keeps such a heap for every thread.
+ */
+static void
+bound_heaps(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	(void)mallopt(M_ARENA_MAX, 2);
+}
+
 struct cycle *
 cycle_new(const struct cycle_config *config)
 {
@@ -78,6 +93,7 @@ cycle_new(const struct cycle_config *config)
 
 	if (c == NULL)
 		return (NULL);
+	bound_heaps();
 	c->config = *config;
 	loop_init(&c->ctx);
 	c->warm = warm_new(config->database_url, "penstock loop");
@@ -288,13 +304,19 @@ wait_for(struct cycle *c, unsigned ms)
 	return (!atomic_load(&c->busy));
 }
 
-bool
-cycle_stop(struct cycle *c, unsigned deadline_ms)
+void
+cycle_halt(struct cycle *c)
 {
 	atomic_store(&c->stopping, true);
 	if (c->timer != NULL)
 		c->config.loop->ops->cancel(c->config.loop, c->timer);
 	c->timer = NULL;
+}
+
+bool
+cycle_stop(struct cycle *c, unsigned deadline_ms)
+{
+	cycle_halt(c);
 	if (wait_for(c, deadline_ms))
 		return (true);
 	warm_cancel(c->warm);

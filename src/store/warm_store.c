@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Elements per INSERT, so that no statement runs long. */
-#define CHUNK 50000
+#define CHUNK 10000
 #define FLUSH (1u << 20)
 
 /* COPY can be neither prepared nor given parameters. */
