@@ -173,8 +173,10 @@ judge_flatline(struct judge *j, const struct reading *r)
 	struct finding f;
 	bool was = st->flat;
 
-	if (span <= 0)
+	if (span <= 0) {
+		st->flat_since_us = INSTANT_NONE; /* nobody is counting */
 		return (ERR_OK);
+	}
 	st->flat = flatline_judge(span, st, r->value, r->t_us);
 	if (!was && !st->flat)
 		return (ERR_OK);
@@ -211,6 +213,15 @@ end_silence(struct judge *j, const struct reading *r)
 }
 
 static enum err
+hear_late(struct judge *j, const struct reading *r)
+{
+	if (!silence_heard_late(
+		j->series->silence_us, j->state, r->t_us, r->received_us))
+		return (ERR_OK);
+	return (end_silence(j, r));
+}
+
+static enum err
 judge_reading(struct judge *j, const struct reading *r)
 {
 	const struct series *s = j->series;
@@ -238,8 +249,11 @@ analyze_readings(struct analysis *a, const struct series *s,
 	size_t slot;
 
 	for (; n > 0; r++, n--) {
-		if (r->t_us <= st->last_us)
+		if (r->t_us <= st->last_us) {
+			if (s != NULL && (err = hear_late(&j, r)) != ERR_OK)
+				return (err);
 			continue;
+		}
 		if (s != NULL && (err = judge_reading(&j, r)) != ERR_OK)
 			return (err);
 		silence_heard(
@@ -338,7 +352,8 @@ sweep_silence(struct analysis *a, const struct series *s,
 {
 	struct finding f;
 
-	if (st->silent || !silence_judge(s->silence_us, st, a->now_us))
+	if (st->silent ||
+	    !silence_judge(s->silence_us, st, a->awake_us, a->now_us))
 		return (ERR_OK);
 	finding_init(&f, s, ANOMALY_SILENCE, DIRECTION_NONE);
 	f.first_us = st->heard_us;

@@ -7,8 +7,8 @@
  * Errors: those of the ports, ERR_NO_MEMORY.
  *
  * Rule ids: "threshold:ID", "rate", "flatline", "silence", "outlier".
- * A reading not newer than the last judged one is stored and not judged. The
- * wall clock is used for silence alone, so history is judged like live data.
+ * A reading not newer than the last judged one is stored and not judged, but
+ * heard. The wall clock is used for silence alone, so history is judged like live data.
  */
 #ifndef PENSTOCK_MAPE_ANALYZE_H
 #define PENSTOCK_MAPE_ANALYZE_H
@@ -24,6 +24,7 @@ struct analysis {
 	int64_t knowledge_version;
 	int64_t raised, cleared; /* counted as it goes */
 	struct err_info *info;
+	int64_t awake_us; /* since when cycles have run without a break */
 };
 
 /* `s` NULL: the series is retired; its state only moves on. Readings rise

@@ -25,7 +25,8 @@ struct cycle {
 void
 loop_init(struct loop_ctx *ctx)
 {
-	*ctx = (struct loop_ctx){.take_max = LOOP_READINGS_MAX};
+	*ctx = (struct loop_ctx){
+	    .take_max = LOOP_READINGS_MAX, .awake_us = INSTANT_NONE};
 	arena_init(&ctx->cycle, LOOP_ARENA_MAX);
 	arena_init(&ctx->lasting, LOOP_ARENA_MAX);
 }
@@ -43,6 +44,7 @@ loop_forget(struct loop_ctx *ctx)
 {
 	memory_done(&ctx->memory);
 	ctx->have_knowledge = false;
+	ctx->awake_us = INSTANT_NONE;
 }
 
 static int64_t
@@ -169,6 +171,7 @@ analyze(struct cycle *c)
 	    .now_us = c->now_us,
 	    .knowledge_version = c->ctx->knowledge.version,
 	    .info = c->info,
+	    .awake_us = c->ctx->awake_us,
 	};
 	const struct batch *b = &c->batch;
 	enum err err = ERR_OK;
@@ -235,9 +238,15 @@ watch(struct cycle *c)
 static enum err
 choose(struct cycle *c, struct execution *x, struct act *act)
 {
+	const struct knowledge_port *k = &c->ports->knowledge;
 	enum err err;
 
-	(void)c;
+	*x = (struct execution){.act = act};
+	/* Somebody may have stopped it while readings were merged. */
+	if ((err = k->paused(k->self, &c->figures->paused, c->info)) !=
+		ERR_OK ||
+	    c->figures->paused)
+		return (err);
 	if ((err = execute_expire(act)) != ERR_OK ||
 	    (err = verify_plans(act)) != ERR_OK)
 		return (err);
@@ -363,6 +372,8 @@ loop_cycle(struct loop_ctx *ctx, const struct ports *ports,
 
 	*ret = (struct loop_figures){.system_state = "normal"};
 	c.now_us = now(&c);
+	if (ctx->awake_us == INSTANT_NONE)
+		ctx->awake_us = c.now_us;
 	err = in_unit(&c, watch_unit, NULL, NULL);
 	if (err == ERR_OK && !ret->paused)
 		err = execute(&c);

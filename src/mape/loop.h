@@ -28,6 +28,7 @@ struct loop_ctx {
 	bool have_knowledge;
 	struct knowledge knowledge;
 	struct memory memory;
+	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
 	size_t take_max;
 };
 

@@ -14,7 +14,21 @@ silence_heard(
 }
 
 bool
-silence_judge(int64_t limit_us, const struct series_state *s, int64_t now_us)
+silence_heard_late(
+    int64_t limit_us, struct series_state *s, int64_t t_us, int64_t received_us)
 {
-	return (limit_us > 0 && s->live && now_us - s->heard_us > limit_us);
+	if (received_us - t_us > limit_us || received_us <= s->heard_us)
+		return (false);
+	s->heard_us = received_us;
+	return (true);
+}
+
+bool
+silence_judge(int64_t limit_us, const struct series_state *s, int64_t awake_us,
+    int64_t now_us)
+{
+	int64_t listened = limit_us < US_PER_HOUR ? limit_us : US_PER_HOUR;
+
+	return (limit_us > 0 && s->live && now_us - s->heard_us > limit_us &&
+	    now_us - awake_us > listened);
 }

@@ -24,7 +24,7 @@ start(void)
 	t->in_unit = true;
 	twin_ports(t, &ports);
 	arena_init(&arena, 1 << 24);
-	a = (struct analysis){&ports, &arena, T0, 4, 0, 0, NULL};
+	a = (struct analysis){&ports, &arena, T0, 4, 0, 0, NULL, 0};
 	s = (struct series){
 	    .id = 5,
 	    .node = "N",
@@ -103,6 +103,23 @@ Test(analyze, late_readings_are_not_judged)
 	cr_assert_eq(t->nanomalies, 0);
 	cr_assert_eq(st.last_us, T0 + MIN);
 	cr_assert_eq(st.last_value, 1);
+}
+
+/* What happened while the rule was off counts for nothing. */
+Test(analyze, a_flat_line_is_not_remembered_across_its_rule)
+{
+	static const double same[] = {1, 1, 1, 1}, varied[] = {1, 2, 3, 1};
+
+	s.flatline_us = 4 * MIN;
+	feed(T0, same, 4);
+	s.flatline_us = 0;
+	feed(T0 + 4 * MIN, varied, 4);
+	s.flatline_us = 4 * MIN;
+	feed(T0 + 8 * MIN, same, 3);
+	cr_assert_eq(t->nanomalies, 0);
+	feed(T0 + 11 * MIN, same, 1);
+	cr_assert_eq(t->nanomalies, 1);
+	cr_assert_eq(t->anomalies[0].anomaly.first_us, T0 + 7 * MIN);
 }
 
 /* However a history is cut into batches, the findings are the same. */

@@ -125,6 +125,52 @@ Test(loop, silence_survives_a_restart)
 	cr_assert_str_eq(t->system_state, "normal");
 }
 
+/* Penstock was away, not the sensors. */
+Test(loop, silence_is_not_said_by_who_did_not_listen)
+{
+	hear(5, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	restart();
+	minutes(60);
+	cr_assert_eq(cycle(), ERR_OK);
+	minutes(2);
+	t->fault = TWIN_FAULT_FAIL;
+	t->fail_at = t->calls + 1;
+	cr_assert_neq(cycle(), ERR_OK);
+	minutes(1);
+	cr_assert_eq(cycle(), ERR_OK);
+	minutes(3);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_assert_eq(t->nanomalies, 0);
+	minutes(1);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_assert_eq(t->nanomalies, 1, "now it is known");
+}
+
+/* One reading from a clock that was ahead; the next ones are older. */
+Test(loop, a_clock_that_was_ahead_hides_nobody)
+{
+	struct reading r = {
+	    5, QUALITY_CLOCK_AHEAD, 1, T0 + 5 * US_PER_MINUTE - 1, T0};
+	int i;
+
+	series[0].silence_us = 90 * US_PER_SECOND;
+	twin_log(t, &r, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	for (i = 0; i < 4; i++) {
+		minutes(1);
+		hear(5, 1);
+		cr_assert_eq(cycle(), ERR_OK);
+		cr_assert_eq(t->nanomalies, 0, "minute %d", i);
+	}
+	t->now_us += 91 * US_PER_SECOND;
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_assert_eq(t->nanomalies, 1);
+	hear(5, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_assert_eq(t->anomalies[0].state, ANOMALY_CLEARED);
+}
+
 Test(loop, new_knowledge_is_learnt)
 {
 	hear(9, 9);

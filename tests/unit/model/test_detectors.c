@@ -133,16 +133,44 @@ Test(silence, only_who_was_heard_live)
 	int64_t year = 365 * US_PER_DAY;
 
 	series_state_init(&s, 1);
-	cr_assert_not(silence_judge(3 * MIN, &s, year), "never heard");
+	cr_assert_not(silence_judge(3 * MIN, &s, 0, year), "never heard");
 	silence_heard(3 * MIN, &s, 0, year);
-	cr_assert_not(silence_judge(3 * MIN, &s, 2 * year), "only history");
+	cr_assert_not(silence_judge(3 * MIN, &s, 0, 2 * year), "only history");
 	silence_heard(3 * MIN, &s, year, year + MIN);
-	cr_assert_not(silence_judge(3 * MIN, &s, year + 4 * MIN));
-	cr_assert(silence_judge(3 * MIN, &s, year + 4 * MIN + 1));
-	cr_assert_not(silence_judge(0, &s, 2 * year), "rule off");
+	cr_assert_not(silence_judge(3 * MIN, &s, 0, year + 4 * MIN));
+	cr_assert(silence_judge(3 * MIN, &s, 0, year + 4 * MIN + 1));
+	cr_assert_not(silence_judge(0, &s, 0, 2 * year), "rule off");
 	silence_heard(3 * MIN, &s, year + MIN, year + 5 * US_PER_HOUR);
-	cr_assert(silence_judge(3 * MIN, &s, year + 6 * US_PER_HOUR),
+	cr_assert(silence_judge(3 * MIN, &s, 0, year + 6 * US_PER_HOUR),
 	    "once live, a late batch does not hide the next silence");
+}
+
+Test(silence, an_older_reading_is_heard_if_it_is_young)
+{
+	struct series_state s;
+
+	series_state_init(&s, 1);
+	silence_heard(3 * MIN, &s, 10 * MIN, 6 * MIN); /* its clock is ahead */
+	cr_assert(silence_heard_late(3 * MIN, &s, 7 * MIN, 10 * MIN));
+	cr_assert_not(silence_judge(3 * MIN, &s, 0, 13 * MIN));
+	cr_assert(silence_judge(3 * MIN, &s, 0, 13 * MIN + 1));
+	cr_assert_not(silence_heard_late(3 * MIN, &s, 9 * MIN, 12 * MIN + 1),
+	    "it lay somewhere for too long");
+	cr_assert_not(silence_heard_late(3 * MIN, &s, 9 * MIN, 10 * MIN));
+	cr_assert_eq(s.heard_us, 10 * MIN);
+}
+
+Test(silence, who_was_away_listens_first)
+{
+	struct series_state s;
+	int64_t day = US_PER_DAY, hour = US_PER_HOUR;
+
+	series_state_init(&s, 1);
+	silence_heard(3 * MIN, &s, 0, 0);
+	cr_assert_not(silence_judge(3 * MIN, &s, day, day + 3 * MIN));
+	cr_assert(silence_judge(3 * MIN, &s, day, day + 3 * MIN + 1));
+	cr_assert_not(silence_judge(day, &s, 2 * day, 2 * day + hour));
+	cr_assert(silence_judge(day, &s, 2 * day, 2 * day + hour + 1));
 }
 
 static enum direction
