@@ -2,6 +2,7 @@
 
 #include "core/instant.h"
 #include "mape/breaker.h"
+#include "mape/plan.h"
 
 #include <stdio.h>
 
@@ -67,6 +68,13 @@ data_fresh(const struct guard_facts *f, struct guard_result *r)
 		(void)snprintf(r->detail, sizeof(r->detail),
 		    "%s/%s was never heard", f->effect->node,
 		    f->effect->metric);
+		return (GUARD_WAIT);
+	}
+	age = f->now_us - f->effect_state->last_us;
+	if (age > PLAN_HISTORY_US) {
+		(void)snprintf(r->detail, sizeof(r->detail),
+		    "the newest of %s/%s is %lld s old", f->effect->node,
+		    f->effect->metric, (long long)(age / US_PER_SECOND));
 		return (GUARD_WAIT);
 	}
 	age = f->now_us - f->effect_state->heard_us;

@@ -7,7 +7,8 @@
  *	               command its anomaly is still open (refuse)
  *	link_free      no other executing plan moves the link (refuse)
  *	data_fresh     the effect series was heard within three cadences, but
- *	               never less than a minute; unknown cadence passes (wait)
+ *	               never less than a minute, and what it said is no history
+ *	               (mape/plan.h); unknown cadence passes (wait)
  *	breaker        the gateway's circuit breaker lets it pass (wait)
  *
  * Waiting is bounded by not_after. Runs on: C, pure. Units: µs.

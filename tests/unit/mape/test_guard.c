@@ -26,7 +26,7 @@ start(void)
 	effect = (struct series){
 	    .id = 1, .node = "N", .metric = "flow", .cadence_us = 60 * SEC};
 	series_state_init(&state, 1);
-	state.heard_us = NOW - 180 * SEC;
+	state.last_us = state.heard_us = NOW - 180 * SEC;
 	breaker = (struct breaker_state){1, 4, INSTANT_NONE};
 	facts = (struct guard_facts){
 	    NOW, &command, &plan, 0, &effect, &state, &breaker, false};
@@ -54,6 +54,15 @@ expect(enum guard_verdict verdict, const char *guard, const char *value)
 Test(guard, all_pass)
 {
 	expect(GUARD_PASS, NULL, NULL);
+}
+
+Test(guard, what_was_just_heard_may_be_history)
+{
+	state.heard_us = NOW;
+	state.last_us = NOW - US_PER_HOUR;
+	expect(GUARD_PASS, NULL, NULL);
+	state.last_us -= SEC;
+	expect(GUARD_WAIT, "data_fresh", "the newest of N/flow is 3601 s old");
 }
 
 Test(guard, not_after)
