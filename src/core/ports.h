@@ -151,9 +151,13 @@ struct decisions_port {
 	/* Clears the open anomaly of the condition, if there is one. */
 	enum err (*anomaly_clear)(void *self, const struct condition *,
 	    const struct move *, struct err_info *);
-	/* Open, and no planning outcome recorded yet. */
+	/* Open and due for planning, the severest first: without an outcome;
+	 * or, if its evidence is not older than fresh_us: held back because it
+	 * was history, or by a link (reasons "history", "link") that no live
+	 * plan holds now, or all its plans expired or failed. */
 	enum err (*anomalies_unplanned)(void *self, struct arena *,
-	    struct anomaly **ret, size_t *ret_n, struct err_info *);
+	    int64_t fresh_us, struct anomaly **ret, size_t *ret_n,
+	    struct err_info *);
 	/* Open ones, for the system state: counts by severity [3]. */
 	enum err (*anomalies_open)(
 	    void *self, int64_t ret[3], struct err_info *);

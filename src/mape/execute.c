@@ -70,15 +70,20 @@ execute_expire(struct act *a)
 	const struct decisions_port *d = &a->ports->decisions;
 	struct plan *plans;
 	size_t i, n;
+	const char *reason;
 	char *facts;
 	enum err err;
 
 	err =
 	    d->plans_in(d->self, a->arena, PLAN_PROPOSED, &plans, &n, a->info);
 	for (i = 0; err == ERR_OK && i < n; i++) {
-		if (a->now_us < plans[i].expires_us)
+		if (a->now_us >= plans[i].expires_us)
+			reason = "nobody decided in time";
+		else if (plans[i].anomaly_cleared)
+			reason = "its anomaly is cleared";
+		else
 			continue;
-		facts = act_fact(a, "reason", "nobody decided in time");
+		facts = act_fact(a, "reason", reason);
 		err = move_plan(a, &plans[i], PLAN_EXPIRE, facts);
 		if (err == ERR_OK)
 			err = cancel_rest(a, plans[i].id, facts);

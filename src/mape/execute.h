@@ -43,7 +43,8 @@ struct execution {
 	size_t nbreakers;
 };
 
-/* Expires proposals nobody decided on. */
+/* Expires proposals nobody decided on, and those whose anomaly has cleared:
+ * they would only hold their links. */
 enum err execute_expire(struct act *);
 /* Guards all commands that are due and records the attempts. */
 enum err execute_begin(struct execution *, struct act *);

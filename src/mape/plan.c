@@ -255,7 +255,8 @@ plan_one(struct planning *p)
 		    "{\"reason\":\"the series is retired\"}"));
 	if (p->a->now_us - p->anomaly->last_us > PLAN_HISTORY_US)
 		return (record(p, "no_plan_fits",
-		    "{\"reason\":\"the evidence is history\"}"));
+		    "{\"reason\":\"the evidence is history\","
+		    "\"history\":true}"));
 	text_init(&p->reasons, REASONS_MAX);
 	json_object(&p->reasons, NULL);
 	json_array(&p->reasons, "considered");
@@ -281,8 +282,8 @@ plan_anomalies(struct act *a)
 	size_t i, n;
 	enum err err;
 
-	err =
-	    d->anomalies_unplanned(d->self, a->arena, &anomalies, &n, a->info);
+	err = d->anomalies_unplanned(d->self, a->arena,
+	    a->now_us - PLAN_HISTORY_US, &anomalies, &n, a->info);
 	for (i = 0; err == ERR_OK && i < n; i++) {
 		p = (struct planning){.a = a, .anomaly = &anomalies[i]};
 		err = plan_one(&p);

@@ -1,15 +1,19 @@
 /*
- * plan: finds for each new anomaly the first template, by priority, that fits
- * it, and proposes its actions as commands for a person to decide on.
+ * plan: finds for each anomaly the first template, by priority, that fits it,
+ * and proposes its actions as commands for a person to decide on.
  *
  * Runs on: C, inside a unit of work. Errors: those of the ports.
  *
- * Every anomaly is planned once and its outcome recorded with the reasons:
- * "proposed"; "no_plan_fits" (each template with why it was passed over);
- * "plan_open" (a link that would be moved belongs to a plan that is not final
- * yet). The outcome stays for the life of the anomaly: no second proposal is
- * made for it, people take over. A sensor fault fits only a template that
- * names its type; evidence older than an hour is history and gets no plan.
+ * The outcome is recorded with the reasons: "proposed"; "no_plan_fits" (each
+ * template with why it was passed over); "plan_open" (a link that would be
+ * moved belongs to a plan that is not final yet). A sensor fault fits only a
+ * template that names its type; evidence older than an hour is history and
+ * gets no plan.
+ *
+ * An anomaly that stays open is planned again when what held it back has
+ * gone: its evidence is no history any more, the link is free, or its proposal
+ * expired undecided or failed on its way. Not after a person rejected it, and
+ * not after it was carried out, whatever the verdict: people take over.
  */
 #ifndef PENSTOCK_MAPE_PLAN_H
 #define PENSTOCK_MAPE_PLAN_H

@@ -2,6 +2,7 @@
 
 #include "core/instant.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,19 +98,79 @@ anomaly_clear(void *self, const struct condition *c, const struct move *m,
 	return (ERR_OK);
 }
 
+static bool
+is_final(enum plan_state state)
+{
+	return (state > PLAN_VERIFYING);
+}
+
+/* A live plan holds the link that the reasons name. */
+static bool
+held_back(struct twin *t, const struct twin_anomaly *o)
+{
+	const struct command *c;
+	char link[128];
+	size_t i;
+
+	for (i = 0; i < t->ncommands; i++) {
+		c = &t->commands[i].command;
+		(void)snprintf(link, sizeof(link), "\"link\":\"%s\"", c->link);
+		if (strstr(o->reasons, link) != NULL &&
+		    !is_final(find_plan(t, c->plan_id)->plan.state))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+came_to_nothing(const struct twin *t, const struct twin_anomaly *o)
+{
+	const struct plan *p;
+	size_t i;
+
+	for (i = 0; i < t->nplans; i++) {
+		p = &t->plans[i].plan;
+		if (p->anomaly_id == o->anomaly.id &&
+		    p->state != PLAN_EXPIRED && p->state != PLAN_FAILED)
+			return (false);
+	}
+	return (true);
+}
+
+static bool
+is_due(struct twin *t, const struct twin_anomaly *o, int64_t fresh_us)
+{
+	if (o->state != ANOMALY_OPEN)
+		return (false);
+	if (o->planning == NULL)
+		return (true);
+	if (o->anomaly.last_us < fresh_us)
+		return (false);
+	if (strcmp(o->planning, "plan_open") == 0)
+		return (!held_back(t, o));
+	if (strcmp(o->planning, "proposed") == 0)
+		return (came_to_nothing(t, o));
+	return (strstr(o->reasons, "\"history\":") != NULL);
+}
+
 static enum err
-anomalies_unplanned(void *self, struct arena *a, struct anomaly **ret,
-    size_t *ret_n, struct err_info *info)
+anomalies_unplanned(void *self, struct arena *a, int64_t fresh_us,
+    struct anomaly **ret, size_t *ret_n, struct err_info *info)
 {
 	struct twin *t = self;
+	const struct twin_anomaly *o;
 	size_t i, n = 0;
+	int severity;
 	enum err err = twin_enter(t, "anomalies_unplanned", false, info);
 
 	*ret = arena_alloc(a, t->nanomalies * sizeof(**ret));
-	for (i = 0; i < t->nanomalies; i++) {
-		if (t->anomalies[i].state == ANOMALY_OPEN &&
-		    t->anomalies[i].planning == NULL)
-			(*ret)[n++] = t->anomalies[i].anomaly;
+	for (severity = SEVERITY_CRITICAL; severity >= 0; severity--) {
+		for (i = 0; i < t->nanomalies; i++) {
+			o = &t->anomalies[i];
+			if ((int)o->anomaly.condition.severity == severity &&
+			    is_due(t, o, fresh_us))
+				(*ret)[n++] = o->anomaly;
+		}
 	}
 	*ret_n = n;
 	return (err);
@@ -139,8 +200,6 @@ anomaly_planned(void *self, int64_t id, const char *outcome,
 
 	if (err != ERR_OK)
 		return (err);
-	if (o->planning != NULL)
-		twin_violate(t, "anomaly %lld planned twice", (long long)id);
 	twin_touch(t, o, sizeof(*o));
 	o->planning = twin_text(t, outcome);
 	o->reasons = twin_text(t, reasons_json);
@@ -181,6 +240,9 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 		return (err);
 	if (t->nplans == TWIN_PLANS)
 		abort();
+	if (!came_to_nothing(t, &t->anomalies[p->anomaly_id - 1]))
+		twin_violate(
+		    t, "anomaly %lld planned twice", (long long)p->anomaly_id);
 	twin_touch(t, &t->nplans, sizeof(t->nplans));
 	row = &t->plans[t->nplans++];
 	*row = (struct twin_plan){.plan = *p};
@@ -190,12 +252,6 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 		add_command(t, row->plan.id, &c[i]);
 	*ret_id = row->plan.id;
 	return (ERR_OK);
-}
-
-static bool
-is_final(enum plan_state state)
-{
-	return (state > PLAN_VERIFYING);
 }
 
 static enum err

@@ -167,8 +167,8 @@ anomaly_of(struct arena *arena, const PGresult *r, int i, struct anomaly *x)
 }
 
 static enum err
-anomalies_unplanned(void *self, struct arena *arena, struct anomaly **ret,
-    size_t *ret_n, struct err_info *info)
+anomalies_unplanned(void *self, struct arena *arena, int64_t fresh_us,
+    struct anomaly **ret, size_t *ret_n, struct err_info *info)
 {
 	struct warm_args a = {0};
 	AUTO_RESULT r = NULL;
@@ -178,6 +178,7 @@ anomalies_unplanned(void *self, struct arena *arena, struct anomaly **ret,
 	enum err e;
 
 	warm_i64(&a, LIST_MOST);
+	warm_time(&a, fresh_us);
 	e = warm_run(self, ST_cycle_anomalies_unplanned, &a, &r, info);
 	if (e != ERR_OK)
 		return (e);

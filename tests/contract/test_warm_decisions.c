@@ -132,7 +132,7 @@ Test(warm_decisions, planning_is_recorded_once)
 	bool fresh;
 	int64_t id = raise_low(NOON + 5, NAN, &fresh);
 
-	ok(d->anomalies_unplanned(d->self, &fx.arena, &a, &n, &fx.info));
+	ok(d->anomalies_unplanned(d->self, &fx.arena, NOON, &a, &n, &fx.info));
 	cr_assert_eq(n, 1);
 	cr_assert_eq(a[0].id, id);
 	cr_assert_eq(a[0].condition.series, fx.series[0]);
@@ -145,10 +145,72 @@ Test(warm_decisions, planning_is_recorded_once)
 	cr_assert_eq(a[0].limit, 10);
 	ok(d->anomaly_planned(
 	    d->self, id, "no_plan_fits", "{\"a\":1}", &fx.info));
-	ok(d->anomalies_unplanned(d->self, &fx.arena, &a, &n, &fx.info));
+	ok(d->anomalies_unplanned(d->self, &fx.arena, NOON, &a, &n, &fx.info));
 	cr_assert_eq(n, 0);
 	cr_assert_eq(d->anomaly_planned(d->self, 999, "x", "{}", &fx.info),
 	    ERR_CONFLICT);
+}
+
+static size_t
+due_for_planning(int64_t fresh_us)
+{
+	struct anomaly *a = NULL;
+	size_t n = 0;
+
+	ok(d->anomalies_unplanned(
+	    d->self, &fx.arena, fresh_us, &a, &n, &fx.info));
+	return (n);
+}
+
+static void
+planned(int64_t id, const char *outcome, const char *reasons)
+{
+	ok(d->anomaly_planned(d->self, id, outcome, reasons, &fx.info));
+}
+
+/* Each of what holds planning back, and its end. */
+Test(warm_decisions, planning_comes_back_when_nothing_holds_it)
+{
+	int64_t plan = propose(), id = sql_int("SELECT id FROM anomalies");
+	static const char *const again[] = {"expired", "failed"};
+	static const char *const over[] = {"rejected", "worked", "no_effect",
+	    "worse", "not_provable", "proposed", "verifying"};
+	size_t i;
+
+	planned(id, "no_plan_fits", "{\"history\": true}");
+	cr_assert_eq(due_for_planning(NOON + 1), 0);
+	cr_assert_eq(due_for_planning(NOON), 1);
+	planned(id, "plan_open", "{\"link\": \"V1\"}");
+	cr_assert_eq(due_for_planning(NOON), 0);
+	cr_assert_eq(move("plan", plan, "proposed", "rejected"), ERR_OK);
+	cr_assert_eq(due_for_planning(NOON), 1);
+	planned(id, "proposed", "{}");
+	for (i = 0; i < sizeof(over) / sizeof(over[0]); i++) {
+		sql("UPDATE plans SET state = '%s'", over[i]);
+		cr_assert_eq(due_for_planning(NOON), 0, "%s", over[i]);
+	}
+	for (i = 0; i < sizeof(again) / sizeof(again[0]); i++) {
+		sql("UPDATE plans SET state = '%s'", again[i]);
+		cr_assert_eq(due_for_planning(NOON), 1, "%s", again[i]);
+		cr_assert_eq(due_for_planning(NOON + 1), 0);
+	}
+	sql("UPDATE anomalies SET state = 'cleared', planning = NULL");
+	cr_assert_eq(due_for_planning(NOON), 0);
+}
+
+Test(warm_decisions, the_severest_is_planned_first)
+{
+	struct anomaly *a = NULL;
+	size_t n = 0;
+	bool fresh;
+
+	(void)raise_low(NOON, 9, &fresh);
+	sql("UPDATE anomalies SET severity = 'info'");
+	(void)raise_low(NOON, 9, &fresh);
+	ok(d->anomalies_unplanned(d->self, &fx.arena, NOON, &a, &n, &fx.info));
+	cr_assert_eq(n, 2);
+	cr_assert_eq(a[0].condition.severity, SEVERITY_CRITICAL);
+	cr_assert_eq(a[1].condition.severity, SEVERITY_INFO);
 }
 
 Test(warm_decisions, a_plan_comes_back_as_proposed)

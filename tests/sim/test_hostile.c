@@ -130,6 +130,26 @@ Test(hostile, undecided_proposal_expires)
 	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_CANCELLED);
 	cr_assert_not(twin_approve(w.twin, 1));
 	cr_assert_eq(w.received, 0);
+	world_ticks(&w, 1);
+	cr_assert_eq(w.twin->nplans, 2, "the burst is there still");
+	cr_assert(twin_approve(w.twin, 2));
+	world_ticks(&w, 20);
+	cr_assert_eq(w.twin->plans[1].plan.state, PLAN_WORKED);
+}
+
+/* It could not be carried out any more, and would hold its link. */
+Test(hostile, proposal_for_what_has_gone_expires)
+{
+	struct twin_plan *p = proposed();
+
+	district_inject(&w.district, DISTRICT_BURST, false);
+	world_ticks(&w, 3);
+	cr_assert_eq(p->plan.state, PLAN_EXPIRED);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_CANCELLED);
+	district_inject(&w.district, DISTRICT_BURST, true);
+	world_ticks(&w, 6);
+	cr_assert_eq(w.twin->nplans, 2);
+	cr_assert_eq(world_last_plan(&w)->plan.state, PLAN_PROPOSED);
 }
 
 Test(hostile, rejected_is_never_sent)
@@ -142,11 +162,12 @@ Test(hostile, rejected_is_never_sent)
 
 Test(hostile, approval_of_what_has_gone_is_refused)
 {
-	struct twin_plan *p = proposed();
+	struct twin_plan *p = approved(GATEWAY_WORKS);
 
+	w.twin->paused = true;
 	district_inject(&w.district, DISTRICT_BURST, false);
 	world_ticks(&w, 3);
-	cr_assert(twin_approve(w.twin, 1));
+	w.twin->paused = false;
 	world_ticks(&w, 1);
 	cr_assert_eq(p->plan.state, PLAN_FAILED);
 	cr_assert_eq(w.received, 0);
@@ -165,6 +186,27 @@ Test(hostile, not_after_passes_during_a_pause)
 	cr_assert_eq(p->plan.state, PLAN_FAILED);
 	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_EXPIRED);
 	cr_assert_eq(w.received, 0);
+}
+
+static enum err
+pause_behind(void *self, const struct merge *m, struct err_info *info)
+{
+	(void)m;
+	(void)info;
+	((struct twin *)self)->paused = true;
+	return (ERR_OK);
+}
+
+/* Whoever pauses the loop while it merges readings stops that cycle's
+ * commands too. */
+Test(hostile, a_pause_in_the_midst_of_a_cycle_holds)
+{
+	(void)approved(GATEWAY_WORKS);
+	w.ports.telemetry.store = pause_behind;
+	world_ticks(&w, 1);
+	cr_assert(w.figures.paused);
+	cr_assert_eq(w.received, 0);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_QUEUED);
 }
 
 Test(hostile, without_data_the_command_waits)

@@ -204,12 +204,24 @@ Test(plan, a_link_in_a_live_plan_is_left_alone)
 	second = raise_on(2, ANOMALY_THRESHOLD, SEVERITY_CRITICAL);
 	expect(second, "plan_open", "\"link\":\"V1\"");
 	cr_assert_eq(t->nplans, 1);
-	second->state = ANOMALY_CLEARED;
-	t->in_unit = false;
+	expect(second, "plan_open", "\"link\":\"V1\"");
 	cr_assert(twin_reject(t, 1));
-	t->in_unit = true;
-	second = raise_on(2, ANOMALY_THRESHOLD, SEVERITY_CRITICAL);
 	expect(second, "proposed", "isolate");
+	cr_assert_eq(t->nplans, 2);
+	cr_assert_eq(t->plans[1].plan.anomaly_id, second->anomaly.id);
+	expect(first, "proposed", "isolate");
+	cr_assert_eq(t->nplans, 2, "a rejection stands");
+}
+
+Test(plan, the_severest_goes_first)
+{
+	struct twin_anomaly *warning, *critical;
+
+	templates[0].least_severity = SEVERITY_WARNING;
+	warning = raise_on(1, ANOMALY_THRESHOLD, SEVERITY_WARNING);
+	critical = burst();
+	expect(critical, "proposed", "isolate");
+	expect(warning, "plan_open", "\"link\":\"V1\"");
 }
 
 Test(plan, history_gets_no_plan)
@@ -218,6 +230,30 @@ Test(plan, history_gets_no_plan)
 
 	o->anomaly.last_us = NOW - PLAN_HISTORY_US - 1;
 	expect(o, "no_plan_fits", "the evidence is history");
+	expect(o, "no_plan_fits", "the evidence is history");
+	o->anomaly.last_us = NOW - PLAN_HISTORY_US;
+	expect(o, "proposed", "isolate");
+}
+
+/* While the anomaly lasts, what came to nothing is proposed again. */
+Test(plan, again_after_a_proposal_that_came_to_nothing)
+{
+	static const enum plan_state ends[] = {PLAN_EXPIRED, PLAN_FAILED,
+	    PLAN_WORKED, PLAN_NO_EFFECT, PLAN_WORSE, PLAN_NOT_PROVABLE,
+	    PLAN_REJECTED};
+	struct twin_anomaly *o = burst();
+	size_t i;
+
+	expect(o, "proposed", "isolate");
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		t->plans[t->nplans - 1].plan.state = ends[i];
+		expect(o, "proposed", "isolate");
+		cr_assert_eq(t->nplans, i < 2 ? i + 2 : 3);
+	}
+	t->plans[2].plan.state = PLAN_EXPIRED;
+	o->anomaly.last_us = NOW - PLAN_HISTORY_US - 1;
+	expect(o, "proposed", "isolate");
+	cr_assert_eq(t->nplans, 3, "nobody sees it any more");
 }
 
 Test(plan, no_effect_series_is_allowed)
