@@ -184,6 +184,26 @@ Test(warm_telemetry, makes_partitions_for_any_month)
 	    sql_int("SELECT count(DISTINCT tableoid) FROM segments"), 4);
 }
 
+/* As many as one request may hold; a server's locks are fewer. */
+Test(warm_telemetry, merges_a_reading_of_each_of_5000_months)
+{
+	static struct reading r[5000];
+	static struct segment s[5000];
+	struct merge m = {.segments = s, .nsegments = 5000};
+	size_t i;
+
+	for (i = 0; i < 5000; i++) {
+		r[i] = (struct reading){.series = fx.series[0],
+		    .t_us = NOON - (int64_t)i * 30 * DAY_US,
+		    .value = 1};
+		s[i] = (struct segment){fx.series[0], &r[i], 1};
+	}
+	ok(d->begin(d->self, &fx.info));
+	cr_assert_eq(
+	    t->store(t->self, &m, &fx.info), ERR_OK, "%s", fx.info.detail);
+	d->rollback(d->self); /* other tests empty every partition */
+}
+
 Test(warm_telemetry, removes_exactly_the_rows_it_took)
 {
 	struct reading *r;
