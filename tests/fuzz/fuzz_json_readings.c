@@ -33,16 +33,21 @@ make(void)
 			.high = 1e6});
 }
 
-/* True unless the text is beyond what jansson's numbers hold. */
+/* True unless the text is no JSON; what jansson refuses for limits of its own
+ * (numbers that overflow, a NUL in a member's name) is JSON. */
 static bool
 is_json(const char *s, size_t len)
 {
 	json_error_t e;
 	json_t *j = json_loadb(s, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
-	bool overflow = json_error_code(&e) == json_error_numeric_overflow;
+	enum json_error_code code = json_error_code(&e);
 
-	json_decref(j);
-	return (j != NULL || overflow);
+	if (j != NULL) {
+		json_decref(j);
+		return (true);
+	}
+	return (code == json_error_numeric_overflow ||
+	    code == json_error_null_byte_in_key);
 }
 
 static void
