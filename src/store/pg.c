@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A deadline drops our end only; this ends the server's. */
-#define SESSION "-c statement_timeout=60000 -c timezone=UTC -c datestyle=ISO"
+/* A deadline drops our end only; the first two end the server's, lest every
+ * attempt leave a backend behind until there is none left to be had. */
+#define SESSION                                     \
+	"-c client_connection_check_interval=1000 " \
+	"-c statement_timeout=60000 -c timezone=UTC -c datestyle=ISO"
 
 #define KEYWORDS 10
 

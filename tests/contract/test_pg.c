@@ -206,6 +206,14 @@ Test(pg, terminated_during_a_query)
 	close_pg();
 }
 
+static int64_t
+waiting_backends(void)
+{
+	return (scratch_number("SELECT count(*) FROM pg_stat_activity WHERE "
+			       "application_name LIKE 'penstock test_pg%' "
+			       "AND wait_event_type = 'Lock'"));
+}
+
 Test(pg, deadline)
 {
 	struct answer a[3] = {0};
@@ -214,6 +222,7 @@ Test(pg, deadline)
 	    .params = &(struct param){"behind", -1, false},
 	    .nparams = 1,
 	    .deadline_ms = 60000};
+	int i;
 
 	open_pg(300, 0);
 	wait_up();
@@ -225,6 +234,9 @@ Test(pg, deadline)
 	cr_assert(poll_loop_until(loop, &a[1].done, 1000));
 	cr_assert_eq(a[0].code, ERR_DEADLINE);
 	cr_assert_eq(a[1].code, ERR_DATABASE);
+	for (i = 0; i < 60 && waiting_backends() > 0; i++)
+		poll_loop_run(loop, 50);
+	cr_assert(i < 60, "the server still works for nobody");
 	scratch_release();
 	wait_up();
 	ask(ST_session_tag, "again", NULL, &a[2]);
