@@ -29,7 +29,9 @@ struct cycle *cycle_new(const struct cycle_config *);
 /* The first cycle at once, then one every period; at once again while the
  * log holds more than one cycle takes. Never two at a time. */
 void cycle_start(struct cycle *);
-/* Starts no more. Waits up to deadline_ms for the running one; then cancels
+/* Starts no more; the running one goes on. */
+void cycle_halt(struct cycle *);
+/* As cycle_halt(). Waits up to deadline_ms for the running one; then cancels
  * its statement, so that it rolls back, and waits once more as long. True if
  * none runs; its done() may still be due on the loop. */
 bool cycle_stop(struct cycle *, unsigned deadline_ms);

@@ -121,6 +121,7 @@ kore_worker_configure(void)
 void
 kore_worker_teardown(void)
 {
+	worker_halt_loop();
 	edge_teardown(worker_idle);
 	worker_stop_loop();
 	worker_stop();

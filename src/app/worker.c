@@ -281,21 +281,32 @@ worker_idle(void)
 }
 
 void
+worker_halt_loop(void)
+{
+	if (self.cycle != NULL)
+		cycle_halt(self.cycle);
+}
+
+/* The drain has waited for it already: a hanging cycle may not make the whole
+ * stop much longer. */
+void
 worker_stop_loop(void)
 {
 	if (self.cycle != NULL &&
-	    !cycle_stop(self.cycle, (unsigned)self.config->drain_ms / 4))
+	    !cycle_stop(self.cycle, (unsigned)self.config->drain_ms / 8))
 		log_event(LOG_LEVEL_ERROR, "cycle_not_stopped", NULL);
 }
 
 void
 worker_stop(void)
 {
+	/* pg_free() tells whoever waits for an answer, the loader and the log
+	 * writer among them; the hot tier's readers would ask it. */
 	probe_free(self.probe);
-	loader_free(self.loader);
 	hot_free(self.hot);
 	redis_free(self.redis);
 	pg_free(self.pg);
+	loader_free(self.loader);
 	log_writer_free(self.log_writer);
 	registry_free(self.api.registry);
 	log_event(LOG_LEVEL_INFO, "worker_stopped", NULL);

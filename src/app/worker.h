@@ -26,6 +26,9 @@ worker_start(const struct config *, const struct shared *, size_t number);
 void worker_handle(struct exchange *);
 /* Nothing of this worker's waits for an answer any more. */
 bool worker_idle(void);
+/* No further cycle begins. */
+void worker_halt_loop(void);
+/* Waits no longer for the running cycle: cancels it. */
 void worker_stop_loop(void);
 void worker_stop(void);
 
