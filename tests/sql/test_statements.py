@@ -63,3 +63,13 @@ def test_hot_ones_use_their_index(db, name):
     plan = "\n".join(row[0] for row in db.sql(
         f"EXPLAIN EXECUTE test_{name}({', '.join(args)})"))
     assert index in plan, plan
+
+
+def test_the_view_looks_for_log_rows_in_their_own_day(db):
+    db.sql("SELECT segments_ensure('2026-01-05')")
+    db.sql("SET enable_seqscan = off; SET enable_hashjoin = off; "
+           "SET enable_mergejoin = off; SET enable_bitmapscan = off")
+    plan = "\n".join(row[0] for row in db.sql(
+        "EXPLAIN SELECT * FROM readings WHERE NOT merged"))
+    found = re.search(r"segments_202601_pkey.*\n\s*Index Cond: (.*)", plan)
+    assert found and found[1].count("t0") == 2, plan
