@@ -4,6 +4,7 @@ log says what happened."""
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -116,6 +117,38 @@ def test_sigterm_under_load(loaded):
     load.stop()
     assert load.check() > 1000
     assert service.workers() == []
+
+
+def test_stop_answers_what_waits_and_begins_no_cycle(own_service):
+    """A stop waits for a request whose commit waits for a lock; the loop does
+    not go on meanwhile."""
+    service = own_service(PENSTOCK_LOOP_PERIOD=100, PENSTOCK_WORKERS=1)
+    service.start()
+    pid = service.pid("kore")
+    answers = []
+
+    def make_key():
+        answers.append(service.call(
+            "POST", "/api/v1/api-keys", "admin", json={"name": "late"}))
+
+    service.token("admin")
+    with service.db() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+        thread = threading.Thread(target=make_key)
+        thread.start()
+        wait_for("the lock to be waited for", lambda: service.sql(
+            "SELECT 1 FROM pg_locks WHERE NOT granted"))
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(0.5)  # for the cycle that ran
+        before = service.sql("SELECT cycle FROM loop_status")
+        time.sleep(1)
+        assert service.sql("SELECT cycle FROM loop_status") == before
+        assert not answers
+        cursor.execute("COMMIT")
+    thread.join()
+    assert answers[0].status_code == 201, answers[0].text
+    wait_for("the end of the workers", lambda: not service.workers(), 3)
 
 
 def test_parent_killed_takes_the_workers_along(loaded):
