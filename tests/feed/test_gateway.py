@@ -4,10 +4,6 @@ PENSTOCK_BUILD: the build folder, "build" in the project's root if not set.
 """
 import concurrent.futures
 import datetime
-import json
-import os
-import pathlib
-import signal
 import socket
 import subprocess
 import time
@@ -15,48 +11,10 @@ import time
 import pytest
 import requests
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-DISTRICT = pathlib.Path(os.environ.get(
-    "PENSTOCK_BUILD", ROOT / "build")) / "src/cmd/penstock-district"
+from support.gateway import DISTRICT, Gateway
 
 pytestmark = pytest.mark.skipif(
     not DISTRICT.exists(), reason=f"{DISTRICT} is not built")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Gateway:
-    def __init__(self, mode, *options):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process = subprocess.Popen(
-            [DISTRICT, "--gateway-only", "--mode", mode, "--gateway-port",
-             str(self.port), *options], stdout=subprocess.PIPE, text=True)
-        assert json.loads(self.process.stdout.readline()) == {
-            "event": "listening", "port": self.port}
-
-    def send(self, key="k1", timeout=5, **body):
-        command = {"command": 1, "link": "V1", "action": "close_valve",
-                   "argument": {}, **body}
-        headers = {} if key is None else {"Idempotency-Key": key}
-        return requests.post(self.url + "/commands", json=command,
-                             headers=headers, timeout=timeout)
-
-    def executions(self):
-        return requests.get(self.url + "/state", timeout=5).json()["executions"]
-
-    def stop(self):
-        """The log, and how long it took to end."""
-        started = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        out, _ = self.process.communicate(timeout=10)
-        assert self.process.returncode == 0
-        return ([json.loads(line) for line in out.splitlines()],
-                time.monotonic() - started)
 
 
 @pytest.fixture
@@ -68,9 +26,7 @@ def gateway():
         return made[-1]
     yield make
     for g in made:
-        if g.process.poll() is None:
-            g.process.kill()
-            g.process.wait()
+        g.kill()
 
 
 def test_ok_executes_once_per_key(gateway):
