@@ -345,11 +345,12 @@ report(struct cycle *c)
 	return (k->report(k->self, f->system_state, buf, c->info));
 }
 
-/* A batch too big for the arena would fail for ever: take less. */
+/* A batch too big for the arena, or for the time that a statement has, would
+ * fail for ever: take less. */
 static void
 adapt(struct loop_ctx *ctx, enum err err)
 {
-	if (err == ERR_NO_MEMORY)
+	if (err == ERR_NO_MEMORY || err == ERR_DEADLINE)
 		ctx->take_max /= 2;
 	else if (err == ERR_OK)
 		ctx->take_max *= 2;

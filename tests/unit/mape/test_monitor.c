@@ -314,3 +314,40 @@ Test(monitor, a_full_arena_is_an_error_and_less_is_taken)
 	loop_done(&ctx);
 	twin_free(t);
 }
+
+static enum err (*real_store)(
+    void *, const struct merge *, struct err_info *info);
+
+static enum err
+slow_store(void *self, const struct merge *m, struct err_info *info)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < m->nsegments; i++)
+		n += m->segments[i].n;
+	if (n > 1500)
+		return (err_set(info, ERR_DEADLINE, NULL, "%zu", n));
+	return (real_store(self, m, info));
+}
+
+Test(monitor, takes_less_after_a_deadline)
+{
+	struct loop_figures f;
+	struct loop_ctx ctx;
+	struct ports ports;
+	struct twin *t = twin_new(T0 + US_PER_DAY, 1);
+	int cycles;
+
+	loop_init(&ctx);
+	twin_ports(t, &ports);
+	real_store = ports.telemetry.store;
+	ports.telemetry.store = slow_store;
+	for (cycles = 0; cycles < 30; cycles++)
+		twin_log(t, &truth[cycles * 100], 100);
+	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_DEADLINE);
+	for (cycles = 0; cycles < 60 && t->log_head < t->nlog; cycles++)
+		(void)loop_cycle(&ctx, &ports, &f, NULL);
+	cr_assert_eq(t->log_head, t->nlog);
+	loop_done(&ctx);
+	twin_free(t);
+}
