@@ -19,6 +19,7 @@
 #define TICK_MS		 500
 #define DRAIN_STEP	 20  /* ms */
 #define SPARE_FDS	 256 /* database, cache, gateways, files */
+#define OPEN_FDS	 32
 #define RESTART_PAUSE_US 200000
 #define FULL_ROOM	 64 /* accepted and closed at once, see below */
 
@@ -83,18 +84,26 @@ stay_loaded(void)
 		fatal("cannot pin the module: %s", dlerror());
 }
 
-/* Each worker looks at every descriptor up to the soft limit, which may be a
- * thousand million in a container. */
+/*
+ * Each worker looks at every descriptor up to the soft limit, which may be a
+ * thousand million in a container. And one that runs out of them spins on the
+ * listener and cannot reach the database again.
+ */
 static void
 bound_descriptors(void)
 {
+	/* Kore asks for as many more as are open: two per worker and a few. */
+	rlim_t need = worker_rlimit_nofiles + 2 * config.workers + OPEN_FDS;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
-	    limit.rlim_cur <= worker_rlimit_nofiles)
-		return;
-	limit.rlim_cur = worker_rlimit_nofiles;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal("getrlimit: %s", errno_s);
+	limit.rlim_cur = need;
+	if (limit.rlim_max < need)
+		limit.rlim_max = need;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal("%u connections per worker need %llu open files: %s",
+		    config.connections_max, (unsigned long long)need, errno_s);
 }
 
 void

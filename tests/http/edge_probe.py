@@ -28,7 +28,7 @@ def certificate(folder, name="localhost"):
 
 
 class Probe:
-    def __init__(self, folder, port, **settings):
+    def __init__(self, folder, port, prefix=(), **settings):
         self.folder = pathlib.Path(folder)
         self.port = port
         self.url = f"https://127.0.0.1:{port}"
@@ -41,7 +41,7 @@ class Probe:
                    **{f"PROBE_{k.upper()}": str(v) for k, v in settings.items()})
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(
-            ["kore", "-fnr", "-c", "probe.conf"], cwd=self.folder, env=env,
+            [*prefix, "kore", "-fnr", "-c", "probe.conf"], cwd=self.folder, env=env,
             stdout=self.log, stderr=subprocess.STDOUT)
         self._wait()
 

@@ -230,6 +230,20 @@ def test_offload_is_bounded(probe):
     assert statuses == [200] * 20 + [503] * 6
 
 
+def test_one_job_goes_before_all_that_wait(probe):
+    """Whoever fills the queue holds up no cycle of the loop."""
+    raws = [probe.connect() for _ in range(24)]
+    for raw in raws:
+        raw.send(request("GET", "/work?400"))
+    time.sleep(0.1)
+    begin = time.monotonic()
+    assert probe.get("/first?1").status == 200
+    assert time.monotonic() - begin < 1
+    assert sum(raw.answer().status == 200 for raw in raws) == 20
+    for raw in raws:
+        raw.sock.close()
+
+
 def test_sandbox_lets_every_library_work(probe):
     workers = probe.workers()
     with probe.connect(timeout=30) as raw:
@@ -295,6 +309,15 @@ def test_connection_limit_of_a_lone_worker(start):
     raws.pop().sock.close()
     time.sleep(0.2)
     assert probe.get("/health").status == 200
+
+
+def test_too_few_descriptors_are_refused_at_start(tmp_path):
+    # Not even root may raise the limit without this capability.
+    prefix = ["prlimit", "--nofile=100:100"]
+    if os.geteuid() == 0:
+        prefix += ["setpriv", "--bounding-set=-sys_resource"]
+    with pytest.raises(RuntimeError, match="200 connections .* open files"):
+        edge_probe.Probe(tmp_path, 18121, prefix, connections=200)
 
 
 def context(probe, version=None):
