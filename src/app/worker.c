@@ -133,7 +133,7 @@ open_database(const struct shared *shared, size_t number, struct err_info *info)
 }
 
 static enum err
-open_writer(size_t number, struct err_info *info)
+open_writer(struct err_info *info)
 {
 	const struct config *c = self.config;
 	struct query_port query = pg_port(self.pg);
@@ -146,8 +146,7 @@ open_writer(size_t number, struct err_info *info)
 	    .redis = self.redis,
 	    .hot = hot,
 	    .loader = self.loader,
-	    .loop_period_ms = c->loop_period_ms,
-	    .worker = number};
+	    .loop_period_ms = c->loop_period_ms};
 
 	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);
 	self.probe = probe_new(&pc);
@@ -189,7 +188,7 @@ static enum err
 open_loop(struct err_info *info)
 {
 	struct cycle_config cc = {.loop = self.loop,
-	    .offload = {.run = edge_offload},
+	    .offload = {.run = edge_offload_first},
 	    .database_url = self.config->database_url,
 	    .period_ms = (unsigned)self.config->loop_period_ms,
 	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms,
@@ -209,6 +208,7 @@ worker_start(
 {
 	struct err_info info = {0};
 
+	metrics_worker(number);
 	metric_count(COUNTER_WORKER_STARTS, 1);
 	self.config = config;
 	self.loop = edge_loop();
@@ -216,7 +216,7 @@ worker_start(
 		err_set(&info, ERR_NO_MEMORY, NULL, "registry");
 	else if (open_database(shared, number, &info) == ERR_OK &&
 	    open_redis(shared, &info) == ERR_OK &&
-	    open_writer(number, &info) == ERR_OK) {
+	    open_writer(&info) == ERR_OK) {
 		fill_api(shared);
 		if (number == LEADER_WORKER)
 			open_loop(&info);

@@ -66,6 +66,12 @@ struct loop *edge_loop(void);
  */
 enum err
 edge_offload(void *self, void (*work)(void *), void (*done)(void *), void *arg);
+/*
+ * The same for a job that strangers must not hold up: it goes before all that
+ * wait, and one place is kept for it.
+ */
+enum err edge_offload_first(
+    void *self, void (*work)(void *), void (*done)(void *), void *arg);
 /* Jobs waiting, running or not yet reported done. */
 unsigned edge_offload_pending(void);
 

@@ -15,7 +15,8 @@
 #include <kore/kore.h>
 #include <kore/tasks.h>
 
-#define JOBS (EDGE_OFFLOAD_QUEUE + EDGE_THREADS)
+/* One place is kept for a job that goes first. */
+#define JOBS (EDGE_OFFLOAD_QUEUE + EDGE_THREADS + 1)
 
 struct job {
 	void (*work)(void *);
@@ -40,6 +41,14 @@ static void
 ring_put(struct ring *r, const struct job *j)
 {
 	r->jobs[(r->first + r->n++) % JOBS] = *j;
+}
+
+static void
+ring_put_first(struct ring *r, const struct job *j)
+{
+	r->first = (r->first + JOBS - 1) % JOBS;
+	r->jobs[r->first] = *j;
+	r->n++;
 }
 
 static bool
@@ -132,26 +141,42 @@ offload_open(void)
 	threads_start();
 }
 
-enum err
-edge_offload(void *self, void (*work)(void *), void (*done)(void *), void *arg)
+static enum err
+offload(const struct job *j, bool first)
 {
-	struct job j = {work, done, arg};
+	const unsigned places = first ? JOBS : JOBS - 1;
 	bool full;
 
-	(void)self;
 	if (wake_fd == -1)
 		offload_open();
 	(void)pthread_mutex_lock(&lock);
 	/* Not waiting.n alone: `finished` must have room for all of them. */
-	full = waiting.n + running + finished.n >= JOBS;
-	if (!full)
-		ring_put(&waiting, &j);
+	full = waiting.n + running + finished.n >= places;
+	if (!full && first)
+		ring_put_first(&waiting, j);
+	else if (!full)
+		ring_put(&waiting, j);
 	(void)pthread_mutex_unlock(&lock);
 	if (full)
 		return (ERR_BUSY);
 	pending++;
 	(void)pthread_cond_signal(&wanted);
 	return (ERR_OK);
+}
+
+enum err
+edge_offload(void *self, void (*work)(void *), void (*done)(void *), void *arg)
+{
+	(void)self;
+	return (offload(&(struct job){work, done, arg}, false));
+}
+
+enum err
+edge_offload_first(
+    void *self, void (*work)(void *), void (*done)(void *), void *arg)
+{
+	(void)self;
+	return (offload(&(struct job){work, done, arg}, true));
 }
 
 unsigned

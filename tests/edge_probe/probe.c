@@ -6,6 +6,7 @@
  *	any  /echo        the body, and what the handler saw in headers
  *	GET  /slow?MS     after that time, over the loop
  *	GET  /work?MS     after that time, on a thread
+ *	GET  /first?MS    the same, before all that wait for one
  *	GET  /libraries   what the service's libraries did on a thread
  *	GET  /big?BYTES   that many letters
  *	GET  /status?N    that status with a short body
@@ -84,8 +85,10 @@ wait_work(void *arg)
 	(void)usleep(((struct wait *)arg)->us);
 }
 
+enum place { ON_LOOP, ON_THREAD, ON_THREAD_FIRST };
+
 static void
-handle_wait(struct exchange *x, bool thread)
+handle_wait(struct exchange *x, enum place place)
 {
 	unsigned ms = (unsigned)strtoul(x->query, NULL, 10);
 	struct loop *loop = edge_loop();
@@ -95,9 +98,10 @@ handle_wait(struct exchange *x, bool thread)
 	w->us = ms * 1000;
 	x->user = w;
 	x->on_gone = wait_gone;
-	if (!thread)
+	if (place == ON_LOOP)
 		w->timer = loop->ops->after(loop, ms, wait_done, w);
-	else if (edge_offload(NULL, wait_work, wait_done, w) != ERR_OK) {
+	else if ((place == ON_THREAD ? edge_offload : edge_offload_first)(
+		     NULL, wait_work, wait_done, w) != ERR_OK) {
 		free(w);
 		reply(x, 503, "\"busy\"", 6);
 	}
@@ -189,9 +193,11 @@ handle(struct exchange *x)
 	else if (strcmp(x->path, "/echo") == 0)
 		handle_echo(x);
 	else if (strcmp(x->path, "/slow") == 0)
-		handle_wait(x, false);
+		handle_wait(x, ON_LOOP);
 	else if (strcmp(x->path, "/work") == 0)
-		handle_wait(x, true);
+		handle_wait(x, ON_THREAD);
+	else if (strcmp(x->path, "/first") == 0)
+		handle_wait(x, ON_THREAD_FIRST);
 	else if (strcmp(x->path, "/libraries") == 0)
 		handle_walk(x);
 	else if (strcmp(x->path, "/big") == 0)
