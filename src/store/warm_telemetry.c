@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows per question: few at first, as a row may hold 20,000 readings. */
+/* Rows looked at per question: few at first, as a row may hold 20,000
+ * readings. */
 #define PAGE_FIRST 16
 #define PAGE_MOST  1024
 /* Beyond it sums of squares would overflow and no merge would succeed. */
@@ -122,12 +123,14 @@ haul_in(struct warm *w, size_t max, struct haul *h, struct err_info *info)
 		a = (struct warm_args){0};
 		warm_i64(&a, h->last_id);
 		warm_i64(&a, rows);
+		warm_i64(&a, (int64_t)(max - h->readings));
 		e = warm_run(w, ST_cycle_log_take, &a, &page, info);
 		if (e != ERR_OK)
 			return (e);
 		h->more = PQntuples(page) == rows;
 		if ((e = haul_page(h, page, info)) != ERR_OK)
 			return (e);
+		h->more |= h->readings >= max;
 	}
 	return (ERR_OK);
 }

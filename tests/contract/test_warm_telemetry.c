@@ -97,6 +97,22 @@ Test(warm_telemetry, takes_whole_rows_up_to_a_bound)
 	cr_assert_not(more);
 }
 
+Test(warm_telemetry, takes_little_where_long_rows_follow_short_ones)
+{
+	struct reading *r;
+	bool more = false;
+	size_t n;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		log_row(fx.series[0], NOON + i * US_PER_MINUTE, 1, i);
+	for (i = 0; i < 40; i++)
+		log_row(fx.series[1], NOON, 1000, i);
+	n = take(500, &r, &more);
+	cr_assert_eq(n, 1020, "%zu", n);
+	cr_assert(more);
+}
+
 Test(warm_telemetry, sets_bad_rows_aside_and_goes_on)
 {
 	static const char *const bad[] = {
