@@ -53,7 +53,7 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 
 /* Second field of /proc/self/statm: resident pages (proc(5)). */
 static void
-measure_memory(const struct probe *p)
+measure_memory(void)
 {
 	char buf[128];
 	long pages = 0;
@@ -69,7 +69,7 @@ measure_memory(const struct probe *p)
 	buf[n] = '\0';
 	if (strchr(buf, ' ') != NULL)
 		pages = strtol(strchr(buf, ' '), NULL, 10);
-	metric_worker_memory(p->config.worker, pages * sysconf(_SC_PAGESIZE));
+	metric_worker_memory(pages * sysconf(_SC_PAGESIZE));
 }
 
 static void
@@ -78,7 +78,7 @@ look(void *arg)
 	struct probe *p = arg;
 	struct query q = {.statement = ST_service_probe, .lane = LANE_FAST};
 
-	measure_memory(p);
+	measure_memory();
 	p->asked_us = now_us(p);
 	(void)p->query.run(p->query.self, &q, on_rows, p, NULL);
 	p->timer =

@@ -23,7 +23,6 @@ struct probe_config {
 	struct hot_port hot;
 	struct loader *loader;
 	int64_t loop_period_ms;
-	size_t worker; /* number of this worker, for its memory */
 };
 
 struct probe *probe_new(const struct probe_config *);

@@ -28,6 +28,7 @@ struct route_metrics {
 struct block {
 	_Atomic uint64_t counter[COUNTER_COUNT];
 	_Atomic int64_t gauge[GAUGE_COUNT];
+	_Atomic int64_t part[METRIC_WORKERS][GAUGE_COUNT];
 	struct histogram histogram[HISTOGRAM_COUNT];
 	struct route_metrics route[METRIC_ROUTES];
 	_Atomic int64_t worker_memory[METRIC_WORKERS];
@@ -55,6 +56,7 @@ static const struct series_info histograms[] = {
 };
 
 static struct block *shared;
+static size_t own; /* slot of this worker */
 
 size_t
 metrics_size(void)
@@ -66,6 +68,16 @@ void
 metrics_open(void *block)
 {
 	shared = block;
+}
+
+void
+metrics_worker(size_t worker)
+{
+	size_t i;
+
+	own = worker < METRIC_WORKERS ? worker : 0;
+	for (i = 0; shared != NULL && i < GAUGE_COUNT; i++)
+		shared->part[own][i] = 0;
 }
 
 void
@@ -89,15 +101,21 @@ metric_gauge_add(enum metric_gauge m, int64_t v)
 {
 	if (shared != NULL)
 		atomic_fetch_add_explicit(
-		    &shared->gauge[m], v, memory_order_relaxed);
+		    &shared->part[own][m], v, memory_order_relaxed);
 }
 
 int64_t
 metric_gauge_get(enum metric_gauge m)
 {
+	int64_t v;
+	size_t i;
+
 	if (shared == NULL)
 		return (0);
-	return (atomic_load_explicit(&shared->gauge[m], memory_order_relaxed));
+	v = shared->gauge[m];
+	for (i = 0; i < METRIC_WORKERS; i++)
+		v += shared->part[i][m];
+	return (v);
 }
 
 static void
@@ -134,11 +152,11 @@ metric_route(size_t route, int status, int64_t took_us)
 }
 
 void
-metric_worker_memory(size_t worker, int64_t bytes)
+metric_worker_memory(int64_t bytes)
 {
-	if (shared != NULL && worker < METRIC_WORKERS)
-		atomic_store_explicit(&shared->worker_memory[worker], bytes,
-		    memory_order_relaxed);
+	if (shared != NULL)
+		atomic_store_explicit(
+		    &shared->worker_memory[own], bytes, memory_order_relaxed);
 }
 
 static void
@@ -259,7 +277,8 @@ metrics_write(struct text *t, const char *(*route_name)(size_t), size_t nroutes)
 	}
 	for (i = 0; i < GAUGE_COUNT; i++) {
 		write_head(t, &gauges[i], "gauge");
-		write_sample(t, &gauges[i], shared->gauge[i]);
+		write_sample(
+		    t, &gauges[i], metric_gauge_get((enum metric_gauge)i));
 	}
 	for (i = 0; i < HISTOGRAM_COUNT; i++) {
 		write_head(t, &histograms[i], "histogram");

@@ -73,15 +73,19 @@ size_t metrics_size(void);
 /* `block` is zeroed shared memory of metrics_size() bytes. */
 void metrics_open(void *block);
 void metric_count(enum metric_counter, uint64_t add);
+/* What this process adds to gauges from now on is that worker's; what one
+ * that died left there goes with it. */
+void metrics_worker(size_t worker);
 void metric_gauge_set(enum metric_gauge, int64_t);
+/* The worker's part of a gauge that is the sum over the workers. */
 void metric_gauge_add(enum metric_gauge, int64_t);
 int64_t metric_gauge_get(enum metric_gauge);
 /* In the histogram's own small unit (µs, or readings). */
 void metric_observe(enum metric_histogram, int64_t);
 /* `route` is the index in the route table; status 0: the client left. */
 void metric_route(size_t route, int status, int64_t took_us);
-/* Resident memory of one worker, bytes. */
-void metric_worker_memory(size_t worker, int64_t bytes);
+/* Resident memory of this worker, bytes. */
+void metric_worker_memory(int64_t bytes);
 /* Prometheus text format 0.0.4; route_name(i) labels route i. */
 void
 metrics_write(struct text *, const char *(*route_name)(size_t), size_t nroutes);

@@ -4,6 +4,7 @@
 #include "core/err.h"
 #include "core/fsm.h"
 #include "core/log.h"
+#include "core/metrics.h"
 #include "core/problem.h"
 #include "core/quantity.h"
 #include "domain/reading.h"
@@ -12,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 Test(err, every_row_is_whole)
@@ -258,4 +260,24 @@ Test(domain, words_come_back)
 	cr_expect_eq(severity_parse("Critical"), -1);
 	cr_expect_str_eq(quality_name(QUALITY_GOOD), "good");
 	cr_expect_str_eq(quality_name(QUALITY_CLOCK_AHEAD), "suspect");
+}
+
+Test(metrics, a_gauge_is_the_sum_of_living_workers)
+{
+	void *block = calloc(1, metrics_size());
+
+	metrics_open(block);
+	metrics_worker(1);
+	metric_gauge_add(GAUGE_QUEUE_READINGS, 500);
+	metrics_worker(2);
+	metric_gauge_add(GAUGE_QUEUE_READINGS, 30);
+	cr_expect_eq(metric_gauge_get(GAUGE_QUEUE_READINGS), 530);
+	metrics_worker(1); /* the first one died with 500 in its queue */
+	cr_expect_eq(metric_gauge_get(GAUGE_QUEUE_READINGS), 30);
+	metric_gauge_add(GAUGE_QUEUE_READINGS, 7);
+	metric_gauge_set(GAUGE_PLANS_OPEN, 4);
+	cr_expect_eq(metric_gauge_get(GAUGE_QUEUE_READINGS), 37);
+	cr_expect_eq(metric_gauge_get(GAUGE_PLANS_OPEN), 4);
+	metrics_open(NULL);
+	free(block);
 }
