@@ -16,7 +16,9 @@
  * A Redis whose epoch is older than ours has forgotten: that is a loss too.
  * So neither a Redis that comes back with old data nor a slow instance brings
  * back an old value. Not covered: an instance that cannot reach Redis while
- * another one can; until it can again the other serves what it knows.
+ * another one can; until it can again the other serves what it knows. Nor a
+ * log row that committed though its answer was lost: its sender was told to
+ * send again, and until then the value is in PostgreSQL only.
  *
  * Runs on: L. Frees: hot_free(), before redis_free() and pg_free(), which
  * give back what is in flight. Errors: latest() gives ERR_CACHE while
