@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +50,19 @@ write_line(enum log_level level, const char *line, size_t len)
 	(void)n;
 }
 
+/* Nor may a reader of a pipe who stands still: lines are shorter than
+ * PIPE_BUF, so they go whole or not at all. */
+static void
+never_wait(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags != -1 && fstat(fd, &st) == 0 &&
+	    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 enum err
 logsink_open(const char *level, const char *path, struct err_info *info)
 {
@@ -66,6 +80,9 @@ logsink_open(const char *level, const char *path, struct err_info *info)
 		return (err_set(info, ERR_INVALID, NULL,
 		    "PENSTOCK_LOG_FILE: cannot open %s: %s", path,
 		    strerror(errno)));
+	never_wait(STDOUT_FILENO);
+	if (file != -1)
+		never_wait(file);
 	log_open(write_line, (enum log_level)i);
 	return (ERR_OK);
 }
