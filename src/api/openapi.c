@@ -200,6 +200,14 @@ has_required(const struct field *f)
 	return (false);
 }
 
+/* What src/ingest/json_readings.c takes: the one body without a table. */
+static const char readings[] =
+    "{\"oneOf\":[{\"$ref\":\"#/components/schemas/reading\"},"
+    "{\"type\":\"object\",\"properties\":{\"readings\":{"
+    "\"type\":\"array\",\"items\":"
+    "{\"$ref\":\"#/components/schemas/reading\"}}},"
+    "\"required\":[\"readings\"],\"additionalProperties\":false}]}";
+
 static void
 write_body(struct text *t, const struct route *r)
 {
@@ -211,6 +219,8 @@ write_body(struct text *t, const struct route *r)
 	json_object(t, "application/json");
 	if (r->body != NULL)
 		write_object(t, "schema", r->body);
+	else
+		json_raw(t, "schema", readings, sizeof(readings) - 1);
 	json_object_end(t);
 	json_object_end(t);
 	json_object_end(t);
@@ -311,7 +321,17 @@ static const char components[] =
     "\"What went wrong (RFC 9457)\",\"content\":"
     "{\"application/problem+json\":{\"schema\":"
     "{\"$ref\":\"#/components/schemas/problem\"}}}}},"
-    "\"schemas\":{\"problem\":{\"type\":\"object\",\"properties\":{"
+    "\"schemas\":{\"reading\":{\"type\":\"object\",\"properties\":{"
+    "\"node\":{\"type\":\"string\",\"description\":\"Node code\"},"
+    "\"metric\":{\"type\":\"string\",\"description\":\"Metric code\"},"
+    "\"ts\":{\"type\":\"string\",\"format\":\"date-time\","
+    "\"description\":\"Event time\"},"
+    "\"value\":{\"type\":\"number\"},"
+    "\"unit\":{\"type\":\"string\",\"description\":"
+    "\"Absent: the unit of the series\"}},"
+    "\"required\":[\"node\",\"metric\",\"ts\",\"value\"],"
+    "\"additionalProperties\":false},"
+    "\"problem\":{\"type\":\"object\",\"properties\":{"
     "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
     "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
     "\"request_id\":{\"type\":\"string\"},"

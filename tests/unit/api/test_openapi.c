@@ -4,6 +4,7 @@
 #include "api/field.h"
 #include "api/openapi.h"
 #include "api/resource.h"
+#include "ingest/json_readings.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -92,6 +93,47 @@ Test(openapi, describes_every_route)
 		cr_expect_eq(json_object_get(op, "requestBody") != NULL,
 		    r->body != NULL || r->body_own, "%s", r->name);
 	}
+	json_decref(doc);
+}
+
+static const json_t *
+schema(const json_t *op)
+{
+	const json_t *content =
+	    json_object_get(json_object_get(op, "requestBody"), "content");
+
+	return (json_object_get(
+	    json_object_get(content, "application/json"), "schema"));
+}
+
+/* The members that the decoder of readings takes, and no others. */
+Test(openapi, describes_every_body)
+{
+	static const char body[] =
+	    "{\"node\":\"N\",\"metric\":\"m\",\"ts\":\"t\","
+	    "\"value\":1,\"unit\":\"m\"}";
+	json_t *doc = document(), *taken = json_loads(body, 0, NULL);
+	const json_t *reading = json_object_get(
+	    json_object_get(json_object_get(doc, "components"), "schemas"),
+	    "reading");
+	json_t *described = json_object_get(reading, "properties"), *v;
+	struct err_info info = {.code = ERR_OK};
+	struct json_readings d;
+	struct json_reading r;
+	const char *name;
+	bool more;
+
+	for (size_t i = 0; i < nroutes; i++)
+		if (routes[i].body != NULL || routes[i].body_own)
+			cr_expect_not_null(schema(operation(doc, &routes[i])),
+			    "%s", routes[i].name);
+	json_readings_init(&d, body, strlen(body), 1, &info);
+	cr_assert_eq(json_readings_next(&d, &r, &more), ERR_OK);
+	cr_expect_eq(r.fault, JSON_FAULT_NONE);
+	cr_expect_eq(json_object_size(described), json_object_size(taken));
+	json_object_foreach(taken, name, v)
+	    cr_expect_not_null(json_object_get(described, name), "%s", name);
+	json_decref(taken);
 	json_decref(doc);
 }
 
