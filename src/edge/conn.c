@@ -148,7 +148,7 @@ conn_fill(struct conn *k)
 {
 	size_t *len = k->state == BODY ? &k->body_len : &k->in_len;
 	char *to = k->body;
-	size_t room = k->head.content_length - k->body_len;
+	size_t room = k->body_room - k->body_len;
 	int n;
 
 	if (k->state != BODY) {

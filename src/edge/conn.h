@@ -45,7 +45,7 @@ struct conn {
 	struct gate_scan scan;
 	struct gate_head head;
 	char *body; /* in `in`, or its own if owned */
-	size_t body_len;
+	size_t body_len, body_room;
 	bool body_owned;
 	char *out; /* what the socket did not take yet */
 	size_t out_len, out_at;
@@ -74,6 +74,8 @@ bool wire_in_take(struct conn *);
 void wire_in_drop(struct conn *);
 /* Room for the body behind the head that ends at `end`. */
 enum err wire_body_take(struct conn *, size_t end, struct err_info *);
+/* Room for more of it, if there is none. */
+enum err wire_body_grow(struct conn *, struct err_info *);
 /* SSL_accept's or SSL_read's: > 0, 0 if it would block, -1 if it is over. */
 int wire_result(struct conn *, int r);
 int wire_read(struct conn *, char *, size_t room);

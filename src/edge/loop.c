@@ -23,7 +23,7 @@ struct loop_watch {
 
 struct loop_timer {
 	struct kore_timer *kore; /* NULL while its callback runs */
-	loop_timer_cb *cb;	 /* NULL: cancelled by its own callback */
+	loop_timer_cb *cb;
 	void *arg;
 };
 

@@ -217,8 +217,13 @@ serve_advance(struct conn *k)
 		serve_refuse(k, &info);
 		return;
 	}
-	if (k->state != BODY || k->body_len < k->head.content_length)
+	if (k->state != BODY)
 		return;
+	if (k->body_len < k->head.content_length) {
+		if (wire_body_grow(k, &info) != ERR_OK)
+			serve_refuse(k, &info);
+		return;
+	}
 	if (SSL_pending(k->ssl) > 0) {
 		(void)err_set(&info, ERR_BAD_REQUEST, NULL,
 		    "Bytes follow the body that Content-Length told of");

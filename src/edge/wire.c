@@ -7,6 +7,7 @@
 
 #define SPARES	       64
 #define BODIES_MAX     ((size_t)256 << 20) /* bytes, of this worker */
+#define BODY_FIRST     ((size_t)64 << 10)  /* bytes */
 #define WRITE_TURN_MAX ((size_t)512 << 10) /* bytes, then others' turn */
 
 static size_t bodies; /* bytes */
@@ -17,7 +18,7 @@ static void
 body_drop(struct conn *k)
 {
 	if (k->body_owned) {
-		bodies -= k->head.content_length;
+		bodies -= k->body_room;
 		free(k->body);
 	}
 	k->body = NULL;
@@ -46,25 +47,51 @@ wire_in_take(struct conn *k)
 	return (k->in != NULL);
 }
 
+/* A body has room for what came of it, not for what was announced: else a few
+ * clients who send nothing could keep everybody's bodies out. */
+static enum err
+body_resize(struct conn *k, size_t room, struct err_info *info)
+{
+	char *body;
+
+	if (room > k->head.content_length)
+		room = k->head.content_length;
+	if (room - k->body_room > BODIES_MAX - bodies)
+		return (err_set(info, ERR_BUSY, NULL,
+		    "Too much is being received; try again"));
+	if ((body = realloc(k->body, room + 1)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "No room"));
+	bodies += room - k->body_room;
+	k->body = body;
+	k->body_room = room;
+	return (ERR_OK);
+}
+
 enum err
 wire_body_take(struct conn *k, size_t end, struct err_info *info)
 {
 	size_t length = k->head.content_length;
+	enum err e;
 
 	k->body_len = k->in_len - end;
+	k->body_room = length;
 	if (length < CONN_IN_SIZE - end) {
 		k->body = k->in + end;
 		return (ERR_OK);
 	}
-	if (length > BODIES_MAX - bodies)
-		return (err_set(info, ERR_BUSY, NULL,
-		    "Too much is being received; try again"));
-	if ((k->body = malloc(length + 1)) == NULL)
-		return (err_set(info, ERR_NO_MEMORY, NULL, "No room"));
-	memcpy(k->body, k->in + end, k->body_len);
+	k->body_room = 0;
 	k->body_owned = true;
-	bodies += length;
-	return (ERR_OK);
+	if ((e = body_resize(k, BODY_FIRST, info)) == ERR_OK)
+		memcpy(k->body, k->in + end, k->body_len);
+	return (e);
+}
+
+enum err
+wire_body_grow(struct conn *k, struct err_info *info)
+{
+	if (k->body_len < k->body_room)
+		return (ERR_OK);
+	return (body_resize(k, 2 * k->body_room, info));
 }
 
 int

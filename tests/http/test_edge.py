@@ -292,6 +292,17 @@ def test_handshake_that_never_comes(start):
             pass
 
 
+def test_announced_bodies_do_not_keep_others_out(probe):
+    announced = [probe.connect() for _ in range(40)]
+    for raw in announced:
+        raw.send(request("POST", "/echo", f"Content-Length: {8 << 20}") + b"x" * 20000)
+    with probe.connect() as raw:
+        raw.send(request("POST", "/echo", "Content-Length: 300000") + b"y" * 300000)
+        assert raw.answer().body == b"y" * 300000
+    for raw in announced:
+        raw.sock.close()
+
+
 def test_body_limit(start):
     probe = start(18121, body_max=1000)
     with probe.connect() as raw:
