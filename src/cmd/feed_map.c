@@ -88,7 +88,9 @@ map_rows(struct feed_map *m, struct csv *f, const struct csv *header)
 	size_t i, ncells;
 	int at[4];
 
-	if (csv_next(f) != CSV_OK)
+	if ((r = csv_next(f)) == CSV_END)
+		tool_error("%s: is empty", f->path);
+	if (r != CSV_OK)
 		return (false);
 	for (i = 0; i < 4; i++)
 		if ((at[i] = csv_find(f, names[i])) == -1 && i < 3) {

@@ -244,6 +244,7 @@ def test_wide_form_with_a_template(api, feed):
     ("t,a\n1,2\n", ("--wide", "{column}"), "--metric"),
     ("t,a,a\n1,2,2\n", ("--wide", "{column}", "--metric", "flow"), "twice"),
     ("t,a\n1,2\n", ("--map", "/nonexistent"), "/nonexistent"),
+    ("t,a\n1,2\n", ("--map", "/dev/null"), "/dev/null: is empty"),
     (LONG, ("--batch", "5001"), "5000"),
     (LONG, ("--create-nodes", "tank"), "--token-file"),
 ])
