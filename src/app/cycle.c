@@ -136,6 +136,8 @@ count(const struct loop_figures *f)
 		metric_observe(phases[i], f->phase_us[i]);
 	metric_count(COUNTER_READINGS_MERGED, (uint64_t)f->merged);
 	metric_count(COUNTER_READINGS_LATE, (uint64_t)f->late);
+	metric_count(COUNTER_ANOMALIES_RAISED, (uint64_t)f->raised);
+	metric_count(COUNTER_ANOMALIES_CLEARED, (uint64_t)f->cleared);
 	metric_count(COUNTER_COMMANDS_SENT, (uint64_t)f->sent);
 	metric_count(COUNTER_COMMANDS_DONE, (uint64_t)f->done);
 	metric_count(COUNTER_COMMANDS_FAILED, (uint64_t)f->failed);
@@ -146,6 +148,7 @@ gauge(struct cycle *c, struct err_info *info)
 {
 	struct warm_gauges g = {0};
 	enum err e = warm_gauges(c->warm, &g, info);
+	unsigned i;
 
 	if (e != ERR_OK)
 		return (e);
@@ -153,8 +156,9 @@ gauge(struct cycle *c, struct err_info *info)
 	metric_gauge_set(GAUGE_ANOMALIES_INFO, g.open[0]);
 	metric_gauge_set(GAUGE_ANOMALIES_WARNING, g.open[1]);
 	metric_gauge_set(GAUGE_ANOMALIES_CRITICAL, g.open[2]);
-	metric_gauge_set(GAUGE_PLANS_OPEN, g.plans);
 	metric_gauge_set(GAUGE_BREAKERS_OPEN, g.breakers);
+	for (i = 0; i < PLAN_STATE_COUNT; i++)
+		metric_gauge_set(GAUGE_PLANS_PROPOSED + i, g.plans[i]);
 	return (ERR_OK);
 }
 

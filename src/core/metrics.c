@@ -45,7 +45,7 @@ static const struct series_info counters[] = {
 #undef X
 };
 static const struct series_info gauges[] = {
-#define X(id, name, help) {name, "", help, 1},
+#define X(id, name, labels, help) {name, labels, help, 1},
     METRIC_GAUGES(X)
 #undef X
 };

@@ -32,19 +32,31 @@
 	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \
 	X(READINGS_MERGED,    "penstock_loop_readings_merged_total", "", "Readings moved from log to segments") \
 	X(READINGS_LATE,      "penstock_loop_readings_late_total", "", "Readings too old to be judged in order") \
+	X(ANOMALIES_RAISED,   "penstock_anomalies_total", "event=\"raised\"", "Anomalies raised and cleared") \
+	X(ANOMALIES_CLEARED,  "penstock_anomalies_total", "event=\"cleared\"", NULL) \
 	X(COMMANDS_SENT,      "penstock_commands_total", "result=\"sent\"", "Command attempts by result") \
 	X(COMMANDS_DONE,      "penstock_commands_total", "result=\"executed\"", NULL) \
 	X(COMMANDS_FAILED,    "penstock_commands_total", "result=\"failed\"", NULL)
 
 #define METRIC_GAUGES(X) \
-	X(QUEUE_READINGS, "penstock_log_queue_readings", "Readings waiting for their commit") \
-	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "Readings the last cycle left in the log") \
-	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "When the last cycle ended, us since 1970") \
-	X(ANOMALIES_INFO, "penstock_anomalies_open_info", "Open anomalies of severity info") \
-	X(ANOMALIES_WARNING, "penstock_anomalies_open_warning", "Open anomalies of severity warning") \
-	X(ANOMALIES_CRITICAL, "penstock_anomalies_open_critical", "Open anomalies of severity critical") \
-	X(PLANS_OPEN,     "penstock_plans_open", "Plans not yet final") \
-	X(BREAKERS_OPEN,  "penstock_breakers_open", "Gateways whose circuit breaker is open")
+	X(QUEUE_READINGS, "penstock_log_queue_readings", "", "Readings waiting for their commit") \
+	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "", "Readings the last cycle left in the log") \
+	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "", "When the last cycle ended, us since 1970") \
+	X(ANOMALIES_INFO, "penstock_anomalies_open", "severity=\"info\"", "Open anomalies by severity") \
+	X(ANOMALIES_WARNING, "penstock_anomalies_open", "severity=\"warning\"", NULL) \
+	X(ANOMALIES_CRITICAL, "penstock_anomalies_open", "severity=\"critical\"", NULL) \
+	X(BREAKERS_OPEN,  "penstock_breakers_open", "", "Gateways whose circuit breaker is open") \
+	X(PLANS_PROPOSED, "penstock_plans", "state=\"proposed\"", "Plans by state") \
+	X(PLANS_APPROVED, "penstock_plans", "state=\"approved\"", NULL) \
+	X(PLANS_EXECUTING, "penstock_plans", "state=\"executing\"", NULL) \
+	X(PLANS_VERIFYING, "penstock_plans", "state=\"verifying\"", NULL) \
+	X(PLANS_WORKED, "penstock_plans", "state=\"worked\"", NULL) \
+	X(PLANS_NO_EFFECT, "penstock_plans", "state=\"no_effect\"", NULL) \
+	X(PLANS_WORSE, "penstock_plans", "state=\"worse\"", NULL) \
+	X(PLANS_NOT_PROVABLE, "penstock_plans", "state=\"not_provable\"", NULL) \
+	X(PLANS_REJECTED, "penstock_plans", "state=\"rejected\"", NULL) \
+	X(PLANS_EXPIRED, "penstock_plans", "state=\"expired\"", NULL) \
+	X(PLANS_FAILED, "penstock_plans", "state=\"failed\"", NULL)
 
 #define METRIC_HISTOGRAMS(X) \
 	X(COMMIT_TIME,  "penstock_log_commit_seconds", 1e-6, "Time from sending a log row to its commit") \

@@ -128,8 +128,9 @@ warm_gauges(struct warm *w, struct warm_gauges *ret, struct err_info *info)
 	ret->backlog = (int64_t)((double)warm_get_i64(r, 0, 0) * w->row_mean);
 	for (i = 0; i < 3; i++)
 		ret->open[i] = warm_get_i64(r, 0, 1 + i);
-	ret->plans = warm_get_i64(r, 0, 4);
-	ret->breakers = warm_get_i64(r, 0, 5);
+	ret->breakers = warm_get_i64(r, 0, 4);
+	for (i = 0; i < PLAN_STATE_COUNT; i++)
+		ret->plans[i] = warm_get_i64(r, 0, 5 + i);
 	return (ERR_OK);
 }
 

@@ -10,6 +10,7 @@
 #define PENSTOCK_STORE_WARM_H
 
 #include "core/ports.h"
+#include "domain/plan.h"
 
 struct warm;
 
@@ -30,7 +31,8 @@ void warm_ports(struct warm *, struct ports *);
 struct warm_gauges {
 	int64_t backlog; /* readings in the log, by row count times mean */
 	int64_t open[3]; /* anomalies by severity */
-	int64_t plans, breakers;
+	int64_t breakers;
+	int64_t plans[PLAN_STATE_COUNT];
 };
 enum err warm_gauges(struct warm *, struct warm_gauges *, struct err_info *);
 /*

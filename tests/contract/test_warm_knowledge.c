@@ -184,6 +184,6 @@ Test(warm_knowledge, one_loop_leads)
 			     "application_name = 'penstock test abc-1'"),
 	    1);
 	ok(warm_gauges(other, &g, &fx.info));
-	cr_assert_eq(g.plans, 0);
+	cr_assert_eq(g.plans[PLAN_PROPOSED], 0);
 	warm_free(other);
 }

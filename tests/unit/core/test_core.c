@@ -275,9 +275,9 @@ Test(metrics, a_gauge_is_the_sum_of_living_workers)
 	metrics_worker(1); /* the first one died with 500 in its queue */
 	cr_expect_eq(metric_gauge_get(GAUGE_QUEUE_READINGS), 30);
 	metric_gauge_add(GAUGE_QUEUE_READINGS, 7);
-	metric_gauge_set(GAUGE_PLANS_OPEN, 4);
+	metric_gauge_set(GAUGE_PLANS_PROPOSED, 4);
 	cr_expect_eq(metric_gauge_get(GAUGE_QUEUE_READINGS), 37);
-	cr_expect_eq(metric_gauge_get(GAUGE_PLANS_OPEN), 4);
+	cr_expect_eq(metric_gauge_get(GAUGE_PLANS_PROPOSED), 4);
 	metrics_open(NULL);
 	free(block);
 }
