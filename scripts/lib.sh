@@ -13,6 +13,7 @@ BUILD=${PENSTOCK_BUILD:-$ROOT/build}
 URL=https://127.0.0.1:$PORT
 PGBIN=/usr/lib/postgresql/15/bin
 SERVICE_USER=penstock
+INSTALLED= # not empty: packages came in during this run
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -57,6 +58,7 @@ need_packages() {
 		--no-install-recommends "${missing[@]}" >/dev/null; } || ok=
 	[ -z "$made_policy" ] || as_root rm -f /usr/sbin/policy-rc.d
 	[ -n "$ok" ] || die "apt-get could not install: ${missing[*]}"
+	INSTALLED=1
 }
 
 # --- build ------------------------------------------------------------------
@@ -69,9 +71,12 @@ build() {
 	    meson setup "$dir" "$ROOT" "$@" >"$dir.log" 2>&1 ||
 	    { cat "$dir.log" >&2; die "meson could not set up $dir"; }
 	rm -f "$dir.log"
-	# Statements and migrations are listed when meson runs.
-	[ -z "$(find "$ROOT/sql" -newer "$dir/build.ninja" -print -quit)" ] ||
-	    meson setup --reconfigure "$dir" "$ROOT" >/dev/null
+	# Statements and migrations are listed when meson runs, and libraries
+	# that were not there before are found.
+	if [ -n "$INSTALLED" ] ||
+	    [ -n "$(find "$ROOT/sql" -newer "$dir/build.ninja" -print -quit)" ]; then
+		meson setup --reconfigure "$dir" "$ROOT" >/dev/null
+	fi
 	ninja -C "$dir" --quiet || die "the build failed"
 }
 
