@@ -180,6 +180,8 @@ BEGIN
 END $$;
 CREATE TRIGGER thresholds_deleted AFTER DELETE ON thresholds
 	FOR EACH STATEMENT EXECUTE FUNCTION change_deleted();
+CREATE TRIGGER links_deleted AFTER DELETE ON links
+	FOR EACH STATEMENT EXECUTE FUNCTION change_deleted();
 CREATE TRIGGER template_actions_changed
 	AFTER INSERT OR UPDATE OR DELETE ON template_actions
 	FOR EACH STATEMENT EXECUTE FUNCTION change_deleted();

@@ -17,6 +17,14 @@ ALTER TABLE ingest_log ALTER series SET COMPRESSION lz4,
     ALTER ts SET COMPRESSION lz4, ALTER value SET COMPRESSION lz4,
     ALTER quality SET COMPRESSION lz4;
 
+-- Log rows that no merge could read whole, with the reason, so that one bad
+-- row neither stops the loop nor is lost. Nothing reads it but people.
+CREATE TABLE ingest_log_aside (
+	LIKE ingest_log INCLUDING COMPRESSION INCLUDING STORAGE,
+	aside_at timestamptz NOT NULL DEFAULT now(),
+	reason   text NOT NULL
+);
+
 -- One row per series and span; the span never leaves its UTC day. t0 is a
 -- reading's own time and (series, time) is unique, so (series, t0) is too.
 CREATE TABLE segments (
@@ -34,7 +42,15 @@ ALTER TABLE segments ALTER ts SET COMPRESSION lz4,
     ALTER value SET COMPRESSION lz4, ALTER quality SET COMPRESSION lz4,
     ALTER received SET COMPRESSION lz4;
 
--- Makes the month's partition if there is none yet.
+-- A sensor may send any year from 1 on, and a merge takes locks for each new
+-- partition: a request with 2,000 months in it would take more than the server
+-- has. So what is older than 1990 shares one partition.
+CREATE TABLE segments_old PARTITION OF segments
+    FOR VALUES FROM (MINVALUE) TO ('1990-01-01 00:00:00+00');
+
+-- Makes the month's partition if there is none yet. It is made first and
+-- attached then, because CREATE … PARTITION OF would lock all of segments
+-- until the merge commits: readers go on, and hold up no merge.
 CREATE FUNCTION segments_ensure(t timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -42,12 +58,17 @@ DECLARE
 	hi timestamptz := date_trunc('month', lo + interval '32 days', 'UTC');
 	part text := 'segments_' || to_char(lo AT TIME ZONE 'UTC', 'YYYYMM');
 BEGIN
-	IF to_regclass(part) IS NULL THEN
-		EXECUTE format('CREATE TABLE %I PARTITION OF segments '
+	IF t >= '1990-01-01 00:00:00+00' AND to_regclass(part) IS NULL THEN
+		EXECUTE format('CREATE TABLE %I (LIKE segments INCLUDING ALL)',
+		    part);
+		EXECUTE format('ALTER TABLE segments ATTACH PARTITION %I '
 		    'FOR VALUES FROM (%L) TO (%L)', part, lo, hi);
 	END IF;
 END $$;
 
+-- Each cycle updates the newest roll-ups and values of every series it heard.
+-- With room in the page the update touches no index (HOT); measured with
+-- 1,000 series: roll-ups 53 to 34 ms, latest values 8.5 to 2.8 ms a cycle.
 CREATE TABLE rollups (
 	series   int4 NOT NULL,
 	width_s  int4 NOT NULL CHECK (width_s IN (300, 3600, 86400)),
@@ -63,16 +84,16 @@ CREATE TABLE rollups (
 	last_ts  timestamptz NOT NULL,
 	last     float8 NOT NULL,
 	PRIMARY KEY (series, width_s, bucket)
-);
+) WITH (fillfactor = 70);
 
--- Newest merged reading per series.
+-- Newest merged reading per series; room in the page as above.
 CREATE TABLE series_latest (
 	series      int4 PRIMARY KEY,
 	ts          timestamptz NOT NULL,
 	value       float8 NOT NULL,
 	quality     int2 NOT NULL,
 	received_at timestamptz NOT NULL
-);
+) WITH (fillfactor = 50);
 
 -- The detectors' memory, written in the merge's own transaction.
 CREATE TABLE series_states (
@@ -88,7 +109,10 @@ CREATE TABLE hot_epoch (
 INSERT INTO hot_epoch VALUES (true, 1);
 
 -- Log and segments as plain rows, for anybody with psql. A reading that two
--- workers logged at once is shown once, the first of them.
+-- workers logged at once is shown once, the first of them. Whether it was
+-- merged is looked for in its own UTC day, which no segment leaves, not in all
+-- that its series ever had: 4.5 s to 0.1 s for 10,000 readings in the log and
+-- 50 days of hourly segments.
 CREATE VIEW readings AS
 SELECT n.code AS node, m.code AS metric, r.ts, r.value, m.unit, r.quality,
     r.received_at, r.merged, r.series
@@ -106,7 +130,8 @@ FROM (
 		ORDER BY u.series, u.ts, l.id, u.ord
 	) l
 	WHERE NOT EXISTS (SELECT FROM segments g WHERE g.series = l.series
-	    AND g.t0 <= l.ts AND g.t1 >= l.ts AND l.ts = ANY (g.ts))
+	    AND g.t0 >= date_trunc('day', l.ts, 'UTC') AND g.t0 <= l.ts
+	    AND g.t1 >= l.ts AND l.ts = ANY (g.ts))
 ) r
 JOIN series s ON s.id = r.series
 JOIN nodes n ON n.id = s.node_id

@@ -127,11 +127,12 @@ BEGIN
 	    '/api/v1/plan-templates/' || t.code)::answer;
 END $$;
 
-CREATE FUNCTION template_change(wanted text, body jsonb, if_match text)
-RETURNS answer LANGUAGE plpgsql AS $$
+CREATE FUNCTION template_change(wanted text, body jsonb,
+    if_match text) RETURNS answer LANGUAGE plpgsql AS $$
 DECLARE
 	t plan_templates;
 BEGIN
+	PERFORM change_begin();
 	SELECT * INTO t FROM plan_templates WHERE code = wanted FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM refuse(404, format('there is no plan template %s',

@@ -20,8 +20,11 @@ BEGIN
 	END IF;
 END $$;
 
--- The lock of change_stamp(), taken before any row's so that two changes of a
--- node and of its series cannot wait for each other.
+-- The lock of change_stamp(), which whoever changes knowledge takes before any
+-- row's, so that two changes of a node and of its series cannot wait for each
+-- other. Nor can a change and the loop: it holds that lock, shared, while it
+-- writes plans and commands, whose foreign keys share rows with templates,
+-- links and gateways.
 CREATE FUNCTION change_begin() RETURNS void LANGUAGE sql AS $$
 	SELECT pg_advisory_xact_lock(7305804402)
 $$;
@@ -74,8 +77,10 @@ BEGIN
 	RETURN found_id;
 END $$;
 
--- The zone of that code, made if there is none. NULL in, NULL out.
-CREATE FUNCTION ensure_zone(wanted text) RETURNS int LANGUAGE plpgsql AS $$
+-- The zone of that code, made if there is none; a new zone is a row, too, so
+-- it is made under the lock. NULL in, NULL out.
+CREATE FUNCTION ensure_zone(wanted text) RETURNS int
+LANGUAGE plpgsql AS $$
 DECLARE
 	found_id int;
 BEGIN
@@ -84,6 +89,7 @@ BEGIN
 		    'and _ . : - and starts with a letter or digit', '/zone');
 	END IF;
 	IF wanted IS NOT NULL THEN
+		PERFORM change_begin();
 		INSERT INTO zones (code) VALUES (wanted)
 		    ON CONFLICT (code) DO NOTHING;
 		SELECT id INTO found_id FROM zones WHERE code = wanted;
@@ -432,6 +438,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	l links;
 BEGIN
+	PERFORM change_begin();
 	SELECT * INTO l FROM links WHERE code = wanted FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM refuse(404, format('there is no link %s', wanted));
@@ -464,8 +471,6 @@ BEGIN
 	DELETE FROM links WHERE id = l.id;
 	RETURN NULL;
 END $$;
-CREATE TRIGGER links_deleted AFTER DELETE ON links
-	FOR EACH STATEMENT EXECUTE FUNCTION change_deleted();
 
 -- Gateways
 
@@ -509,11 +514,12 @@ BEGIN
 	    '/api/v1/gateways/' || g.code)::answer;
 END $$;
 
-CREATE FUNCTION gateway_change(wanted text, body jsonb, if_match text)
-RETURNS answer LANGUAGE plpgsql AS $$
+CREATE FUNCTION gateway_change(wanted text, body jsonb,
+    if_match text) RETURNS answer LANGUAGE plpgsql AS $$
 DECLARE
 	g gateways;
 BEGIN
+	PERFORM change_begin();
 	SELECT * INTO g FROM gateways WHERE code = wanted FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM refuse(404, format('there is no gateway %s', wanted));
