@@ -159,12 +159,11 @@ finish(struct loader *l, const struct err_info *info)
 	l->fresh = info->code == ERR_OK;
 	if (l->fresh)
 		l->loaded = true;
-	else {
+	else if (l->retry == NULL) { /* said once, however many ask meanwhile */
 		log_event(LOG_LEVEL_WARN, "registry_load_failed", "detail",
 		    LOG_STR, info->detail, NULL);
-		if (l->retry == NULL)
-			l->retry = l->config.loop->ops->after(
-			    l->config.loop, RETRY_MS, retry, l);
+		l->retry = l->config.loop->ops->after(
+		    l->config.loop, RETRY_MS, retry, l);
 	}
 	serve(&l->served);
 	if (l->again || l->next != NULL)

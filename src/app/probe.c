@@ -159,7 +159,9 @@ say_schema(const struct probe *p, struct dependency *d)
 	d->name = "migrations";
 	d->required = true;
 	d->age_s = p->answered_us ? seconds_since(p, p->answered_us) : NAN;
-	d->ok = p->answered_us != 0 && p->schema == PENSTOCK_SCHEMA;
+	/* A newer schema is one that an instance beside this one brought:
+	 * migrations only add to what an older build uses. */
+	d->ok = p->answered_us != 0 && p->schema >= PENSTOCK_SCHEMA;
 	if (p->answered_us == 0)
 		snprintf(d->state, sizeof(d->state), "unknown");
 	else if (d->ok)
