@@ -33,4 +33,4 @@ HEALTHCHECK --interval=10s --timeout=3s CMD curl -fsS \
 	"https://localhost:${PENSTOCK_PORT:-8443}/health" || exit 1
 # Kore takes parent pid 1 for a dead parent, so tini comes first.
 ENTRYPOINT ["tini", "--"]
-CMD ["kore", "-fnr", "-c", "/opt/penstock/penstock.conf"]
+CMD ["kore", "-fnrq", "-c", "/opt/penstock/penstock.conf"]

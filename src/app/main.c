@@ -56,6 +56,7 @@ make_shared(void)
 
 	metrics_open(share(metrics_size()));
 	shared.last_seen = last_seen_init(share(last_seen_size(max)), max);
+	shared.pids = share((METRIC_WORKERS + 1) * sizeof(*shared.pids));
 	shared.hot = share(hot_shared_size());
 	hot_shared_init(shared.hot);
 }

@@ -15,10 +15,12 @@
 #include "store/pg.h"
 #include "store/redis.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LEADER_WORKER 1 /* the loop runs here */
 
@@ -202,6 +204,18 @@ open_loop(struct err_info *info)
 	return (ERR_OK);
 }
 
+/* Kore forks another worker when one dies; the new one tells of it. */
+static void
+tell_predecessor(const struct shared *shared, size_t number)
+{
+	int before = atomic_exchange(&shared->pids[number], getpid());
+
+	if (before != 0)
+		log_event(LOG_LEVEL_ERROR, "worker_lost", "worker", LOG_INT,
+		    (int64_t)number, "pid_lost", LOG_INT, (int64_t)before,
+		    NULL);
+}
+
 enum err
 worker_start(
     const struct config *config, const struct shared *shared, size_t number)
@@ -210,6 +224,7 @@ worker_start(
 
 	metrics_worker(number);
 	metric_count(COUNTER_WORKER_STARTS, 1);
+	tell_predecessor(shared, number);
 	self.config = config;
 	self.loop = edge_loop();
 	if ((self.api.registry = registry_new()) == NULL)

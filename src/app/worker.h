@@ -17,6 +17,7 @@ struct last_seen;
 struct shared {
 	struct hot_shared *hot;
 	struct last_seen *last_seen;
+	_Atomic int *pids;	   /* by worker number; 0: never started */
 	const char *redis_address; /* socket path or address:port */
 };
 
