@@ -11,6 +11,7 @@ import time
 import pytest
 
 import edge_probe
+from support.service import free_port
 from raw import Closed, request
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +35,7 @@ def start(tmp_path):
 
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory):
-    probe = edge_probe.Probe(tmp_path_factory.mktemp("edge"), 18120)
+    probe = edge_probe.Probe(tmp_path_factory.mktemp("edge"), free_port())
     yield probe
     probe.stop()
 
@@ -119,7 +120,7 @@ def test_what_follows_a_body_in_tiny_records_is_not_lost(probe):
 
 def test_big_answer_to_a_slow_reader(start):
     """40 MB at a reader's pace, over the time limits of a request."""
-    probe = start(18121, header_timeout=1, body_timeout=2, keepalive=1)
+    probe = start(free_port(), header_timeout=1, body_timeout=2, keepalive=1)
     size = 40_000_000
     with probe.connect(rcvbuf=65536) as raw:
         raw.send(request("GET", f"/big?{size}"))
@@ -141,7 +142,7 @@ def test_big_answer_to_a_slow_reader(start):
 
 
 def test_reader_that_stops_is_cut_off(start):
-    probe = start(18121, body_timeout=1)
+    probe = start(free_port(), body_timeout=1)
     with probe.connect(rcvbuf=65536) as raw:
         raw.send(request("GET", "/big?40000000"))
         time.sleep(2.5)
@@ -253,7 +254,7 @@ def test_sandbox_lets_every_library_work(probe):
 
 
 def test_time_limits(start):
-    probe = start(18121, header_timeout=1, body_timeout=1, keepalive=1)
+    probe = start(free_port(), header_timeout=1, body_timeout=1, keepalive=1)
     with probe.connect() as idle, probe.connect() as head, probe.connect() as body:
         head.send(b"GET /health HTTP/1.1\r\nHost: local")
         body.send(request("POST", "/echo", "Content-Length: 10") + b"abc")
@@ -269,7 +270,7 @@ def test_time_limits(start):
 
 
 def test_drips_do_not_prolong_the_header(start):
-    probe = start(18121, header_timeout=1)
+    probe = start(free_port(), header_timeout=1)
     with probe.connect() as raw:
         raw.send(b"GET /health HTTP/1.1\r\nX-A: ")
         begin = time.monotonic()
@@ -281,7 +282,7 @@ def test_drips_do_not_prolong_the_header(start):
 
 
 def test_handshake_that_never_comes(start):
-    probe = start(18121, header_timeout=1)
+    probe = start(free_port(), header_timeout=1)
     with socket.create_connection(("127.0.0.1", probe.port), timeout=5) as sock:
         begin = time.monotonic()
         assert sock.recv(1) == b""
@@ -304,7 +305,7 @@ def test_announced_bodies_do_not_keep_others_out(probe):
 
 
 def test_body_limit(start):
-    probe = start(18121, body_max=1000)
+    probe = start(free_port(), body_max=1000)
     with probe.connect() as raw:
         assert raw.send(request("POST", "/echo", "Content-Length: 1000") + b"x" * 1000).answer().status == 200
         answer = raw.send(request("POST", "/echo", "Content-Length: 1001")).answer()
@@ -312,7 +313,7 @@ def test_body_limit(start):
 
 
 def test_connection_limit_of_a_lone_worker(start):
-    probe = start(18121, connections=4)
+    probe = start(free_port(), connections=4)
     raws = [probe.connect() for _ in range(4)]
     with pytest.raises(OSError):
         probe.connect()
@@ -328,7 +329,7 @@ def test_too_few_descriptors_are_refused_at_start(tmp_path):
     if os.geteuid() == 0:
         prefix += ["setpriv", "--bounding-set=-sys_resource"]
     with pytest.raises(RuntimeError, match="200 connections .* open files"):
-        edge_probe.Probe(tmp_path, 18121, prefix, connections=200)
+        edge_probe.Probe(tmp_path, free_port(), prefix, connections=200)
 
 
 def context(probe, version=None):
@@ -348,7 +349,7 @@ def shake(probe, made, session=None):
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_tls_versions_and_resumption_in_any_worker(start, version):
-    probe = start(18121, workers=2)
+    probe = start(free_port(), workers=2)
     made = context(probe, version)
     first = shake(probe, made)
     assert not first.session_reused
@@ -385,7 +386,7 @@ def served(probe):
 
 
 def test_certificate_is_replaced_while_running(start):
-    probe = start(18121, workers=2)
+    probe = start(free_port(), workers=2)
     old = served(probe)
     staying = probe.connect()
     with open(probe.folder / "cert.pem", "w") as file:
@@ -403,7 +404,7 @@ def test_certificate_is_replaced_while_running(start):
 
 
 def test_hangup_signal_changes_nothing(start):
-    probe = start(18121)
+    probe = start(free_port())
     for pid in (probe.process.pid, *probe.workers()):
         os.kill(pid, signal.SIGHUP)
     time.sleep(0.3)
@@ -412,7 +413,7 @@ def test_hangup_signal_changes_nothing(start):
 
 
 def test_stop_waits_for_requests_in_flight(start):
-    probe = start(18121, workers=2)
+    probe = start(free_port(), workers=2)
     waiting = [probe.connect() for _ in range(6)]
     idle = probe.connect()
     assert idle.send(request()).answer().status == 200
@@ -435,7 +436,7 @@ def test_stop_waits_for_requests_in_flight(start):
 
 
 def test_stop_is_bounded(start):
-    probe = start(18121, drain=500)
+    probe = start(free_port(), drain=500)
     with probe.connect() as raw:
         raw.send(request("GET", "/work?3000"))
         with probe.connect() as other:
@@ -450,7 +451,7 @@ def test_stop_is_bounded(start):
 
 
 def test_nothing_new_is_taken_while_stopping(start):
-    probe = start(18121)
+    probe = start(free_port())
     with probe.connect() as raw:
         raw.send(request("GET", "/slow?800"))
         time.sleep(0.1)
@@ -463,7 +464,7 @@ def test_nothing_new_is_taken_while_stopping(start):
 
 
 def test_killed_worker_is_replaced(start):
-    probe = start(18121, workers=2)
+    probe = start(free_port(), workers=2)
     before = set(probe.workers())
     for pid in before:
         os.kill(pid, signal.SIGKILL)
@@ -477,7 +478,7 @@ def test_killed_worker_is_replaced(start):
 
 
 def test_workers_die_with_the_parent(start):
-    probe = start(18121, workers=2)
+    probe = start(free_port(), workers=2)
     workers = probe.workers()
     assert len(workers) == 2
     os.kill(probe.process.pid, signal.SIGKILL)
@@ -513,7 +514,7 @@ def test_no_memory_is_kept_per_connection(probe):
 
 
 def test_many_clients_at_once(start):
-    probe = start(18121, workers=2)
+    probe = start(free_port(), workers=2)
     errors = []
 
     def client(n):
