@@ -355,7 +355,8 @@ check_length(const struct gate_head *h, const struct gate_limits *limits,
 	case METHOD_POST:
 	case METHOD_PUT:
 	case METHOD_PATCH:
-		if (!h->has_length)
+		/* From HTTP/1.1 on no length means no body (RFC 9112 6.3). */
+		if (!h->has_length && h->old)
 			return (err_set(info, ERR_LENGTH, NULL,
 			    "%s needs Content-Length", method_name(h->method)));
 		break;

@@ -9,6 +9,7 @@ import os
 import pytest
 
 import edge_probe
+from support.service import free_port
 from raw import Closed, Raw, request
 
 TOKEN = "/api/v1/auth/token"
@@ -23,7 +24,7 @@ def place(tmp_path_factory):
         return
     if not edge_probe.available():
         pytest.skip("PENSTOCK_TEST_URL is not set and edge_probe.so not built")
-    probe = edge_probe.Probe(tmp_path_factory.mktemp("gate"), 18110)
+    probe = edge_probe.Probe(tmp_path_factory.mktemp("gate"), free_port())
     yield probe.url, probe.ca
     probe.stop()
 
@@ -49,6 +50,7 @@ def refused(raw, data, status, slug):
 
 BAD = (400, "bad-request")
 POST = f"POST {TOKEN} HTTP/1.1\r\nHost: localhost\r\n".encode()
+OLD_POST = f"POST {TOKEN} HTTP/1.0\r\n".encode()
 
 RULES = {
     "nul in a value": (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: b\0c\r\n\r\n", *BAD),
@@ -103,9 +105,8 @@ RULES = {
     "chunked and a length": (POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 501, "transfer-encoding"),
     "identity": (POST + b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}", 501, "transfer-encoding"),
     "chunked on get": (request("GET", "/health", "Transfer-Encoding: xchunked"), 501, "transfer-encoding"),
-    "post without a length": (POST + b"\r\n", 411, "length-required"),
-    "put without a length": (request("PUT", TOKEN), 411, "length-required"),
-    "patch without a length": (request("PATCH", TOKEN), 411, "length-required"),
+    "an old post without a length": (OLD_POST + b"\r\n", 411, "length-required"),
+    "a body without a length": (POST + b"\r\n{}", *BAD),
     "too large a body": (POST + b"Content-Length: 99999999999\r\n\r\n", 413, "content-too-large"),
     "a target too long": (request("GET", "/" + "a" * 3000), 414, "uri-too-long"),
     "a target without end": (b"GET /" + b"a" * 9000, 414, "uri-too-long"),
@@ -166,6 +167,12 @@ def test_accepted(raw, case):
     assert "max-age" in answer.headers["strict-transport-security"]
     assert "GMT" in answer.headers["date"]
     assert "server" not in answer.headers
+
+
+def test_no_length_means_no_body(raw):
+    answer = raw.send(POST + b"\r\n").answer()
+    assert answer.status != 411 and "connection" not in answer.headers
+    assert raw.send(request()).answer().status == 200
 
 
 def test_accepted_byte_by_byte(raw):
