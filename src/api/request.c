@@ -200,20 +200,34 @@ request_refresh(struct request *r, void (*next)(struct request *))
 		request_hold(r);
 }
 
+/* What somebody changed is told; reads and readings only on demand. */
+static enum log_level
+level_of(const struct route *route, int status)
+{
+	if (status >= 500)
+		return (LOG_LEVEL_WARN);
+	if (route != NULL && route->method != METHOD_GET && !route->body_own &&
+	    status >= 200 && status < 300)
+		return (LOG_LEVEL_INFO);
+	return (LOG_LEVEL_DEBUG);
+}
+
 /* Once per request: when it is answered, or with status 0 when the client
  * left before. */
 void
 request_count(struct request *r, int status)
 {
-	const struct route *route = r->match.route;
+	const struct route_match *m = &r->match;
+	const struct route *route = m->route;
 	int64_t took = r->api->clocks.monotonic_us() - r->started_us;
-	enum log_level level = status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
 
 	metric_route(
 	    route != NULL ? (size_t)(route - routes) : nroutes, status, took);
-	log_event(level, "request", "request_id", LOG_STR, r->request_id,
-	    "method", LOG_STR, method_name(r->method), "route", LOG_STR,
-	    route != NULL ? route->name : "none", "who", LOG_STR,
+	log_event(level_of(route, status), "request", "request_id", LOG_STR,
+	    r->request_id, "method", LOG_STR, method_name(r->method), "route",
+	    LOG_STR, route != NULL ? route->name : "none", "subject", LOG_STR,
+	    route != NULL && m->nparams > 0 ? m->params[0].value : "", "who",
+	    LOG_STR,
 	    r->who.name[0] != '\0' ? r->who.name : role_name(r->who.role),
 	    "status", LOG_INT, (int64_t)status, "took_us", LOG_INT, took, NULL);
 }

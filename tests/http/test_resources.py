@@ -1,5 +1,8 @@
 """The network and the decisions over HTTPS: what all resources share. What
 each of them refuses is tested in tests/sql."""
+
+import json
+
 import pytest
 
 
@@ -139,10 +142,29 @@ def test_the_loop_is_paused_and_resumed(service):
     assert loop["paused"] is False
     problem(service.call("POST", "/api/v1/loop/pause", "operator"), 403)
     try:
-        paused = service.call("POST", "/api/v1/loop/pause", "engineer")
+        paused = service.call("POST", "/api/v1/loop/pause", "engineer",
+                              headers={"X-Request-Id": "who-paused-it"})
         assert paused.status_code == 200
         assert paused.json()["paused"] is True
         assert paused.json()["paused_by"] == "engineer"
     finally:
         resumed = service.call("POST", "/api/v1/loop/resume", "engineer")
     assert resumed.json()["paused"] is False
+    # The log tells who changed what; who only looks is not in it.
+    told = [json.loads(line) for line in service.log().splitlines()
+            if '"who-paused-it"' in line]
+    assert [(t["event"], t["route"], t["who"], t["status"]) for t in told] == [
+        ("request", "loop_pause", "engineer", 200)]
+    seen = service.call("GET", "/api/v1/loop", "viewer",
+                        headers={"X-Request-Id": "who-looked-at-it"})
+    assert seen.status_code == 200
+    assert "who-looked-at-it" not in service.log()
+
+
+def test_the_log_names_the_subject_of_a_change(service):
+    service.make_series("RES-LOG", "level")
+    assert service.call("DELETE", "/api/v1/nodes/RES-LOG", "engineer",
+                        headers={"X-Request-Id": "retired-it"}).status_code == 204
+    told = json.loads(next(line for line in service.log().splitlines()
+                           if '"retired-it"' in line))
+    assert (told["route"], told["subject"]) == ("nodes_retire", "RES-LOG")
