@@ -7,6 +7,12 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 STATE=${PENSTOCK_STATE:-$ROOT/var}
 case $STATE in /*) ;; *) STATE=$PWD/$STATE ;; esac
 PORT=${PENSTOCK_PORT:-8443}
+case $PORT in
+*[!0-9]* | ??????*)
+	printf 'penstock: PENSTOCK_PORT is no port: %s\n' "$PORT" >&2
+	exit 1
+	;;
+esac
 # shellcheck disable=SC2034 # read by scripts/run
 GATEWAY_PORT=${PENSTOCK_GATEWAY_PORT:-$((PORT + 1))}
 BUILD=${PENSTOCK_BUILD:-$ROOT/build}

@@ -4,6 +4,7 @@
 #include "core/log.h"
 
 #include <dlfcn.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -106,6 +107,18 @@ bound_descriptors(void)
 		    config.connections_max, (unsigned long long)need, errno_s);
 }
 
+/* Kore would end without a word about the setting. */
+static void
+check_host(void)
+{
+	struct addrinfo *list = NULL;
+	int rc = getaddrinfo(config.host, NULL, NULL, &list);
+
+	if (rc != 0)
+		fatal("PENSTOCK_HOST %s: %s", config.host, gai_strerror(rc));
+	freeaddrinfo(list);
+}
+
 void
 edge_parent(const struct edge_config *given)
 {
@@ -125,12 +138,14 @@ edge_parent(const struct edge_config *given)
 		fatal("mmap: %s", errno_s);
 	if (tls_open(config.cert_path, config.key_path, &info) != ERR_OK)
 		fatal("%s", info.detail);
+	check_host();
 	/* TLS is ours: to Kore it is a plain server without domains. */
 	server = kore_server_create("penstock");
 	server->tls = 0;
 	(void)snprintf(port, sizeof(port), "%u", (unsigned)config.port);
 	if (!kore_server_bind(server, config.host, port, "edge_accept"))
-		fatal("cannot listen on %s:%s", config.host, port);
+		fatal(
+		    "PENSTOCK_PORT: cannot listen on %s:%s", config.host, port);
 	/* Kore would unload this module under our feet. */
 	(void)signal(SIGHUP, SIG_IGN);
 }

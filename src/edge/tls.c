@@ -34,7 +34,7 @@ fail(struct err_info *info, const char *what, const char *path)
 {
 	char why[120];
 
-	ERR_error_string_n(ERR_peek_last_error(), why, sizeof(why));
+	ERR_error_string_n(ERR_peek_error(), why, sizeof(why));
 	ERR_clear_error();
 	return (
 	    err_set(info, ERR_INTERNAL, NULL, "%s %.80s: %s", what, path, why));
@@ -45,11 +45,12 @@ load_pair(SSL_CTX *ctx, const char *cert_path, const char *key_path,
     struct err_info *info)
 {
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
-		return (fail(info, "certificate", cert_path));
+		return (fail(info, "PENSTOCK_TLS_CERT", cert_path));
 	if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1)
-		return (fail(info, "key", key_path));
+		return (fail(info, "PENSTOCK_TLS_KEY", key_path));
 	if (SSL_CTX_check_private_key(ctx) != 1)
-		return (fail(info, "key does not fit", cert_path));
+		return (fail(
+		    info, "PENSTOCK_TLS_KEY is not the key of", cert_path));
 	return (ERR_OK);
 }
 

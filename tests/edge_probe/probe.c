@@ -221,8 +221,9 @@ to_stdout(enum log_level level, const char *line, size_t len)
 void
 kore_parent_configure(int argc, char **argv)
 {
+	const char *host = getenv("PROBE_HOST");
 	struct edge_config c = {
-	    .host = "127.0.0.1",
+	    .host = host != NULL ? host : "127.0.0.1",
 	    .port = (uint16_t)number("PROBE_PORT", 18100),
 	    .workers = number("PROBE_WORKERS", 1),
 	    .connections_max = number("PROBE_CONNECTIONS", 512),

@@ -36,8 +36,9 @@ class Probe:
         (self.folder / "probe.conf").write_text("load ./edge_probe.so\n")
         certificate(self.folder)
         self.ca = str(self.folder / "cert.pem")
-        env = dict(os.environ, PROBE_PORT=str(port),
-                   PROBE_CERT=self.ca, PROBE_KEY=str(self.folder / "key.pem"),
+        settings = {"port": port, "cert": self.ca,
+                    "key": self.folder / "key.pem", **settings}
+        env = dict(os.environ,
                    **{f"PROBE_{k.upper()}": str(v) for k, v in settings.items()})
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(

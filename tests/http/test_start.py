@@ -1,0 +1,40 @@
+"""A start that cannot be says which setting is to blame."""
+
+import socket
+
+import pytest
+
+import edge_probe
+from support.service import free_port
+
+pytestmark = pytest.mark.skipif(
+    not edge_probe.available(), reason="edge_probe.so is not built")
+
+
+def refusal(folder, port=None, **settings):
+    with pytest.raises(RuntimeError) as refused:
+        edge_probe.Probe(folder, port or free_port(), **settings)
+    return str(refused.value)
+
+
+def test_no_certificate(tmp_path):
+    text = refusal(tmp_path, cert="/does/not/exist")
+    assert "PENSTOCK_TLS_CERT /does/not/exist: " in text
+    assert "No such file" in text
+
+
+def test_a_key_that_is_none(tmp_path):
+    (tmp_path / "no-key").write_text("not a key\n")
+    assert f"PENSTOCK_TLS_KEY {tmp_path}/no-key: " in refusal(
+        tmp_path, key=str(tmp_path / "no-key"))
+
+
+def test_no_address(tmp_path):
+    assert "PENSTOCK_HOST a..b: " in refusal(tmp_path, host="a..b")
+
+
+def test_port_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"PENSTOCK_PORT: cannot listen on 127.0.0.1:{port}" in refusal(
+            tmp_path, port)
