@@ -34,7 +34,8 @@ def test_no_address(tmp_path):
 
 
 def test_port_taken(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen: no one waits
         port = taken.getsockname()[1]
         assert f"PENSTOCK_PORT: cannot listen on 127.0.0.1:{port}" in refusal(
             tmp_path, port)
