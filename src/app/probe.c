@@ -24,7 +24,7 @@ struct probe {
 	int64_t asked_us, answered_us; /* monotonic; 0: never */
 	int schema;		       /* newest migration applied */
 	double cycle_age_s;	       /* NAN: no cycle yet */
-	bool paused;
+	bool paused, read_only;
 };
 
 static int64_t
@@ -49,6 +49,8 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 	p->cycle_age_s = v != NULL ? strtod(v, NULL) : NAN;
 	v = rows->get(rows, 0, 2, NULL);
 	p->paused = v != NULL && v[0] == 't';
+	v = rows->get(rows, 0, 3, NULL);
+	p->read_only = v != NULL && v[0] == 't';
 }
 
 /* Second field of /proc/self/statm: resident pages (proc(5)). */
@@ -132,6 +134,12 @@ say_postgresql(const struct probe *p, struct dependency *d)
 		snprintf(d->state, sizeof(d->state), "away: %.80s",
 		    s.error[0] != '\0' ? s.error : "connecting");
 		return;
+	}
+	/* Who reads is served: no reason to send everybody away. */
+	if (p->read_only) {
+		d->ok = d->required = false;
+		snprintf(d->state, sizeof(d->state),
+		    "read-only; nothing can be stored");
 	}
 }
 

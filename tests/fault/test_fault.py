@@ -175,6 +175,11 @@ def test_read_only_database_says_503(loaded):
         count = load.acknowledged_count()
         time.sleep(1)
         assert load.acknowledged_count() == count, "200 without a commit"
+        wait_for("/ready to tell", lambda: (
+            False, "read-only; nothing can be stored") in [
+                (d["ok"], d["state"]) for d in service.call(
+                    "GET", "/ready").json()["dependencies"]])
+        assert service.call("GET", "/ready").json()["status"] == "degraded"
     finally:
         service.sql("ALTER SYSTEM RESET default_transaction_read_only")
         service.sql("SELECT pg_reload_conf()")
