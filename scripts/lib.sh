@@ -161,6 +161,7 @@ pid_of() { cut -d' ' -f1 "$STATE/pid/$1"; }
 launch() {
 	local name=$1 pid
 	shift
+	LOG_FROM=$(stat -c %s "$STATE/log/$name.log" 2>/dev/null || printf 0)
 	# exec all the way, so that $! is the server's own pid; setsid, so that
 	# a Ctrl-C reaches only scripts/run, which stops things in order.
 	# shellcheck disable=SC2016
@@ -170,6 +171,10 @@ launch() {
 	disown "$pid" 2>/dev/null || true
 	printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$STATE/pid/$name"
 }
+
+# last_words NAME: what the one launched last said; the log holds earlier
+# starts too, whose reasons are not this one's.
+last_words() { tail -c "+$((LOG_FROM + 1))" "$STATE/log/$1.log" | tail -5 >&2; }
 
 # halt NAME SIGNAL SECONDS: SIGKILL after that.
 halt() {
@@ -237,7 +242,7 @@ postgres_start() {
 	launch postgres "$PGBIN/postgres" -D "$STATE/pg"
 	for _ in $(seq 600); do
 		psql_do -d postgres -c 'SELECT 1' >/dev/null 2>&1 && break
-		running postgres || { tail -5 "$STATE/log/postgres.log" >&2; die "PostgreSQL did not start"; }
+		running postgres || { last_words postgres; die "PostgreSQL did not start"; }
 		sleep 0.1
 	done
 	psql_do -d postgres -Atc "SELECT 1 FROM pg_database WHERE datname = 'penstock'" |
@@ -253,7 +258,7 @@ redis_start() {
 	    --appendonly no --maxmemory 512mb --maxmemory-policy allkeys-lru
 	for _ in $(seq 100); do
 		redis-cli -s "$SOCK/redis.sock" ping >/dev/null 2>&1 && return
-		running redis || { tail -5 "$STATE/log/redis.log" >&2; die "Redis did not start"; }
+		running redis || { last_words redis; die "Redis did not start"; }
 		sleep 0.1
 	done
 	die "Redis did not answer"

@@ -39,3 +39,17 @@ def test_port_taken(tmp_path):
         port = taken.getsockname()[1]
         assert f"PENSTOCK_PORT: cannot listen on 127.0.0.1:{port}" in refusal(
             tmp_path, port)
+
+
+def test_a_start_tells_its_own_reason_and_leaves_nothing(own_service):
+    service = own_service()
+    for name, value in (("WORKERS", "0"), ("TOKEN_LIFE", "soon")):
+        setting = f"PENSTOCK_{name}"
+        service.env[setting] = value
+        with pytest.raises(AssertionError) as refused:
+            service.start()
+        text = str(refused.value)
+        # The log still holds the start before.
+        assert [w for w in ("WORKERS", "TOKEN_LIFE") if w in text] == [name]
+        assert not list((service.state / "pid").iterdir())
+        del service.env[setting]
