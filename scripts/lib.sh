@@ -282,7 +282,7 @@ make_secrets() {
 	fi
 }
 
-database_url() { printf 'host=%s user=penstock dbname=%s' "$SOCK" "${1:-penstock}"; }
+database_url() { printf "host='%s' user=penstock dbname=%s" "$SOCK" "${1:-penstock}"; }
 
 # curl on the local service; answers on stdout, fails on HTTP errors.
 api() { # METHOD PATH [TOKEN [JSON]]

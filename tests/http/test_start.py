@@ -53,3 +53,11 @@ def test_a_start_tells_its_own_reason_and_leaves_nothing(own_service):
         assert [w for w in ("WORKERS", "TOKEN_LIFE") if w in text] == [name]
         assert not list((service.state / "pid").iterdir())
         del service.env[setting]
+
+
+def test_a_state_folder_of_two_words(own_service):
+    service = own_service()
+    service.state = service.folder / "two words"
+    service.env["PENSTOCK_STATE"] = str(service.state)
+    service.start()
+    assert service.ready()
