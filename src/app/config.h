@@ -63,7 +63,7 @@
 	    "Readings per worker that may wait for their commit; then 503") \
 	X(row_max, NUMBER, "PENSTOCK_ROW_MAX", "20000", 5000, 100000, "readings", false, \
 	    "Most readings in one log row") \
-	X(rows_in_flight, NUMBER, "PENSTOCK_ROWS_IN_FLIGHT", "2", 1, 16, "rows", false, \
+	X(rows_in_flight, NUMBER, "PENSTOCK_ROWS_IN_FLIGHT", "1", 1, 16, "rows", false, \
 	    "Log rows on the wire at once, per worker") \
 	X(header_max, NUMBER, "PENSTOCK_HEADER_MAX", "8192", 1024, 16384, "bytes", false, \
 	    "Request line and header fields together") \
