@@ -9,7 +9,6 @@ COPY meson.build ./
 COPY src src
 COPY sql sql
 COPY scripts/embed-statements scripts/
-COPY tests/meson.build tests/
 # Criterion is absent here, so the tests are left out of the build.
 RUN meson setup /build --buildtype=release && ninja -C /build
 

@@ -114,15 +114,6 @@ is_json(const struct request *r)
 		strncasecmp(type, merge, len) == 0));
 }
 
-static bool
-has_required(const struct field *f)
-{
-	for (; f->name != NULL; f++)
-		if (f->required)
-			return (true);
-	return (false);
-}
-
 static enum err
 parse_json(struct request *r, const struct field *table, struct err_info *info)
 {
@@ -155,7 +146,7 @@ request_parse_body(struct request *r)
 			return (true);
 		(void)err_set(&info, ERR_BAD_REQUEST, NULL,
 		    "this resource takes no body");
-	} else if (len == 0 && !route->body_own && !has_required(route->body))
+	} else if (len == 0 && !route->body_own)
 		(void)parse_json(r, route->body, &info);
 	else if (!is_json(r))
 		(void)err_set(&info, ERR_MEDIA_TYPE, NULL,

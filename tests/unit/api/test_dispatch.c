@@ -136,7 +136,7 @@ Test(dispatch, body_is_checked)
 		const char *word;
 	} rows[] = {
 	    {"{\"name\":\"pump\"", 400, "line 1"},
-	    {"", 415, "Content-Type"},
+	    {"", 422, "name"},
 	    {"[]", 422, "object"},
 	    {"\"x\"", 400, "line 1"},
 	    {"{\"name\":1}", 422, "/name"},
