@@ -26,7 +26,7 @@ void
 loop_init(struct loop_ctx *ctx)
 {
 	*ctx = (struct loop_ctx){
-	    .take_max = LOOP_READINGS_MAX, .awake_us = INSTANT_NONE};
+	    .take_max = LOOP_READINGS_FIRST, .awake_us = INSTANT_NONE};
 	arena_init(&ctx->cycle, LOOP_ARENA_MAX);
 	arena_init(&ctx->lasting, LOOP_ARENA_MAX);
 }
@@ -348,12 +348,16 @@ report(struct cycle *c)
 /* A batch too big for the arena, or for the time that a statement has, would
  * fail for ever: take less. */
 static void
-adapt(struct loop_ctx *ctx, enum err err)
+adapt(struct loop_ctx *ctx, enum err err, const struct loop_figures *f)
 {
-	if (err == ERR_NO_MEMORY || err == ERR_DEADLINE)
+	int64_t took = f->phase_us[LOOP_MONITOR] + f->phase_us[LOOP_ANALYZE];
+
+	if (err == ERR_NO_MEMORY || err == ERR_DEADLINE || took > LOOP_LONG_US)
 		ctx->take_max /= 2;
-	else if (err == ERR_OK)
+	else if (err == ERR_OK && f->more && took < LOOP_SHORT_US)
 		ctx->take_max *= 2;
+	else if (err == ERR_OK && !f->more)
+		ctx->take_max = LOOP_READINGS_FIRST;
 	if (ctx->take_max > LOOP_READINGS_MAX)
 		ctx->take_max = LOOP_READINGS_MAX;
 	if (ctx->take_max < TAKE_LEAST)
@@ -383,7 +387,7 @@ loop_cycle(struct loop_ctx *ctx, const struct ports *ports,
 	if (err == ERR_OK)
 		err = report(&c);
 	arena_reset(&ctx->cycle);
-	adapt(ctx, err);
+	adapt(ctx, err, ret);
 	if (err != ERR_OK)
 		loop_forget(ctx);
 	return (err);

@@ -15,12 +15,20 @@
 #define PENSTOCK_MAPE_LOOP_H
 
 #include "core/arena.h"
+#include "core/instant.h"
 #include "core/ports.h"
 #include "mape/memory.h"
 
-/* Readings taken per cycle; halved for a while when memory runs out. */
-#define LOOP_READINGS_MAX 200000
-#define LOOP_ARENA_MAX	  ((size_t)512 << 20)
+/*
+ * Readings taken per cycle. Much of a cycle's cost is by series, not by
+ * reading, so a backlog is worked off with ever larger bites, as long as a
+ * cycle stays so short that commands do not wait long behind it.
+ */
+#define LOOP_READINGS_FIRST 200000
+#define LOOP_READINGS_MAX   1000000
+#define LOOP_SHORT_US	    (5 * US_PER_SECOND)
+#define LOOP_LONG_US	    (10 * US_PER_SECOND)
+#define LOOP_ARENA_MAX	    ((size_t)512 << 20)
 
 struct loop_ctx {
 	struct arena cycle;   /* emptied each cycle */

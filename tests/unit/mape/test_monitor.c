@@ -351,3 +351,52 @@ Test(monitor, takes_less_after_a_deadline)
 	loop_done(&ctx);
 	twin_free(t);
 }
+
+#define TAKE_SMALL 1000 /* the least there is */
+
+static int64_t merge_takes_us;
+static struct twin *merging;
+
+static enum err
+lasting_store(void *self, const struct merge *m, struct err_info *info)
+{
+	merging->now_us += merge_takes_us;
+	return (real_store(self, m, info));
+}
+
+/* Bites grow while a backlog's cycles are short, shrink when they are long,
+ * and start anew once the log is empty. */
+Test(monitor, bites_grow_with_the_backlog_and_shrink_with_time)
+{
+	struct loop_figures f;
+	struct loop_ctx ctx;
+	struct ports ports;
+	struct twin *t = merging = twin_new(T0 + US_PER_DAY, 1);
+	int i;
+
+	loop_init(&ctx);
+	ctx.take_max = TAKE_SMALL;
+	twin_ports(t, &ports);
+	real_store = ports.telemetry.store;
+	ports.telemetry.store = lasting_store;
+	for (i = 0; i < 60; i++)
+		twin_log(t, &truth[i % 30 * 100], 100);
+	merge_takes_us = 0;
+	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
+	cr_expect(f.more);
+	cr_expect_eq(ctx.take_max, 2 * TAKE_SMALL);
+	merge_takes_us = LOOP_LONG_US + 1;
+	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
+	cr_expect_eq(ctx.take_max, TAKE_SMALL);
+	merge_takes_us = LOOP_SHORT_US + 1;
+	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
+	cr_expect(f.more);
+	cr_expect_eq(ctx.take_max, TAKE_SMALL);
+	merge_takes_us = 0;
+	for (i = 0; i < 9 && f.more; i++)
+		(void)loop_cycle(&ctx, &ports, &f, NULL);
+	cr_assert_not(f.more);
+	cr_expect_eq(ctx.take_max, LOOP_READINGS_FIRST);
+	loop_done(&ctx);
+	twin_free(t);
+}
