@@ -35,11 +35,11 @@ def wait_for(what, condition, seconds=15.0, step=0.1):
 
 
 class Service:
-    def __init__(self, **settings):
+    def __init__(self, state=None, **settings):
         # The service user must be able to enter it, whoever runs the test.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="penstock-test."))
         self.folder.chmod(0o755)
-        self.state = self.folder / "state"
+        self.state = pathlib.Path(state or self.folder / "state")
         self.port = free_port()
         self.gateway_port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"

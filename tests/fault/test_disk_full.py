@@ -1,0 +1,63 @@
+"""A full disk under PostgreSQL: 503, never 200, and nothing acknowledged is
+lost; once there is room the service goes on by itself."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from support.load import Load
+from support.service import wait_for
+
+DISK = 420  # MiB; a new cluster with its write-ahead log takes about 50
+
+
+@pytest.fixture
+def disk():
+    """A small file system of its own; the service user can enter it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="penstock-test."))
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK}m,mode=755", "tmpfs",
+         folder], capture_output=True, text=True)
+    if done.returncode != 0:
+        folder.rmdir()
+        pytest.skip("cannot mount a small disk: " + done.stderr.strip())
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+    folder.rmdir()
+
+
+def fill(path):
+    with pytest.raises(OSError), open(path, "wb", buffering=0) as f:
+        for _ in range(DISK * 16):
+            f.write(bytes(65536))
+
+
+def test_full_disk_says_503(disk, own_service):
+    service = own_service(state=disk / "state")
+    service.start()
+    load = Load(service)
+    load.start()
+    wait_for("a first thousand readings",
+             lambda: load.acknowledged_count() > 1000)
+    began = time.monotonic()
+    fill(disk / "ballast")
+    wait_for("refusals", lambda: any(e[0] > began and e[1] == 503
+                                     for e in load.errors()))
+    time.sleep(1)  # what was on its way has its answer now
+    count = load.acknowledged_count()
+    time.sleep(1)
+    assert load.acknowledged_count() == count, "200 without a commit"
+    assert {e[1] for e in load.errors()} == {503}
+    (disk / "ballast").unlink()
+    freed = time.monotonic()
+    wait_for("service for every sender",
+             lambda: load.all_well_since(freed), 10)
+    load.stop()
+    assert load.check() > 1000
+    service.stop()
