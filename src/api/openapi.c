@@ -334,6 +334,8 @@ static const char components[] =
     "\"problem\":{\"type\":\"object\",\"properties\":{"
     "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
     "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
+    "\"reason\":{\"type\":\"string\",\"description\":\"a word of a closed "
+    "list, where there is one\"},"
     "\"request_id\":{\"type\":\"string\"},"
     "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
     "\"properties\":{\"pointer\":{\"type\":\"string\","

@@ -28,13 +28,16 @@ static void
 finish(struct post *p)
 {
 	const struct batch *b = &p->batch;
+	struct err_info info = {0};
 	struct text t;
 	char small[256];
 
 	count(b);
 	if (b->single && b->rejected > 0) {
-		reply_error(p->r, ERR_INVALID, NULL, "%s: %s",
-		    reject_word(b->outcomes[0].reason), b->outcomes[0].detail);
+		info.reason = reject_word(b->outcomes[0].reason);
+		(void)err_set(&info, ERR_INVALID, NULL, "%s: %s", info.reason,
+		    b->outcomes[0].detail);
+		reply_problem(p->r, &info);
 		return;
 	}
 	if (b->noutcomes == 0)

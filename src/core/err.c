@@ -66,4 +66,5 @@ err_clear(struct err_info *info)
 {
 	info->code = ERR_OK;
 	info->detail[0] = info->pointer[0] = '\0';
+	info->reason = NULL;
 }

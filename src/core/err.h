@@ -58,6 +58,9 @@ struct err_info {
 	enum err code;
 	char detail[256];
 	char pointer[128];
+	/* A word of a closed list that a program can act on, static; NULL if
+	 * there is none. */
+	const char *reason;
 };
 
 enum log_level err_level(enum err);

@@ -16,6 +16,8 @@ problem_write(
 	json_int(t, "status", err_status(info->code));
 	if (info->detail[0] != '\0')
 		json_string(t, "detail", info->detail);
+	if (info->reason != NULL)
+		json_string(t, "reason", info->reason);
 	if (request_id != NULL && request_id[0] != '\0')
 		json_string(t, "request_id", request_id);
 	if (info->pointer[0] != '\0') {

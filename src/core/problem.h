@@ -3,7 +3,8 @@
  * by src/edge (protocol errors) and src/api (all others).
  *
  * Runs on: C. Members: type, title, status, detail, instance is left out,
- * request_id, and `errors` [{pointer, detail}] where an item is to blame.
+ * request_id, `reason` where a closed list has a word, and `errors`
+ * [{pointer, detail}] where an item is to blame.
  */
 #ifndef PENSTOCK_CORE_PROBLEM_H
 #define PENSTOCK_CORE_PROBLEM_H

@@ -452,7 +452,7 @@ void
 log_writer_free(struct log_writer *w)
 {
 	static const struct err_info stopping = {
-	    ERR_DRAINING, "the server is stopping", ""};
+	    .code = ERR_DRAINING, .detail = "the server is stopping"};
 	struct log_row *row;
 
 	if (w == NULL)

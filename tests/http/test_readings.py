@@ -99,7 +99,7 @@ def test_a_single_bad_object_is_422(service, node):
     answer = post(service, reading(node, value=1000))
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert "out_of_range" in answer.text
+    assert answer.json()["reason"] == "out_of_range"
 
 
 def test_malformed_json_stores_nothing_and_says_where(service, node):

@@ -158,7 +158,8 @@ Test(log, a_cut_line_is_still_json)
 
 Test(problem, has_the_members_of_rfc9457)
 {
-	struct err_info info = {ERR_INVALID, "too \"high\"", "/nodes/0"};
+	struct err_info info = {
+	    ERR_INVALID, "too \"high\"", "/nodes/0", "out_of_range"};
 	char buf[1024];
 	struct text t;
 
@@ -167,7 +168,8 @@ Test(problem, has_the_members_of_rfc9457)
 	cr_expect_str_eq(buf,
 	    "{\"type\":\"/problems/invalid\",\"title\":\"The content does not "
 	    "fit the rules\",\"status\":422,\"detail\":\"too \\\"high\\\"\","
-	    "\"request_id\":\"r1\",\"errors\":[{\"pointer\":\"/nodes/0\","
+	    "\"reason\":\"out_of_range\",\"request_id\":\"r1\","
+	    "\"errors\":[{\"pointer\":\"/nodes/0\","
 	    "\"detail\":\"too \\\"high\\\"\"}]}");
 	text_reset(&t);
 	problem_write(&t, &(struct err_info){.code = ERR_NOT_FOUND}, NULL);
