@@ -7,6 +7,7 @@
 #define PENSTOCK_API_HANDLERS_H
 
 #include "api/request.h"
+#include "auth/token.h"
 
 /* health.c */
 void health_get(struct request *);
@@ -14,6 +15,8 @@ void ready_get(struct request *);
 void metrics_get(struct request *);
 /* token.c */
 void token_post(struct request *);
+/* What tokens are issued and verified by; borrows the api's strings. */
+struct token_config api_token_config(const struct api *);
 /* users.c */
 void users_post(struct request *);
 /* keys.c */

@@ -1,3 +1,4 @@
+#include "api/handlers.h"
 #include "api/request_steps.h"
 
 #include "auth/key.h"
@@ -24,13 +25,7 @@ static void
 by_token(struct request *r, const char *text, void (*next)(struct request *))
 {
 	struct api *api = r->api;
-	struct token_config config = {
-	    .secret = api->jwt_secret,
-	    .kid = api->jwt_kid,
-	    .issuer = api->jwt_issuer,
-	    .audience = api->jwt_audience,
-	    .life_s = api->token_life_s,
-	};
+	struct token_config config = api_token_config(api);
 	struct err_info info = {.code = ERR_OK};
 	struct token t;
 

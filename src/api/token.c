@@ -23,17 +23,23 @@ member(const struct request *r, const char *name)
 	return (json_string_value(json_object_get(r->body, name)));
 }
 
-static void
-send_token(struct request *r, const struct login *l)
+struct token_config
+api_token_config(const struct api *api)
 {
-	const struct api *api = r->api;
-	struct token_config config = {
+	return ((struct token_config){
 	    .secret = api->jwt_secret,
 	    .kid = api->jwt_kid,
 	    .issuer = api->jwt_issuer,
 	    .audience = api->jwt_audience,
 	    .life_s = api->token_life_s,
-	};
+	});
+}
+
+static void
+send_token(struct request *r, const struct login *l)
+{
+	const struct api *api = r->api;
+	struct token_config config = api_token_config(api);
 	struct err_info info = {.code = ERR_OK};
 	char token[TOKEN_MAX], buf[TOKEN_MAX + 256];
 	struct text t;
