@@ -1,38 +1,24 @@
 """penstock-bootstrap on a scratch server; environment as test_migrate.py."""
 import os
 import pathlib
-import secrets
 import stat
 import subprocess
 import threading
 
 import psycopg2
-import psycopg2.extensions
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(
     os.environ.get("PENSTOCK_BUILD", ROOT / "build")) / "src/cmd"
-SERVER = os.environ.get("PENSTOCK_TEST_SERVER")
-
-pytestmark = pytest.mark.skipif(
-    not SERVER, reason="PENSTOCK_TEST_SERVER is not set")
 
 
 @pytest.fixture
-def database():
-    name = "penstock_bootstrap_" + secrets.token_hex(6)
-    admin = psycopg2.connect(SERVER)
-    admin.autocommit = True
-    cursor = admin.cursor()
-    cursor.execute(f"CREATE DATABASE {name}")
-    dsn = psycopg2.extensions.make_dsn(SERVER, dbname=name)
+def database(empty_database):
     subprocess.run([PROGRAMS / "penstock-migrate", "--dir",
-                    ROOT / "sql/migrations", "--database", dsn],
+                    ROOT / "sql/migrations", "--database", empty_database],
                    check=True, capture_output=True, timeout=60)
-    yield dsn
-    cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
+    return empty_database
 
 
 def bootstrap(database, path, **env):

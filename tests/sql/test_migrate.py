@@ -5,32 +5,19 @@ PENSTOCK_BUILD: the build folder, "build" in the project's root if not set.
 """
 import os
 import pathlib
-import secrets
 import subprocess
 import threading
 
 import psycopg2
-import psycopg2.extensions
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PENSTOCK_BUILD", ROOT / "build"))
-SERVER = os.environ.get("PENSTOCK_TEST_SERVER")
-
-pytestmark = pytest.mark.skipif(
-    not SERVER, reason="PENSTOCK_TEST_SERVER is not set")
 
 
 @pytest.fixture
-def database():
-    name = "penstock_migrate_" + secrets.token_hex(6)
-    admin = psycopg2.connect(SERVER)
-    admin.autocommit = True
-    cursor = admin.cursor()
-    cursor.execute(f"CREATE DATABASE {name}")
-    yield psycopg2.extensions.make_dsn(SERVER, dbname=name)
-    cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
+def database(empty_database):
+    return empty_database
 
 
 @pytest.fixture
