@@ -118,7 +118,7 @@ prepare_state() {
 	# Socket paths are limited to 107 bytes.
 	if [ ! -e "$STATE/sock" ]; then
 		if [ ${#STATE} -gt 80 ]; then
-			ln -s "$(mktemp -d /tmp/penstock.XXXXXX)" "$STATE/sock"
+			ln -sfn "$(mktemp -d /tmp/penstock.XXXXXX)" "$STATE/sock"
 		else
 			mkdir "$STATE/sock"
 		fi
@@ -209,7 +209,6 @@ postgres_init() {
 
 		# Penstock's own
 		listen_addresses = ''
-		unix_socket_directories = '$SOCK'
 		timezone = 'UTC'
 		log_timezone = 'UTC'
 		shared_buffers = 256MB
@@ -239,7 +238,8 @@ postgres_start() {
 	postgres_init
 	running postgres && return
 	postgres_clear
-	launch postgres "$PGBIN/postgres" -D "$STATE/pg"
+	# Not in its configuration: the state folder may have been moved.
+	launch postgres "$PGBIN/postgres" -D "$STATE/pg" -k "$SOCK"
 	for _ in $(seq 600); do
 		psql_do -d postgres -c 'SELECT 1' >/dev/null 2>&1 && break
 		running postgres || { last_words postgres; die "PostgreSQL did not start"; }
