@@ -1,6 +1,7 @@
 #include "api/handlers.h"
 
 #include "api/api.h"
+#include "api/etag.h"
 #include "api/wire.h"
 #include "core/instant.h"
 #include "domain/reading.h"
@@ -91,14 +92,46 @@ write_item(struct text *t, const struct latest *l, size_t i)
 	json_object_end(t);
 }
 
+/* Of all that the answer is written from. */
+static void
+make_tag(const struct latest *l, int64_t stale_us, char ret[static ETAG_TEXT])
+{
+	struct etag e;
+	uint64_t bits;
+
+	etag_init(&e);
+	etag_mix(&e, (uint64_t)stale_us);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct reading *v = &l->values[i];
+
+		etag_mix(&e, (uint64_t)(uint32_t)l->ids[i] << 32 | l->tier[i]);
+		if (l->tier[i] == TIER_NONE)
+			continue;
+		memcpy(&bits, &v->value, sizeof(bits));
+		etag_mix(&e, bits);
+		etag_mix(&e, (uint64_t)v->t_us);
+		etag_mix(&e, (uint64_t)v->received_us);
+		etag_mix(&e, (uint64_t)v->quality);
+	}
+	etag_text(&e, ret);
+}
+
 static void
 answer(struct latest *l)
 {
 	const struct api *api = l->r->api;
+	const char *known = request_header(l->r, "If-None-Match");
 	int64_t stale = api->hot.stale_since_us(api->hot.self);
-	char small[ITEM_BYTES * (SMALL_ITEMS + 1)];
+	char small[ITEM_BYTES * (SMALL_ITEMS + 1)], tag[ETAG_TEXT];
+	const struct header h[] = {
+	    {"ETag", tag}, {"Cache-Control", "private, no-cache"}};
 	struct text t;
 
+	make_tag(l, stale, tag);
+	if (known != NULL && etag_matches(known, tag)) {
+		reply_with(l->r, 304, h, 2, NULL, 0);
+		return;
+	}
 	if (l->n <= SMALL_ITEMS)
 		text_init_fixed(&t, small, sizeof(small));
 	else
@@ -115,7 +148,10 @@ answer(struct latest *l)
 	else
 		json_instant(&t, "stale_since", stale);
 	json_object_end(&t);
-	reply_text(l->r, 200, &t);
+	if (text_ok(&t))
+		reply_with(l->r, 200, h, 2, t.s, t.len);
+	else
+		reply_text(l->r, 200, &t);
 	text_done(&t);
 }
 
