@@ -1,12 +1,10 @@
 #include "mape/monitor.h"
 
 #include "core/instant.h"
+#include "domain/order.h"
+#include "domain/rollup.h"
 
-#include <math.h>
 #include <string.h>
-
-#define DIGIT_BITS 11
-#define DIGITS	   (1u << DIGIT_BITS)
 
 static enum err
 no_memory(struct err_info *info)
@@ -15,104 +13,13 @@ no_memory(struct err_info *info)
 	    "the cycle's arena cannot hold the batch"));
 }
 
-static unsigned
-digit(const struct reading *r, int shift)
-{
-	return ((uint32_t)r->series >> shift & (DIGITS - 1));
-}
-
-/* One stable counting pass; false if all share the digit (nothing moved). */
-static bool
-radix_pass(const struct reading *from, struct reading *to, size_t n, int shift)
-{
-	size_t at[DIGITS] = {0}, i, sum = 0, count;
-
-	for (i = 0; i < n; i++)
-		at[digit(&from[i], shift)]++;
-	if (at[digit(&from[0], shift)] == n)
-		return (false);
-	for (i = 0; i < DIGITS; i++) {
-		count = at[i];
-		at[i] = sum;
-		sum += count;
-	}
-	for (i = 0; i < n; i++)
-		to[at[digit(&from[i], shift)]++] = from[i];
-	return (true);
-}
-
-/* Stable by series, least significant digit first; returns where it is. */
-static struct reading *
-sort_by_series(struct reading *a, struct reading *b, size_t n)
-{
-	struct reading *swap;
-	int shift;
-
-	for (shift = 0; shift < 32; shift += DIGIT_BITS) {
-		if (radix_pass(a, b, n, shift)) {
-			swap = a;
-			a = b;
-			b = swap;
-		}
-	}
-	return (a);
-}
-
-/* End of the run that does not fall, from `at`. */
-static size_t
-run_end(const struct reading *r, size_t at, size_t n)
-{
-	for (at++; at < n && r[at - 1].t_us <= r[at].t_us; at++)
-		;
-	return (at);
-}
-
-/* Merges a[lo, mid) and a[mid, hi), stable; scratch holds the left half. */
-static void
-merge_runs(struct reading *a, struct reading *scratch, size_t lo, size_t mid,
-    size_t hi)
-{
-	size_t i = 0, n = mid - lo, j = mid, out = lo;
-
-	memcpy(scratch, &a[lo], n * sizeof(*a));
-	while (i < n && j < hi)
-		a[out++] = a[j].t_us < scratch[i].t_us ? a[j++] : scratch[i++];
-	memcpy(&a[out], &scratch[i], (n - i) * sizeof(*a));
-}
-
-/* Natural merge sort: one look at readings that came in order. */
-static void
-sort_by_time(struct reading *a, struct reading *scratch, size_t n)
-{
-	size_t lo, mid, hi;
-
-	while (run_end(a, 0, n) < n) {
-		for (lo = 0; lo < n; lo = hi) {
-			mid = run_end(a, lo, n);
-			hi = mid == n ? n : run_end(a, mid, n);
-			if (mid < hi)
-				merge_runs(a, scratch, lo, mid, hi);
-		}
-	}
-}
-
-static size_t
-group_end(const struct reading *r, size_t at, size_t n)
-{
-	int32_t series = r[at].series;
-
-	while (at < n && r[at].series == series)
-		at++;
-	return (at);
-}
-
 static size_t
 count_groups(const struct reading *r, size_t n)
 {
 	size_t groups = 0, at;
 
 	for (at = 0; at < n; groups++)
-		at = group_end(r, at, n);
+		at = order_series_end(r, at, n);
 	return (groups);
 }
 
@@ -142,14 +49,12 @@ monitor_sort(struct arena *a, struct reading *in, size_t n, struct batch *ret,
 		return (ERR_OK);
 	if ((other = arena_alloc(a, n * sizeof(*other))) == NULL)
 		return (no_memory(info));
-	r = sort_by_series(in, other, n);
-	other = r == in ? other : in;
+	r = order_readings(in, other, n);
 	b.groups = arena_calloc(a, count_groups(r, n), sizeof(*b.groups));
 	if (b.groups == NULL)
 		return (no_memory(info));
 	for (at = 0; at < n; at = end) {
-		end = group_end(r, at, n);
-		sort_by_time(&r[at], other, end - at);
+		end = order_series_end(r, at, n);
 		b.groups[b.ngroups].series = r[at].series;
 		b.groups[b.ngroups].at = out;
 		b.groups[b.ngroups].n = keep_first(r, out, at, end);
@@ -233,65 +138,6 @@ monitor_known(struct arena *a, const struct telemetry_port *telemetry,
 	return (ERR_OK);
 }
 
-static const int32_t widths_s[] = {300, 3600, 86400};
-#define NWIDTHS (sizeof(widths_s) / sizeof(widths_s[0]))
-
-static size_t
-count_buckets(const struct batch *b, int64_t width_us)
-{
-	size_t i, j, n = 0;
-	const struct reading *r;
-	int64_t end;
-
-	for (i = 0; i < b->ngroups; i++) {
-		r = &b->readings[b->groups[i].at];
-		for (j = 0, end = INSTANT_NONE; j < b->groups[i].n; j++) {
-			if (r[j].t_us < end)
-				continue;
-			end = instant_floor(r[j].t_us, width_us) + width_us;
-			n++;
-		}
-	}
-	return (n);
-}
-
-static void
-rollup_add(struct rollup *u, const struct reading *r)
-{
-	u->count++;
-	u->last_us = r->t_us;
-	u->last = r->value;
-	if (r->quality != QUALITY_GOOD)
-		return;
-	u->good++;
-	u->sum += r->value;
-	u->sumsq += r->value * r->value;
-	u->min = fmin(u->min, r->value);
-	u->max = fmax(u->max, r->value);
-}
-
-static struct rollup *
-roll_up(struct rollup *out, const struct reading *r, size_t n, int32_t width_s)
-{
-	int64_t width_us = width_s * US_PER_SECOND, end = INSTANT_NONE;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (r[i].t_us >= end) {
-			*out++ = (struct rollup){.series = r[i].series,
-			    .width_s = width_s,
-			    .bucket_us = instant_floor(r[i].t_us, width_us),
-			    .min = INFINITY,
-			    .max = -INFINITY,
-			    .first_us = r[i].t_us,
-			    .first = r[i].value};
-			end = out[-1].bucket_us + width_us;
-		}
-		rollup_add(&out[-1], &r[i]);
-	}
-	return (out);
-}
-
 static struct segment *
 cut_days(struct segment *out, const struct reading *r, size_t n)
 {
@@ -315,11 +161,13 @@ monitor_build(struct arena *a, const struct batch *b, struct merge *ret,
 	struct rollup *rollups, *up;
 	struct reading *latest;
 	const struct group *g;
-	size_t i, w, nrollups = 0, days;
+	size_t i, nrollups = 0, days = 0, d;
 
-	for (w = 0; w < NWIDTHS; w++)
-		nrollups += days =
-		    count_buckets(b, widths_s[w] * US_PER_SECOND);
+	for (i = 0; i < b->ngroups; i++) {
+		g = &b->groups[i];
+		nrollups += rollup_count(&b->readings[g->at], g->n, &d);
+		days += d;
+	}
 	up = rollups = arena_alloc(a, nrollups * sizeof(*rollups));
 	next = segments = arena_alloc(a, days * sizeof(*segments));
 	latest = arena_alloc(a, b->ngroups * sizeof(*latest));
@@ -328,9 +176,7 @@ monitor_build(struct arena *a, const struct batch *b, struct merge *ret,
 	for (i = 0; i < b->ngroups; i++) {
 		g = &b->groups[i];
 		next = cut_days(next, &b->readings[g->at], g->n);
-		for (w = 0; w < NWIDTHS; w++)
-			up =
-			    roll_up(up, &b->readings[g->at], g->n, widths_s[w]);
+		up = rollup_readings(up, &b->readings[g->at], g->n);
 		latest[i] = b->readings[g->at + g->n - 1];
 	}
 	*ret = (struct merge){segments, (size_t)(next - segments), rollups,

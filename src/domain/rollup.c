@@ -1,0 +1,74 @@
+#include "domain/rollup.h"
+
+#include "core/instant.h"
+
+#include <math.h>
+
+const int32_t rollup_widths_s[ROLLUP_WIDTHS] = {300, 3600, 86400};
+
+size_t
+rollup_count(const struct reading *r, size_t n, size_t *ret_days)
+{
+	size_t i, w, buckets = 0, of_width = 0;
+	int64_t width_us, end;
+
+	for (w = 0; w < ROLLUP_WIDTHS; w++) {
+		width_us = rollup_widths_s[w] * US_PER_SECOND;
+		for (i = 0, end = INSTANT_NONE, of_width = 0; i < n; i++) {
+			if (r[i].t_us < end)
+				continue;
+			end = instant_floor(r[i].t_us, width_us) + width_us;
+			of_width++;
+		}
+		buckets += of_width;
+	}
+	*ret_days = of_width;
+	return (buckets);
+}
+
+static void
+rollup_add(struct rollup *u, const struct reading *r)
+{
+	u->count++;
+	u->last_us = r->t_us;
+	u->last = r->value;
+	if (r->quality != QUALITY_GOOD)
+		return;
+	u->good++;
+	u->sum += r->value;
+	u->sumsq += r->value * r->value;
+	u->min = fmin(u->min, r->value);
+	u->max = fmax(u->max, r->value);
+}
+
+static struct rollup *
+roll_up(struct rollup *out, const struct reading *r, size_t n, int32_t width_s)
+{
+	int64_t width_us = width_s * US_PER_SECOND, end = INSTANT_NONE;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (r[i].t_us >= end) {
+			*out++ = (struct rollup){.series = r[i].series,
+			    .width_s = width_s,
+			    .bucket_us = instant_floor(r[i].t_us, width_us),
+			    .min = INFINITY,
+			    .max = -INFINITY,
+			    .first_us = r[i].t_us,
+			    .first = r[i].value};
+			end = out[-1].bucket_us + width_us;
+		}
+		rollup_add(&out[-1], &r[i]);
+	}
+	return (out);
+}
+
+struct rollup *
+rollup_readings(struct rollup *to, const struct reading *r, size_t n)
+{
+	size_t w;
+
+	for (w = 0; w < ROLLUP_WIDTHS; w++)
+		to = roll_up(to, r, n, rollup_widths_s[w]);
+	return (to);
+}
