@@ -39,6 +39,20 @@ struct exchange_ops {
 	 * Content-Length, Date, Connection and X-Request-Id are edge's. */
 	void (*reply)(struct exchange *, int status, const struct header *,
 	    size_t nheaders, const void *body, size_t len);
+	/*
+	 * An answer of unknown length: begin() instead of reply(), then
+	 * write() any number of times (copied), then end() once. HTTP/1.1:
+	 * chunked; 1.0: until the close. `pull` is called, from the loop and
+	 * never from inside these, whenever little waits to be sent, and asks
+	 * for more; whoever writes on without it fills memory. end(false):
+	 * the answer is not whole, so the connection is cut that the client
+	 * sees it. Until end() the client may leave: on_gone() as above.
+	 * HEAD: write() sends nothing.
+	 */
+	void (*begin)(struct exchange *, int status, const struct header *,
+	    size_t nheaders, void (*pull)(struct exchange *));
+	void (*write)(struct exchange *, const void *, size_t len);
+	void (*end)(struct exchange *, bool whole);
 };
 
 struct exchange {

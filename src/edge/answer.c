@@ -148,7 +148,9 @@ answer_head(char *buf, size_t size, const struct answer *a)
 	}
 	if (!cache)
 		add(&t, "Cache-Control: no-store\r\n");
-	if (answer_has_body(a->status)) {
+	if (a->end == END_CHUNK)
+		add(&t, "Transfer-Encoding: chunked\r\n");
+	else if (a->end == END_LENGTH && answer_has_body(a->status)) {
 		add(&t, "Content-Length: ");
 		add_number(&t, a->body_len);
 		text_add(&t, "\r\n", 2);

@@ -13,11 +13,15 @@
 
 #define ANSWER_HEAD_MAX 8192
 
+/* How the client knows where the body ends (RFC 9112 section 6.3). */
+enum answer_end { END_LENGTH, END_CHUNK, END_CLOSE };
+
 struct answer {
 	int status;
 	const struct header *headers;
 	size_t nheaders;
-	size_t body_len;
+	enum answer_end end;
+	size_t body_len; /* for END_LENGTH */
 	const char *request_id;
 	bool close;
 	bool keep_old; /* an HTTP/1.0 client that asked to stay */

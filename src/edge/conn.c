@@ -14,6 +14,7 @@
 #define LINGER_US     2000000
 #define DRAIN_READ_US 1000000
 #define AGAIN_MS      1
+#define POUR_LOW      65536 /* bytes; below it more is asked for */
 
 struct gate_limits conn_limits;
 int64_t conn_header_timeout_us, conn_body_timeout_us;
@@ -67,11 +68,13 @@ on_disconnect(struct connection *c)
 	nconns--;
 	TAILQ_REMOVE(&conns, k, list);
 	TAILQ_INSERT_TAIL(&buried, k, list);
-	if (was == BUSY && k->x.on_gone != NULL)
+	/* Kore says close_notify, which would make a part look whole. */
+	if (was == POUR || wire_kept(k) > 0)
+		SSL_set_quiet_shutdown(k->ssl, 1);
+	if ((was == BUSY || was == POUR) && k->x.on_gone != NULL)
 		k->x.on_gone(&k->x);
 	wire_in_drop(k);
-	free(k->out);
-	k->out = NULL;
+	wire_out_drop(k);
 }
 
 void
@@ -83,7 +86,7 @@ conn_arm(struct conn *k)
 		return;
 	if (k->state != SEND && !k->deaf)
 		mask |= EPOLLIN;
-	if (k->out != NULL || k->write_wanted)
+	if (wire_kept(k) > 0 || k->write_wanted || k->hungry || k->choked)
 		mask |= EPOLLOUT;
 	if (mask != k->armed) {
 		k->armed = mask;
@@ -110,6 +113,7 @@ conn_linger(struct conn *k)
 void
 conn_next(struct conn *k)
 {
+	wire_out_drop(k);
 	if (k->closing || draining) {
 		conn_linger(k);
 		return;
@@ -125,21 +129,25 @@ conn_next(struct conn *k)
 static void
 conn_flush(struct conn *k)
 {
-	size_t before = k->out_at;
+	size_t before = wire_kept(k);
 
-	if (!wire_flush(k)) {
+	if (k->choked || !wire_flush(k)) {
 		conn_close(k);
 		return;
 	}
-	if (k->out_at < k->out_len) {
-		if (k->out_at > before && k->state == SEND)
-			conn_expire_in(k, conn_body_timeout_us);
+	if (k->state == SEND && wire_kept(k) == 0) {
+		conn_next(k);
 		return;
 	}
-	free(k->out);
-	k->out = NULL;
-	if (k->state == SEND)
-		conn_next(k);
+	if (k->state == POUR && wire_kept(k) == 0)
+		k->deadline_us = 0;
+	else if ((k->state == POUR || k->state == SEND) &&
+	    wire_kept(k) < before)
+		conn_expire_in(k, conn_body_timeout_us);
+	if (k->hungry && wire_kept(k) < POUR_LOW) {
+		k->hungry = false;
+		k->pull(&k->x);
+	}
 }
 
 /* As wire_read(). */
@@ -269,7 +277,8 @@ on_event(void *arg, int error)
 		conn_close(k);
 		return;
 	}
-	if ((ready & KORE_EVENT_WRITE) && k->out != NULL) {
+	if ((ready & KORE_EVENT_WRITE) &&
+	    (wire_kept(k) > 0 || k->hungry || k->choked)) {
 		conn_flush(k);
 		conn_arm(k);
 	}
@@ -381,7 +390,7 @@ conn_active(void)
 
 	for (k = TAILQ_FIRST(&conns); k != NULL; k = TAILQ_NEXT(k, list))
 		n += k->state == HEAD || k->state == BODY || k->state == BUSY ||
-		    k->state == SEND;
+		    k->state == POUR || k->state == SEND;
 	return (n);
 }
 

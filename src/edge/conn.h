@@ -5,12 +5,14 @@
  * Runs on: L. A connection is always in one state, and in all but BUSY it
  * has a deadline:
  *
- *	SHAKE -> IDLE -> HEAD -> BODY -> BUSY -> SEND -> IDLE
- *	                                          |-> LINGER -> closed
+ *	SHAKE -> IDLE -> HEAD -> BODY -> BUSY -> [POUR ->] SEND -> IDLE
+ *	                                                   |-> LINGER -> closed
  *
- * HEAD and BODY may also go to SEND (refused). Kore's read and write paths
+ * POUR: the answer comes in pieces; no deadline while the handler is waited
+ * for. HEAD and BODY may also go to SEND (refused). Kore's read and write paths
  * are not used: `struct connection` only carries descriptor, address and the
- * deferred free. One request at a time: in BUSY and SEND nothing is read.
+ * deferred free. One request at a time: in BUSY, POUR and SEND nothing is
+ * read.
  */
 #ifndef PENSTOCK_EDGE_CONN_H
 #define PENSTOCK_EDGE_CONN_H
@@ -26,7 +28,7 @@
 
 struct connection; /* Kore's */
 
-enum state { SHAKE, IDLE, HEAD, BODY, BUSY, SEND, LINGER, CLOSED };
+enum state { SHAKE, IDLE, HEAD, BODY, BUSY, POUR, SEND, LINGER, CLOSED };
 
 struct conn {
 	struct exchange x; /* first: the handler's pointer is ours */
@@ -48,7 +50,11 @@ struct conn {
 	size_t body_len, body_room;
 	bool body_owned;
 	char *out; /* what the socket did not take yet */
-	size_t out_len, out_at;
+	size_t out_len, out_at, out_room;
+	bool hungry;  /* in POUR: to be asked for more */
+	bool choked;  /* in POUR: memory was out, to be closed */
+	bool chunked; /* each piece in POUR */
+	void (*pull)(struct exchange *);
 	TAILQ_ENTRY(conn) list;
 };
 
@@ -81,6 +87,10 @@ int wire_result(struct conn *, int r);
 int wire_read(struct conn *, char *, size_t room);
 /* Sends or keeps all of it; closes the connection if it cannot. */
 void wire_send(struct conn *, const char *, size_t);
+/* Keeps it for wire_flush(). False: no memory. */
+bool wire_keep(struct conn *, const char *, size_t);
+size_t wire_kept(const struct conn *);
+void wire_out_drop(struct conn *);
 /* Sends what was kept. False: the connection is over. */
 bool wire_flush(struct conn *);
 

@@ -32,7 +32,7 @@ send_answer(struct conn *k, const char *head, size_t head_len, const void *body,
 	}
 	if (k->state == CLOSED)
 		return;
-	if (k->out == NULL)
+	if (wire_kept(k) == 0)
 		conn_next(k);
 	else
 		conn_expire_in(k, conn_body_timeout_us);
@@ -40,25 +40,33 @@ send_answer(struct conn *k, const char *head, size_t head_len, const void *body,
 		conn_arm(k);
 }
 
-static void
-answer(struct conn *k, struct answer *a, const void *body)
+static size_t
+make_head(struct conn *k, struct answer *a, char head[static ANSWER_HEAD_MAX])
 {
-	char head[ANSWER_HEAD_MAX];
 	size_t n;
 
-	k->closing |= k->head.close || conn_draining();
+	k->closing |= k->head.close || conn_draining() || a->end == END_CLOSE;
 	a->request_id = k->x.request_id;
 	a->close = k->closing;
 	a->keep_old = k->head.old;
 	a->now = time(NULL);
-	n = answer_head(head, sizeof(head), a);
+	n = answer_head(head, ANSWER_HEAD_MAX, a);
 	if (n == 0) {
 		log_event(LOG_LEVEL_ERROR, "answer_head", "request_id", LOG_STR,
 		    k->x.request_id, NULL);
 		a->status = err_status(ERR_INTERNAL);
 		a->nheaders = a->body_len = 0;
-		n = answer_head(head, sizeof(head), a);
+		n = answer_head(head, ANSWER_HEAD_MAX, a);
 	}
+	return (n);
+}
+
+static void
+answer(struct conn *k, struct answer *a, const void *body)
+{
+	char head[ANSWER_HEAD_MAX];
+	size_t n = make_head(k, a, head);
+
 	k->state = SEND;
 	send_answer(k, head, n, body,
 	    answer_has_body(a->status) && k->head.method != METHOD_HEAD
@@ -89,7 +97,84 @@ on_header(struct exchange *x, const char *name)
 	return (NULL);
 }
 
-const struct exchange_ops serve_ops = {on_header, on_reply};
+/* From here on nothing is sent but by epoll's word, so that no call of the
+ * handler's finds its client gone. */
+static void
+pour(struct conn *k, const char *data, size_t len)
+{
+	if (wire_kept(k) == 0)
+		conn_expire_in(k, conn_body_timeout_us);
+	k->choked |= !wire_keep(k, data, len);
+}
+
+static void
+on_begin(struct exchange *x, int status, const struct header *h, size_t nh,
+    void (*pull)(struct exchange *))
+{
+	struct conn *k = (struct conn *)x;
+	struct answer a = {.status = status,
+	    .headers = h,
+	    .nheaders = nh,
+	    .end = k->head.old ? END_CLOSE : END_CHUNK};
+	char head[ANSWER_HEAD_MAX];
+	size_t n;
+
+	assert(k->state == BUSY && answer_has_body(status));
+	n = make_head(k, &a, head);
+	k->state = POUR;
+	k->chunked = a.end == END_CHUNK;
+	k->pull = pull;
+	k->hungry = true;
+	pour(k, head, n);
+	if (!k->pumping)
+		conn_arm(k);
+}
+
+static void
+on_write(struct exchange *x, const void *data, size_t len)
+{
+	struct conn *k = (struct conn *)x;
+	char size[24]; /* RFC 9112 section 7.1 */
+	int n;
+
+	assert(k->state == POUR);
+	k->hungry = true;
+	if (len > 0 && k->head.method != METHOD_HEAD) {
+		if (k->chunked) {
+			n = snprintf(size, sizeof(size), "%zx\r\n", len);
+			pour(k, size, (size_t)n);
+		}
+		pour(k, data, len);
+		if (k->chunked)
+			pour(k, "\r\n", 2);
+	}
+	if (!k->pumping)
+		conn_arm(k);
+}
+
+static void
+on_end(struct exchange *x, bool whole)
+{
+	struct conn *k = (struct conn *)x;
+
+	assert(k->state == POUR);
+	k->hungry = false;
+	x->on_gone = NULL;
+	if (!whole || k->choked) {
+		conn_close(k);
+		return;
+	}
+	if (k->chunked && k->head.method != METHOD_HEAD)
+		pour(k, "0\r\n\r\n", 5);
+	k->state = SEND;
+	if (wire_kept(k) == 0)
+		conn_next(k);
+	if (!k->pumping)
+		conn_arm(k);
+}
+
+const struct exchange_ops serve_ops = {
+    on_header, on_reply, on_begin, on_write, on_end};
 
 /* 16 random bytes in hex; one getrandom(2) serves many requests. */
 static void

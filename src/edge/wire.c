@@ -138,22 +138,39 @@ ssl_write(struct conn *k, const char *buf, size_t len, size_t *ret_at)
 	return (true);
 }
 
-/* Appends to what waits already. */
-static bool
-out_keep(struct conn *k, const char *data, size_t len)
+size_t
+wire_kept(const struct conn *k)
 {
-	size_t left = k->out == NULL ? 0 : k->out_len - k->out_at;
-	char *out = malloc(left + len);
+	return (k->out_len - k->out_at);
+}
 
-	if (out == NULL)
-		return (false);
-	if (left > 0)
-		memcpy(out, k->out + k->out_at, left);
-	memcpy(out + left, data, len);
+void
+wire_out_drop(struct conn *k)
+{
 	free(k->out);
-	k->out = out;
-	k->out_len = left + len;
+	k->out = NULL;
+	k->out_len = k->out_at = k->out_room = 0;
+}
+
+bool
+wire_keep(struct conn *k, const char *data, size_t len)
+{
+	size_t left = wire_kept(k), room = k->out_room;
+	char *out;
+
+	if (left > 0 && k->out_at > 0)
+		memmove(k->out, k->out + k->out_at, left);
 	k->out_at = 0;
+	k->out_len = left;
+	if (left + len > room) {
+		room = left + len > 2 * room ? left + len : 2 * room;
+		if ((out = realloc(k->out, room)) == NULL)
+			return (false);
+		k->out = out;
+		k->out_room = room;
+	}
+	memcpy(k->out + left, data, len);
+	k->out_len += len;
 	return (true);
 }
 
@@ -162,9 +179,9 @@ wire_send(struct conn *k, const char *data, size_t len)
 {
 	size_t at = 0;
 
-	if (k->out == NULL && !ssl_write(k, data, len, &at))
+	if (wire_kept(k) == 0 && !ssl_write(k, data, len, &at))
 		conn_close(k);
-	else if (at < len && !out_keep(k, data + at, len - at))
+	else if (at < len && !wire_keep(k, data + at, len - at))
 		conn_close(k);
 }
 

@@ -9,6 +9,10 @@
  *	GET  /first?MS    the same, before all that wait for one
  *	GET  /libraries   what the service's libraries did on a thread
  *	GET  /big?BYTES   that many letters
+ *	GET  /pour?BYTES  that many letters in pieces, as the client takes them
+ *	GET  /cut?BYTES   the same, then not the end
+ *	GET  /drip?MS     ten pieces, each after that time
+ *	GET  /pulls	  how often /pour and /cut were asked for more
  *	GET  /status?N    that status with a short body
  *	GET  /gone        how many clients left while they were waited for
  *	POST anything     200 and the length of the body
@@ -164,6 +168,90 @@ handle_big(struct exchange *x)
 	free(body);
 }
 
+#define PIECE 65536
+
+struct pour {
+	size_t left;
+	unsigned ms;
+	bool cut;
+	struct exchange *x;
+	struct loop_timer *timer;
+};
+
+static unsigned long pulls; /* of this worker */
+
+static void
+pour_gone(struct exchange *x)
+{
+	struct pour *p = x->user;
+	struct loop *loop = edge_loop();
+
+	gone++;
+	if (p->timer != NULL)
+		loop->ops->cancel(loop, p->timer);
+	free(p);
+}
+
+static void
+pour_end(struct pour *p)
+{
+	struct exchange *x = p->x;
+	bool whole = !p->cut;
+
+	free(p);
+	x->ops->end(x, whole);
+}
+
+static void
+pour_pull(struct exchange *x)
+{
+	struct pour *p = x->user;
+	char piece[PIECE];
+	size_t n = p->left < PIECE ? p->left : PIECE;
+
+	pulls++;
+	for (size_t i = 0; i < n; i++)
+		piece[i] = (char)('a' + (p->left - i) % 26);
+	p->left -= n;
+	if (n > 0)
+		x->ops->write(x, piece, n);
+	else
+		pour_end(p);
+}
+
+static void
+drip_due(void *arg)
+{
+	struct pour *p = arg;
+
+	p->timer = NULL;
+	p->x->ops->write(p->x, "drip", 4);
+	if (--p->left == 0)
+		pour_end(p);
+}
+
+static void
+drip_pull(struct exchange *x)
+{
+	struct pour *p = x->user;
+	struct loop *loop = edge_loop();
+
+	p->timer = loop->ops->after(loop, p->ms, drip_due, p);
+}
+
+static void
+handle_pour(struct exchange *x, bool drip, bool cut)
+{
+	struct header h = {"Content-Type", "text/plain"};
+	struct pour *p = calloc(1, sizeof(*p));
+	size_t n = strtoul(x->query, NULL, 10);
+
+	*p = (struct pour){drip ? 10 : n, (unsigned)n, cut, x, NULL};
+	x->user = p;
+	x->on_gone = pour_gone;
+	x->ops->begin(x, 200, &h, 1, drip ? drip_pull : pour_pull);
+}
+
 static void
 handle_echo(struct exchange *x)
 {
@@ -202,11 +290,19 @@ handle(struct exchange *x)
 		handle_walk(x);
 	else if (strcmp(x->path, "/big") == 0)
 		handle_big(x);
+	else if (strcmp(x->path, "/pour") == 0)
+		handle_pour(x, false, false);
+	else if (strcmp(x->path, "/cut") == 0)
+		handle_pour(x, false, true);
+	else if (strcmp(x->path, "/drip") == 0)
+		handle_pour(x, true, false);
 	else if (strcmp(x->path, "/status") == 0)
 		reply(x, (int)strtol(x->query, NULL, 10), "{}", 2);
 	else {
 		n = snprintf(text, sizeof(text), "%lu",
-		    strcmp(x->path, "/gone") == 0 ? gone : x->body_len);
+		    strcmp(x->path, "/gone") == 0	 ? gone
+			: strcmp(x->path, "/pulls") == 0 ? pulls
+							 : x->body_len);
 		reply(x, 200, text, (size_t)n);
 	}
 }

@@ -28,6 +28,8 @@ class Raw:
     def __init__(self, url, ca, timeout=10, rcvbuf=None):
         at = urlsplit(url)
         context = ssl.create_default_context(cafile=ca)
+        # An end without close_notify is one that was cut.
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         self.plain = socket.socket()
         if rcvbuf:
             self.plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
@@ -72,9 +74,32 @@ class Raw:
             headers[name.lower()] = value
         return int(status), reason, headers
 
+    def _line(self):
+        while b"\r\n" not in self.buffer:
+            self._more()
+        line, _, rest = bytes(self.buffer).partition(b"\r\n")
+        self.buffer[:] = rest
+        return line
+
+    def chunks(self):
+        """The pieces of a chunked body; Closed if it ends before its end."""
+        while True:
+            size = int(self._line(), 16)
+            while len(self.buffer) < size + 2:
+                self._more()
+            piece = bytes(self.buffer[:size])
+            assert self.buffer[size:size + 2] == b"\r\n"
+            del self.buffer[:size + 2]
+            if size == 0:
+                return
+            yield piece
+
     def answer(self, head_only=False):
         """The next response; 100 Continue counts as one."""
         status, reason, headers = self._head()
+        if headers.get("transfer-encoding") == "chunked" and not head_only:
+            assert "content-length" not in headers
+            return Answer(status, reason, headers, b"".join(self.chunks()))
         length = int(headers.get("content-length", 0))
         if head_only or status in (100, 204, 304):
             length = 0

@@ -365,7 +365,43 @@ reply(struct exchange *x, int status, const struct header *h, size_t nh,
 	c->body_len = len;
 }
 
-static const struct exchange_ops ops = {header, reply};
+static void
+begin(struct exchange *x, int status, const struct header *h, size_t nh,
+    void (*pull)(struct exchange *))
+{
+	struct fake_call *c = (struct fake_call *)x;
+
+	reply(x, status, h, nh, NULL, 0);
+	c->pull = pull;
+	c->hungry = true;
+	c->streamed = true;
+}
+
+static void
+more(struct exchange *x, const void *data, size_t len)
+{
+	struct fake_call *c = (struct fake_call *)x;
+	char *grown = realloc(c->body, c->body_len + len + 1);
+
+	assert(c->streamed && !c->ended && grown != NULL);
+	c->body = grown;
+	memcpy(c->body + c->body_len, data, len);
+	c->body_len += len;
+	c->body[c->body_len] = '\0';
+	c->hungry = true;
+}
+
+static void
+end(struct exchange *x, bool whole)
+{
+	struct fake_call *c = (struct fake_call *)x;
+
+	assert(c->streamed && !c->ended);
+	c->ended = true;
+	c->cut = !whole;
+}
+
+static const struct exchange_ops ops = {header, reply, begin, more, end};
 
 void
 call_init(
@@ -406,6 +442,24 @@ call_run(struct fake_call *c)
 	api_dispatch(&fake.api, &c->x);
 	fake_turn();
 	assert(c->answers == 1);
+	while (c->streamed && !c->ended) {
+		call_pull(c);
+		fake_turn();
+	}
+}
+
+void
+call_pull(struct fake_call *c)
+{
+	assert(c->hungry && !c->ended);
+	c->hungry = false;
+	c->pull(&c->x);
+}
+
+void
+call_leave(struct fake_call *c)
+{
+	c->x.on_gone(&c->x);
 }
 
 void

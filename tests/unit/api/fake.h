@@ -30,6 +30,9 @@ struct fake_call { /* an exchange and the answer it got */
 	size_t ngot;
 	char *body;
 	size_t body_len;
+	/* Of a streamed answer. */
+	void (*pull)(struct exchange *);
+	bool streamed, hungry, ended, cut;
 };
 
 /* What a statement gives when it is asked. */
@@ -89,6 +92,9 @@ call_init(struct fake_call *, enum method, const char *path, const char *body);
 void call_header(struct fake_call *, const char *name, const char *value);
 /* Dispatches and turns until answered. */
 void call_run(struct fake_call *);
+/* The client of a streamed answer takes more, or leaves. */
+void call_pull(struct fake_call *);
+void call_leave(struct fake_call *);
 void call_done(struct fake_call *);
 /* Of the answer, NULL if absent. */
 const char *call_got(const struct fake_call *, const char *name);
