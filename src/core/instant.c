@@ -178,3 +178,16 @@ instant_format(int64_t t, char buf[static INSTANT_TEXT])
 	    us != 0 ? ".%06lldZ" : "Z", (long long)us);
 	return ((size_t)n);
 }
+
+int64_t
+instant_month(int64_t t_us, int months)
+{
+	int64_t y;
+	unsigned m, d;
+
+	civil_from_days(
+	    instant_floor(t_us, US_PER_DAY) / US_PER_DAY, &y, &m, &d);
+	y = y * 12 + m - 1 + months;
+	return (instant_from_civil((int)(instant_floor(y, 12) / 12),
+	    (int)(y - instant_floor(y, 12)) + 1, 1, 0));
+}

@@ -28,6 +28,8 @@ bool instant_parse(const char *s, size_t len, int64_t *ret_us);
 size_t instant_format(int64_t t_us, char buf[static INSTANT_TEXT]);
 /* Floor to a multiple of width_us since the epoch (also before 1970). */
 int64_t instant_floor(int64_t t_us, int64_t width_us);
+/* When the UTC month of t began; `months` later, if not 0. */
+int64_t instant_month(int64_t t_us, int months);
 /* Civil date in UTC to instant. */
 int64_t instant_from_civil(int year, int month, int day, int64_t us_of_day);
 

@@ -94,6 +94,11 @@ struct telemetry_port {
 	/* Good readings with from <= t < to. count 0: the rest is NAN. */
 	enum err (*window)(void *self, int32_t series, int64_t from_us,
 	    int64_t to_us, struct window_stats *ret, struct err_info *);
+	/* Nobody else writes segments until the end of the unit of work. Tells
+	 * the newest reading of each series that others (imports) stored after
+	 * *mark, rising by series, and moves *mark on. NULL: nobody does. */
+	enum err (*moved)(void *self, struct arena *, int64_t *mark,
+	    struct reading **ret, size_t *ret_n, struct err_info *);
 };
 
 struct knowledge {

@@ -45,6 +45,7 @@ loop_forget(struct loop_ctx *ctx)
 	memory_done(&ctx->memory);
 	ctx->have_knowledge = false;
 	ctx->awake_us = INSTANT_NONE;
+	ctx->moved = 0;
 }
 
 static int64_t
@@ -96,6 +97,47 @@ learn(struct cycle *c)
 	return (err);
 }
 
+/* What others stored was never judged here and raises nothing; but only what
+ * is newer is surely new, and judged as coming after it. */
+static void
+move(struct cycle *c, const struct reading *r)
+{
+	struct series_state *st = memory_find(&c->ctx->memory, r->series);
+
+	if (st->last_us >= r->t_us)
+		return;
+	st->last_us = st->flat_since_us = r->t_us;
+	st->last_value = r->value;
+	memory_change(&c->ctx->memory, st);
+}
+
+static enum err
+catch_up(struct cycle *c)
+{
+	const struct telemetry_port *t = &c->ports->telemetry;
+	struct arena *a = &c->ctx->cycle;
+	struct reading *r;
+	int32_t *ids;
+	size_t i, n;
+	enum err err;
+
+	if (t->moved == NULL)
+		return (ERR_OK);
+	if ((err = t->moved(t->self, a, &c->ctx->moved, &r, &n, c->info)) !=
+		ERR_OK ||
+	    n == 0)
+		return (err);
+	if ((ids = arena_alloc(a, n * sizeof(*ids))) == NULL)
+		return (no_memory(c));
+	for (i = 0; i < n; i++)
+		ids[i] = r[i].series;
+	err = memory_need(
+	    &c->ctx->memory, &c->ports->knowledge, a, ids, n, c->info);
+	for (i = 0; err == ERR_OK && i < n; i++)
+		move(c, &r[i]);
+	return (err);
+}
+
 static enum err
 group_states(struct cycle *c)
 {
@@ -133,6 +175,7 @@ monitor(struct cycle *c)
 	if ((err = t->take(t->self, a, c->ctx->take_max, &in, &n,
 		 &c->figures->more, c->info)) != ERR_OK ||
 	    (err = monitor_sort(a, in, n, &c->batch, c->info)) != ERR_OK ||
+	    (err = catch_up(c)) != ERR_OK ||
 	    (err = group_states(c)) != ERR_OK ||
 	    (err = monitor_known(a, t, &c->batch, c->states, c->info)) !=
 		ERR_OK ||

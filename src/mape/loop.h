@@ -38,6 +38,7 @@ struct loop_ctx {
 	struct memory memory;
 	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
 	size_t take_max;
+	int64_t moved; /* mark of what others stored, as far as it is known */
 };
 
 enum loop_phase {

@@ -136,3 +136,15 @@ Test(instant, floors_before_1970_too)
 		instant_from_civil(2000, 2, 28, 0),
 	    2 * US_PER_DAY);
 }
+
+Test(instant, finds_the_month)
+{
+	int64_t t = instant_from_civil(2024, 2, 29, US_PER_DAY - 1);
+
+	cr_expect_eq(instant_month(t, 0), instant_from_civil(2024, 2, 1, 0));
+	cr_expect_eq(instant_month(t, 1), t + 1);
+	cr_expect_eq(instant_month(t, 11), instant_from_civil(2025, 1, 1, 0));
+	cr_expect_eq(instant_month(t, -2), instant_from_civil(2023, 12, 1, 0));
+	cr_expect_eq(instant_month(-1, 0), instant_from_civil(1969, 12, 1, 0));
+	cr_expect_eq(instant_month(0, 0), 0);
+}

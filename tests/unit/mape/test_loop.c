@@ -232,3 +232,52 @@ Test(loop, no_two_open_anomalies_per_condition)
 	}
 	cr_assert_eq(t->nanomalies, 29);
 }
+
+static struct reading others[2];
+static size_t nothers;
+
+static enum err
+moved(void *self, struct arena *a, int64_t *mark, struct reading **ret,
+    size_t *ret_n, struct err_info *i)
+{
+	(void)self;
+	(void)a;
+	(void)i;
+	*ret = others;
+	*ret_n = *mark < 7 ? nothers : 0;
+	*mark = 7;
+	return (ERR_OK);
+}
+
+/* An import stores what the loop never saw: a sender that repeats it later
+ * must not have it stored twice, however new it is to the loop. */
+Test(loop, looks_up_what_others_may_have_stored)
+{
+	struct twin_series *s;
+	struct reading import = {
+	    5, QUALITY_GOOD, 2, T0 + 10 * US_PER_MINUTE, T0};
+
+	hear(5, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	t->now_us = T0 + 12 * US_PER_MINUTE;
+	s = twin_find_series(t, 5);
+	s->readings[s->n++] = import;
+	s->newest_us = import.t_us;
+	others[0] = import;
+	nothers = 1;
+	ports.telemetry.moved = moved;
+	cr_assert_eq(cycle(), ERR_OK);
+	twin_log(t, &import, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_expect_eq(figures.duplicates, 1);
+	cr_expect_eq(figures.merged, 0);
+	cr_expect_eq(s->n, 2);
+	/* After a loss of all that is kept, too. */
+	restart();
+	twin_log(t, &import, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_expect_eq(figures.duplicates, 1);
+	hear(5, 3);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_expect_eq(figures.merged, 1);
+}
