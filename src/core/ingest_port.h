@@ -39,8 +39,13 @@ struct hot_port {
 	/* ERR_CACHE: Redis is away or behind; ask PostgreSQL. */
 	enum err (*latest)(void *self, const int32_t *series, size_t n,
 	    hot_cb *, void *arg, struct err_info *);
-	/* Values read from PostgreSQL after a miss; kept only if newer. */
+	/* The newest values as PostgreSQL has them, read after a miss; kept
+	 * only if newer. */
 	void (*fill)(void *self, const struct reading *, size_t n);
+	/* Readings just committed, which may be older than what PostgreSQL
+	 * holds: kept if newer than what is held here. Where nothing is held
+	 * they do not answer latest() until fill() has told the newest. */
+	void (*note)(void *self, const struct reading *, size_t n);
 	/* Since when it cannot be trusted, INSTANT_NONE if it can. */
 	int64_t (*stale_since_us)(void *self);
 };

@@ -180,7 +180,7 @@ on_raised(void *arg, const struct rows *rows, const struct err_info *info)
 	}
 	memcpy(&epoch, rows->get(rows, 0, 0, NULL), sizeof(epoch));
 	h->raise_epoch = (int64_t)be64toh(epoch);
-	if (hot_send(h, wire_store(h->buf, h->raise_epoch, NULL, 0),
+	if (hot_send(h, wire_store(h->buf, h->raise_epoch, NULL, NULL, 0),
 		on_epoch_set) != ERR_OK)
 		recovery_failed(h);
 }
@@ -320,5 +320,6 @@ hot_port(struct hot *h)
 	return ((struct hot_port){.self = h,
 	    .latest = hot_latest,
 	    .fill = hot_fill,
+	    .note = hot_note,
 	    .stale_since_us = stale_since_us});
 }

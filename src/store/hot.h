@@ -4,7 +4,9 @@
  *
  * Key "ps:{epoch}:l:{series}", 48 h expiry, 28 bytes, big-endian: event time
  * int64 (µs since 1970), value IEEE 754 binary64, quality int32, receive time
- * int64. Key "ps:epoch" holds the epoch that readers and writers must have;
+ * int64, and one byte more while only readings that just came were noted: one
+ * that came late is not the newest of its series, so such a key is a miss until
+ * PostgreSQL has told the newest. Key "ps:epoch" holds the epoch that readers and writers must have;
  * every script call and every MGET compares it in the same step.
  *
  * A cache that can lie is worse than none. Whoever loses a write or the

@@ -33,9 +33,11 @@ struct hot_read {
 	struct reading values[];
 };
 
-/* The newest reading per series, in order of first arrival. */
+/* The newest reading per series, in order of first arrival; whole: it is the
+ * newest of all, not of those noted only. */
 struct dirty {
 	struct reading *values;
+	bool *whole;
 	size_t n, size;
 	struct dirty_slot {
 		uint32_t generation, index;
@@ -92,9 +94,11 @@ void hot_reads_fail(struct hot *);
 
 /* hot_write.c */
 void hot_fill(void *self, const struct reading *, size_t n);
+void hot_note(void *self, const struct reading *, size_t n);
 void hot_writes_lost(struct hot *);
-/* What this worker has yet to write is committed, so its readers see it. */
-bool hot_overlay(const struct hot *, struct reading *, bool found);
+/* What this worker has yet to write is committed, so its readers see it.
+ * `has`: Redis had a record, `whole`: of the newest. True if it is now. */
+bool hot_overlay(const struct hot *, struct reading *, bool has, bool whole);
 void dirty_done(struct dirty *);
 
 #endif

@@ -68,14 +68,15 @@ take_values(struct hot *h, const struct redisReply *reply)
 	struct hot_read *r;
 	struct reading *value;
 	uint64_t hits = 0;
-	bool found;
+	bool has, whole, found;
 	size_t i, n = h->fetch.n;
 
 	for (i = 0; i < n && (r = h->first) != NULL; i++) {
 		value = &r->values[r->answered];
-		found =
-		    reply != NULL && wire_value(reply->element[i + 1], value);
-		found = hot_overlay(h, value, found);
+		whole = false;
+		has = reply != NULL &&
+		    wire_value(reply->element[i + 1], value, &whole);
+		found = hot_overlay(h, value, has, whole);
 		r->found[r->answered] = found;
 		hits += found;
 		if (++r->answered == r->n)

@@ -14,8 +14,9 @@
  * KEYS: ps:epoch, then one per value. ARGV: epoch, expiry, the values.
  * Returns 0, or the present epoch if it is above the caller's: then nothing
  * was written. Event times are compared as two halves because Lua's numbers
- * hold 53 bits. Of two values at the same time the first stays. A key that
- * holds anything but a record is written over.
+ * hold 53 bits. Of two values at the same time the first stays. The newer of
+ * two is whole if one of them was: whoever told the newest did not know the
+ * other yet. A key that holds anything but a record is written over.
  */
 static const char script[] =
     "local e = redis.pcall('GET', KEYS[1])\n"
@@ -24,13 +25,16 @@ static const char script[] =
     "if now > mine then return now end\n"
     "if now < mine then redis.call('SET', KEYS[1], ARGV[1]) end\n"
     "for i = 2, #KEYS do\n"
-    "  local old, new, keep = redis.pcall('GET', KEYS[i]), ARGV[i + 1], false\n"
-    "  if type(old) == 'string' and #old == 28 then\n"
+    "  local old, new = redis.pcall('GET', KEYS[i]), ARGV[i + 1]\n"
+    "  local part = #new == 29\n"
+    "  if type(old) == 'string' and (#old == 28 or #old == 29) then\n"
     "    local oh, ol = struct.unpack('>i4I4', old)\n"
     "    local nh, nl = struct.unpack('>i4I4', new)\n"
-    "    keep = oh > nh or (oh == nh and ol >= nl)\n"
+    "    part = part and #old == 29\n"
+    "    if oh > nh or (oh == nh and ol >= nl) then new = old end\n"
     "  end\n"
-    "  if not keep then redis.call('SET', KEYS[i], new, 'EX', ARGV[2]) end\n"
+    "  new = string.sub(new, 1, 28) .. (part and '+' or '')\n"
+    "  if new ~= old then redis.call('SET', KEYS[i], new, 'EX', ARGV[2]) end\n"
     "end\n"
     "return 0\n";
 
@@ -92,9 +96,9 @@ key_prefix(char buf[static 32], int64_t epoch)
 }
 
 static char *
-put_value(char *p, const struct reading *r)
+put_value(char *p, const struct reading *r, bool whole)
 {
-	unsigned char v[WIRE_VALUE];
+	unsigned char v[WIRE_VALUE + 1];
 	uint64_t u = htobe64((uint64_t)r->t_us);
 	uint32_t q = htobe32((uint32_t)(int32_t)r->quality);
 
@@ -105,7 +109,8 @@ put_value(char *p, const struct reading *r)
 	memcpy(v + 16, &q, 4);
 	u = htobe64((uint64_t)r->received_us);
 	memcpy(v + 20, &u, 8);
-	return (put_bulk(p, v, sizeof(v)));
+	v[WIRE_VALUE] = WIRE_PARTIAL;
+	return (put_bulk(p, v, whole ? WIRE_VALUE : sizeof(v)));
 }
 
 size_t
@@ -118,7 +123,8 @@ wire_epoch_get(char *buf)
 }
 
 size_t
-wire_store(char *buf, int64_t epoch, const struct reading *r, size_t n)
+wire_store(char *buf, int64_t epoch, const struct reading *r, const bool *whole,
+    size_t n)
 {
 	char prefix[32], number[24], *p;
 	size_t i, len = key_prefix(prefix, epoch);
@@ -135,7 +141,7 @@ wire_store(char *buf, int64_t epoch, const struct reading *r, size_t n)
 	p = put_text(p, number);
 	p = put_text(p, EXPIRY_S);
 	for (i = 0; i < n; i++)
-		p = put_value(p, &r[i]);
+		p = put_value(p, &r[i], whole[i]);
 	return ((size_t)(p - buf));
 }
 
@@ -177,15 +183,17 @@ get64(const char *p)
 }
 
 bool
-wire_value(const struct redisReply *reply, struct reading *ret)
+wire_value(const struct redisReply *reply, struct reading *ret, bool *ret_whole)
 {
 	const char *v = reply->str;
 	uint64_t bits;
 	uint32_t q;
 
 	if (reply->type != REDIS_REPLY_STRING ||
-	    (size_t)reply->len != WIRE_VALUE)
+	    ((size_t)reply->len != WIRE_VALUE &&
+		(size_t)reply->len != WIRE_VALUE + 1))
 		return (false);
+	*ret_whole = (size_t)reply->len == WIRE_VALUE;
 	memcpy(&q, v + 16, sizeof(q));
 	bits = get64(v + 8);
 	ret->t_us = (int64_t)get64(v);

@@ -18,16 +18,22 @@ struct redisReply;
 #define WIRE_KEYS  1024u /* of one command */
 #define WIRE_SIZE  (4096u + WIRE_KEYS * 128u)
 #define WIRE_VALUE 28u
+/* A record with this byte behind it is a least time only: something newer may
+ * be in PostgreSQL. Its length tells it. */
+#define WIRE_PARTIAL '+'
 
 /* Return the command's length. */
 size_t wire_epoch_get(char *buf);
 /* Raises ps:epoch to `epoch` if it is lower, then stores what is newer. */
-size_t wire_store(char *buf, int64_t epoch, const struct reading *, size_t n);
+size_t wire_store(char *buf, int64_t epoch, const struct reading *,
+    const bool *whole, size_t n);
 size_t wire_fetch(char *buf, int64_t epoch, const struct reading *, size_t n);
 
 /* The number in a string reply, 0 for anything else. */
 int64_t wire_number(const struct redisReply *);
-/* Fills all but the series; false for anything but a record. */
-bool wire_value(const struct redisReply *, struct reading *ret);
+/* Fills all but the series; false for anything but a record, a partial one
+ * among them. */
+bool
+wire_value(const struct redisReply *, struct reading *ret, bool *ret_whole);
 
 #endif

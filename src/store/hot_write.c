@@ -26,34 +26,37 @@ slot_of(const struct dirty *d, int32_t series)
 	return (&d->map[i]);
 }
 
-static const struct reading *
-dirty_get(const struct dirty *d, int32_t series)
+/* From `at` on; d->n if it is not there. */
+static size_t
+dirty_find(const struct dirty *d, int32_t series, size_t at)
 {
 	struct dirty_slot *slot;
 
 	if (d->n == 0)
-		return (NULL);
+		return (d->n);
 	slot = slot_of(d, series);
-	return (
-	    slot->generation == d->generation ? &d->values[slot->index] : NULL);
+	return (slot->generation == d->generation && slot->index >= at
+		? slot->index
+		: d->n);
 }
 
 bool
-hot_overlay(const struct hot *h, struct reading *value, bool found)
+hot_overlay(const struct hot *h, struct reading *value, bool has, bool whole)
 {
-	const struct reading *of[2] = {dirty_get(&h->flight, value->series),
-	    dirty_get(&h->pending, value->series)};
-	size_t i;
+	/* What is in flight before flight_at is written. */
+	const struct dirty *of[2] = {&h->flight, &h->pending};
+	size_t i, k, at[2] = {h->flight_at, 0};
 
-	if (of[0] != NULL && of[0] < h->flight.values + h->flight_at)
-		of[0] = NULL; /* written */
 	for (i = 0; i < 2; i++) {
-		if (of[i] != NULL && (!found || of[i]->t_us > value->t_us)) {
-			*value = *of[i];
-			found = true;
-		}
+		k = dirty_find(of[i], value->series, at[i]);
+		if (k == of[i]->n)
+			continue;
+		if (!has || of[i]->values[k].t_us > value->t_us)
+			*value = of[i]->values[k];
+		has = true;
+		whole = whole || of[i]->whole[k];
 	}
-	return (found);
+	return (whole);
 }
 
 static bool
@@ -62,6 +65,7 @@ dirty_grow(struct dirty *d)
 	size_t i, size = d->size == 0 ? DIRTY_FIRST : d->size * 2;
 	struct dirty_slot *map;
 	struct reading *values;
+	bool *whole;
 
 	if (size > DIRTY_MAX)
 		return (false);
@@ -69,7 +73,10 @@ dirty_grow(struct dirty *d)
 	values = reallocarray(d->values, size, sizeof(*values));
 	if (values != NULL)
 		d->values = values;
-	if (map == NULL || values == NULL) {
+	whole = reallocarray(d->whole, size, sizeof(*whole));
+	if (whole != NULL)
+		d->whole = whole;
+	if (map == NULL || values == NULL || whole == NULL) {
 		free(map);
 		return (false);
 	}
@@ -84,7 +91,7 @@ dirty_grow(struct dirty *d)
 }
 
 static bool
-dirty_put(struct dirty *d, const struct reading *r)
+dirty_put(struct dirty *d, const struct reading *r, bool whole)
 {
 	struct dirty_slot *slot;
 
@@ -94,9 +101,11 @@ dirty_put(struct dirty *d, const struct reading *r)
 	if (slot->generation == d->generation) {
 		if (r->t_us > d->values[slot->index].t_us)
 			d->values[slot->index] = *r;
+		d->whole[slot->index] |= whole;
 		return (true);
 	}
 	*slot = (struct dirty_slot){d->generation, (uint32_t)d->n};
+	d->whole[d->n] = whole;
 	d->values[d->n++] = *r;
 	return (true);
 }
@@ -115,7 +124,17 @@ void
 dirty_done(struct dirty *d)
 {
 	free(d->values);
+	free(d->whole);
 	free(d->map);
+}
+
+/* What was newest in an epoch that has ended: a write of something newer may
+ * have been lost with it. */
+static void
+dirty_doubt(struct dirty *d)
+{
+	if (d->n > 0)
+		memset(d->whole, 0, d->n * sizeof(*d->whole));
 }
 
 void
@@ -147,9 +166,11 @@ on_stored(void *arg, const struct redisReply *reply)
 		hot_writes_lost(h);
 		return;
 	}
-	if (reply->integer != 0) /* the same once more, in the new epoch */
+	if (reply->integer != 0) { /* the same once more, in the new epoch */
 		hot_adopt(h, reply->integer);
-	else {
+		dirty_doubt(&h->flight);
+		dirty_doubt(&h->pending);
+	} else {
 		metric_count(COUNTER_HOT_WRITES, h->flight_n);
 		h->flight_at += h->flight_n;
 	}
@@ -177,17 +198,17 @@ send_next(struct hot *h)
 	h->flight_epoch = atomic_load(&h->shared->epoch);
 	if (hot_send(h,
 		wire_store(h->buf, h->flight_epoch,
-		    h->flight.values + h->flight_at, h->flight_n),
+		    h->flight.values + h->flight_at,
+		    h->flight.whole + h->flight_at, h->flight_n),
 		on_stored) == ERR_OK)
 		h->writing = true;
 	else
 		hot_writes_lost(h);
 }
 
-void
-hot_fill(void *self, const struct reading *r, size_t n)
+static void
+put(struct hot *h, const struct reading *r, size_t n, bool whole)
 {
-	struct hot *h = self;
 	size_t i;
 
 	if (!h->up) {
@@ -195,10 +216,22 @@ hot_fill(void *self, const struct reading *r, size_t n)
 		hot_lose(h);
 		return;
 	}
-	for (i = 0; i < n && dirty_put(&h->pending, &r[i]); i++)
+	for (i = 0; i < n && dirty_put(&h->pending, &r[i], whole); i++)
 		;
 	if (i < n)
 		hot_writes_lost(h);
 	else
 		send_next(h);
+}
+
+void
+hot_fill(void *self, const struct reading *r, size_t n)
+{
+	put(self, r, n, true);
+}
+
+void
+hot_note(void *self, const struct reading *r, size_t n)
+{
+	put(self, r, n, false);
 }

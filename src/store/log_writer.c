@@ -244,12 +244,12 @@ row_to_hot(const struct log_row *row)
 	struct reading chunk[128];
 	size_t i, n = 0;
 
-	if (hot->fill == NULL)
+	if (hot->note == NULL)
 		return;
 	for (i = 0; i < row->n; i++) {
 		chunk[n++] = row_decode(row, i);
 		if (n == sizeof(chunk) / sizeof(chunk[0]) || i + 1 == row->n) {
-			hot->fill(hot->self, chunk, n);
+			hot->note(hot->self, chunk, n);
 			n = 0;
 		}
 	}

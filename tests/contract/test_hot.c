@@ -85,6 +85,14 @@ put(struct worker *to, int32_t series, int64_t t_us, double value)
 }
 
 static void
+note(struct worker *to, int32_t series, int64_t t_us, double value)
+{
+	struct reading r = {series, QUALITY_GOOD, value, t_us, T0 + 7};
+
+	to->port.note(to->port.self, &r, 1);
+}
+
+static void
 open_worker(struct worker *to, const char *socket, struct hot_shared *s)
 {
 	struct redis_config cf = {.address = socket};
@@ -205,6 +213,32 @@ Test(hot, newer_wins_whatever_comes_last)
 	close_all();
 }
 
+Test(hot, what_came_late_is_not_called_the_newest)
+{
+	int i, wait_ms;
+
+	open_all(scratch_redis());
+	for (i = 0; i < 2; i++) {
+		/* Once in this worker's hands, once in Redis. */
+		wait_ms = i * 50;
+		note(&w, 20 + i, T0, 10);
+		poll_loop_run(loop, wait_ms);
+		cr_assert(isnan(value_of(&w, 20 + i)), "newer may be stored");
+		note(&w, 20 + i, T0 + 2, 12);
+		note(&w, 20 + i, T0 + 1, 11);
+		poll_loop_run(loop, wait_ms);
+		cr_assert(isnan(value_of(&w, 20 + i)));
+		put(&w, 20 + i, T0 + i, 10); /* read before the other came */
+		poll_loop_run(loop, wait_ms);
+		cr_assert_eq(value_of(&w, 20 + i), 12);
+		note(&w, 20 + i, T0 + 3, 13);
+		note(&w, 20 + i, T0 - 3, 7);
+		poll_loop_run(loop, wait_ms);
+		cr_assert_eq(value_of(&w, 20 + i), 13);
+	}
+	close_all();
+}
+
 Test(hot, record_is_as_documented)
 {
 	struct reading r = {5, -2, -1.5, T0, T0 + 1};
@@ -293,6 +327,9 @@ Test(hot, other_instance_raises_the_epoch)
 	wait_trusted(&other);
 	cr_assert(isnan(value_of(&other, 8)), "a key of an older epoch");
 	put(&w, 8, T0 + 1, 2); /* still in the old epoch: refused, again */
+	poll_loop_run(loop, 100);
+	cr_assert(isnan(value_of(&other, 8)), "the newest of an older epoch");
+	put(&other, 8, T0, 1);
 	poll_loop_run(loop, 100);
 	cr_assert_eq(value_of(&other, 8), 2);
 	cr_assert_eq(value_of(&w, 8), 2);

@@ -50,7 +50,7 @@ static void
 open_writer(const char *options, const struct log_writer_config *wc)
 {
 	static char conninfo[512];
-	struct hot_port hot = {.fill = on_fill};
+	struct hot_port hot = {.note = on_fill};
 	struct pg_config cf = {
 	    .conninfo = conninfo, .name = "penstock test_log_writer"};
 	struct pg_lane_state s = {.connected = false};

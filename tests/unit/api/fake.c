@@ -301,7 +301,9 @@ fake_init(void)
 	fake.api = (struct api){
 	    .query = {NULL, run_query},
 	    .log = {NULL, log_append},
-	    .hot = {NULL, hot_latest, hot_fill, hot_stale},
+	    .hot = {.latest = hot_latest,
+		.fill = hot_fill,
+		.stale_since_us = hot_stale},
 	    .offload = {NULL, offload_run},
 	    .clocks = {now_us, monotonic_us},
 	    .registry = registry_new(),
