@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from support.load import Load
 from support.service import wait_for
 
-DISK = 420  # MiB; a new cluster with its write-ahead log takes about 50
+DISK = 480  # MiB; a new cluster with its write-ahead log takes about 50
 
 
 @pytest.fixture
@@ -38,26 +37,18 @@ def fill(path):
             f.write(bytes(65536))
 
 
-def test_full_disk_says_503(disk, own_service):
-    service = own_service(state=disk / "state")
-    service.start()
-    load = Load(service)
-    load.start()
-    wait_for("a first thousand readings",
-             lambda: load.acknowledged_count() > 1000)
+def test_full_disk_says_503(disk, under_load):
+    loaded = under_load({"state": disk / "state"})
+    load = loaded.load
     began = time.monotonic()
     fill(disk / "ballast")
-    wait_for("refusals", lambda: any(e[0] > began and e[1] == 503
-                                     for e in load.errors()))
+    wait_for("refusals", lambda: 503 in loaded.refused_since(began), 30)
     time.sleep(1)  # what was on its way has its answer now
     count = load.acknowledged_count()
     time.sleep(1)
     assert load.acknowledged_count() == count, "200 without a commit"
-    assert {e[1] for e in load.errors()} == {503}
+    assert set(loaded.refused_since(began)) == {503}
     (disk / "ballast").unlink()
-    freed = time.monotonic()
-    wait_for("service for every sender",
-             lambda: load.all_well_since(freed), 10)
-    load.stop()
-    assert load.check() > 1000
-    service.stop()
+    loaded.back(time.monotonic())
+    loaded.prove(disk_mib=DISK)
+    loaded.service.stop()
