@@ -164,6 +164,23 @@ gzip_read(struct gzip *g, bool last, char *to, size_t room, size_t *ret_len)
 	*ret_len = room - g->z.avail_out;
 }
 
+size_t
+gzip_once(const void *data, size_t len, char *to, size_t room)
+{
+	static struct gzip *g; /* as much memory as 200 small bodies */
+	int rc;
+
+	if (g == NULL && (g = gzip_new()) == NULL)
+		return (0);
+	feed(&g->z, data, len);
+	g->z.next_out = (Bytef *)to;
+	g->z.avail_out = (uInt)room;
+	rc = deflate(&g->z, Z_FINISH);
+	(void)deflateReset(&g->z);
+	g->z.avail_in = 0;
+	return (rc == Z_STREAM_END ? room - g->z.avail_out : 0);
+}
+
 /* "q=0", "q=0.000": not this one. */
 static bool
 is_refused(const char *parameters, size_t len)

@@ -46,6 +46,9 @@ void gzip_feed(struct gzip *, const void *, size_t len);
 void
 gzip_read(struct gzip *, bool last, char *to, size_t room, size_t *ret_len);
 
+/* All at once, for what is small. 0: not within `room`. On one thread. */
+size_t gzip_once(const void *, size_t len, char *to, size_t room);
+
 /* Accept-Encoding's word on gzip (RFC 9110 section 12.5.3). NULL: absent. */
 bool gzip_accepted(const char *accept_encoding);
 

@@ -1,59 +1,37 @@
 #include "api/request_steps.h"
 
+#include "api/gzip.h"
 #include "core/problem.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#define HEADERS_MAX 12
-
-struct answer {
-	struct header headers[HEADERS_MAX];
-	size_t n;
-};
-
-static void
-put(struct answer *a, const char *name, const char *value)
-{
-	if (a->n < HEADERS_MAX)
-		a->headers[a->n++] = (struct header){name, value};
-}
-
-static void
-put_cors(struct answer *a, const struct request *r)
-{
-	const char *origin = r->api->cors_origin;
-
-	if (origin == NULL || origin[0] == '\0')
-		return;
-	put(a, "Access-Control-Allow-Origin", origin);
-	put(a, "Access-Control-Expose-Headers",
-	    "ETag, Location, Retry-After, X-Request-Id");
-	put(a, "Vary", "Origin");
-}
+#define ONCE_MAX ((size_t)64 << 10) /* bytes gzip'd in one step, 1 ms */
 
 void
 reply_send(struct request *r, int status, const struct header *headers,
     size_t nheaders, const char *body, size_t len)
 {
+	static char coded[ONCE_MAX + 4096]; /* more than any gzip of it */
 	struct exchange *x = r->x;
-	struct answer a = {.n = 0};
-	bool typed = len == 0;
+	struct head h;
+	size_t n;
 
 	if (x == NULL)
 		return;
-	for (size_t i = 0; i < nheaders; i++) {
-		typed =
-		    typed || strcasecmp(headers[i].name, "Content-Type") == 0;
-		put(&a, headers[i].name, headers[i].value);
+	head_make(&h, r, status, headers, nheaders, len);
+	if (h.gzip && len > ONCE_MAX) {
+		stream_body(r, status, &h, body, len);
+		return;
 	}
-	if (!typed)
-		put(&a, "Content-Type", "application/json");
-	put_cors(&a, r);
+	if (h.gzip && (n = gzip_once(body, len, coded, sizeof(coded))) > 0) {
+		head_coded(&h);
+		body = coded;
+		len = n;
+	}
 	r->x = NULL;
-	exchange_reply(x, status, a.headers, a.n, body, len);
+	exchange_reply(x, status, h.headers, h.n, body, len);
 	request_count(r, status);
 }
 

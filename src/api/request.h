@@ -47,6 +47,7 @@ struct request {
 	const struct header *reply_headers; /* for on_reply, during it */
 	size_t nreply_headers;
 	void *claim; /* the idempotency step's own */
+	void *flow;  /* stream.c's own */
 };
 
 void request_hold(struct request *);

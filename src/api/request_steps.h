@@ -17,6 +17,26 @@ void request_count(struct request *, int status);
 /* Memory kept for later requests; for a clean end of tests. */
 void request_spares_free(void);
 
+#define HEAD_HEADERS 12
+
+/* The header of an answer, made of the handler's and what is always there. */
+struct head {
+	struct header headers[HEAD_HEADERS];
+	size_t n;
+	char vary[96], etag[128];
+	bool gzip; /* the client takes it, and it is worth it */
+};
+
+/* `len` of the body, SIZE_MAX if not known yet. Without a Content-Type a body
+ * is JSON. The headers' strings are borrowed. */
+void head_make(struct head *, const struct request *, int status,
+    const struct header *, size_t nheaders, size_t len);
+/* The body is gzip'd: says so, and gives a strong ETag its own form. */
+void head_coded(struct head *);
+/* Gzips and sends it in slices; the body is copied. */
+void stream_body(
+    struct request *, int status, struct head *, const char *body, size_t len);
+
 /* Sends at once: no step stands between. Nothing for a client that left. */
 void reply_send(struct request *, int status, const struct header *,
     size_t nheaders, const char *body, size_t len);

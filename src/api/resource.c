@@ -63,6 +63,19 @@ is_id(const char *s)
 	return (n > 0 && n <= 18 && s[n] == '\0');
 }
 
+/* The tag of what was read gzip'd names the same state. */
+static const char *
+if_match(struct request *r)
+{
+	static const char coded[] = "-gzip\"";
+	const char *s = request_header(r, "If-Match");
+	size_t len = s == NULL ? 0 : strlen(s), n = sizeof(coded) - 1;
+
+	if (len <= n || strcmp(s + len - n, coded) != 0)
+		return (s);
+	return (arena_printf(&r->arena, "%.*s\"", (int)(len - n), s));
+}
+
 /* Text of one parameter; NULL is SQL NULL. */
 static const char *
 source_text(struct request *r, const struct source *s)
@@ -81,7 +94,7 @@ source_text(struct request *r, const struct source *s)
 	case SOURCE_PRINCIPAL:
 		return (r->who.name);
 	case SOURCE_IF_MATCH:
-		return (request_header(r, "If-Match"));
+		return (if_match(r));
 	case SOURCE_CONSTANT:
 		return (s->name);
 	case SOURCE_BODY:

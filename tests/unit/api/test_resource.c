@@ -160,6 +160,18 @@ Test(resource, binds_every_source, .init = reset)
 	json_decref(body);
 }
 
+Test(resource, a_tag_of_what_was_read_gzipped, .init = reset)
+{
+	static const char *const of[][2] = {{"\"3-gzip\"", "\"3\""},
+	    {"\"-gzip\"", "\"\""}, {"-gzip\"", "-gzip\""}, {"", ""}};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		if_match = of[i][0];
+		ask(&everything, "N1", NULL);
+		cr_expect_str_eq(seen.params[5], of[i][1]);
+	}
+}
+
 Test(resource, what_is_absent_is_null, .init = reset)
 {
 	ask(&everything, "N1", NULL);
