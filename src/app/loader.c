@@ -3,7 +3,7 @@
 #include "core/instant.h"
 #include "core/log.h"
 #include "ingest/last_seen.h"
-#include "ingest/registry.h"
+#include "ingest/registry_rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,8 +11,6 @@
 #include <string.h>
 
 #define RETRY_MS 1000
-/* A load asks page after page of at most this many rows (see the SQL). */
-#define PAGE_ROWS 20000
 
 struct waiter {
 	void (*done)(void *);
@@ -39,50 +37,16 @@ struct step {
 	int table; /* enum registry_table, or -1: not paged, only at first */
 };
 
-static const char *
-text_at(const struct rows *r, int row, int column)
-{
-	const char *v = r->get(r, row, column, NULL);
-
-	return (v != NULL ? v : "");
-}
-
-static int64_t
-int_at(const struct rows *r, int row, int column)
-{
-	return (strtoll(text_at(r, row, column), NULL, 10));
-}
-
-static bool
-true_at(const struct rows *r, int row, int column)
-{
-	return (text_at(r, row, column)[0] == 't');
-}
-
 static enum err
 put_node(struct loader *l, const struct rows *r, int row)
 {
-	return (registry_put_node(l->config.registry,
-	    &(struct node_row){.code = text_at(r, row, 0),
-		.zone = text_at(r, row, 1),
-		.retired = true_at(r, row, 2),
-		.change = int_at(r, row, 3)}));
+	return (registry_row_node(l->config.registry, r, row));
 }
 
 static enum err
 put_series(struct loader *l, const struct rows *r, int row)
 {
-	return (registry_put_series(l->config.registry,
-	    &(struct series_row){.id = (int32_t)int_at(r, row, 0),
-		.node = text_at(r, row, 1),
-		.metric = text_at(r, row, 2),
-		.unit = text_at(r, row, 3),
-		.canonical = text_at(r, row, 4),
-		.kind = (enum series_kind)series_kind_parse(text_at(r, row, 5)),
-		.low = strtod(text_at(r, row, 6), NULL),
-		.high = strtod(text_at(r, row, 7), NULL),
-		.retired = true_at(r, row, 8),
-		.change = int_at(r, row, 9)}));
+	return (registry_row_series(l->config.registry, r, row));
 }
 
 static int
@@ -94,7 +58,7 @@ hex_digit(char c)
 static enum err
 put_key(struct loader *l, const struct rows *r, int row)
 {
-	const char *hex = text_at(r, row, 2);
+	const char *hex = registry_row_text(r, row, 2);
 	uint8_t sha256[32];
 	size_t i;
 
@@ -104,18 +68,18 @@ put_key(struct loader *l, const struct rows *r, int row)
 		sha256[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 |
 		    hex_digit(hex[2 * i + 1]));
 	return (registry_put_key(l->config.registry,
-	    &(struct key_row){.id = text_at(r, row, 0),
-		.label = text_at(r, row, 1),
+	    &(struct key_row){.id = registry_row_text(r, row, 0),
+		.label = registry_row_text(r, row, 1),
 		.sha256 = sha256,
-		.revoked = true_at(r, row, 3),
-		.change = int_at(r, row, 4)}));
+		.revoked = registry_row_true(r, row, 3),
+		.change = registry_row_int(r, row, 4)}));
 }
 
 static enum err
 put_last_seen(struct loader *l, const struct rows *r, int row)
 {
-	last_seen_advance(
-	    l->config.last_seen, (int32_t)int_at(r, row, 0), int_at(r, row, 1));
+	last_seen_advance(l->config.last_seen,
+	    (int32_t)registry_row_int(r, row, 0), registry_row_int(r, row, 1));
 	return (ERR_OK);
 }
 
@@ -232,8 +196,8 @@ apply(struct loader *l, const struct rows *rows)
 			log_event(LOG_LEVEL_ERROR, "registry_row_unusable",
 			    "statement", LOG_STR,
 			    statement_name(l->step->statement), "first",
-			    LOG_STR, text_at(rows, i, 0), "reason", LOG_STR,
-			    err_title(e), NULL);
+			    LOG_STR, registry_row_text(rows, i, 0), "reason",
+			    LOG_STR, err_title(e), NULL);
 	}
 	return (true);
 }
@@ -250,7 +214,7 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 	if (apply(l, rows)) {
 		if (l->step->table == -1)
 			last_seen_trust(l->config.last_seen);
-		if (l->step->table == -1 || rows->n < PAGE_ROWS)
+		if (l->step->table == -1 || rows->n < REGISTRY_PAGE_ROWS)
 			l->step++;
 	}
 	ask(l);

@@ -257,6 +257,6 @@ window(void *self, int32_t series, int64_t from_us, int64_t to_us,
 struct telemetry_port
 warm_telemetry(struct warm *w)
 {
-	return (
-	    (struct telemetry_port){w, take, warm_known, warm_store, window});
+	return ((struct telemetry_port){
+	    w, take, warm_known, warm_store, window, NULL});
 }
