@@ -68,11 +68,11 @@ class Service:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def lib(self, commands):
+    def lib(self, commands, timeout=60):
         """Run functions of scripts/lib.sh on this state."""
         subprocess.run(
             ["bash", "-c", f". {ROOT}/scripts/lib.sh; prepare_state; "
-             + commands], env=self.env, check=True, timeout=60)
+             + commands], env=self.env, check=True, timeout=timeout)
 
     def pid(self, name):
         return int((self.state / "pid" / name).read_text().split()[0])
