@@ -163,8 +163,10 @@ decode(struct post *p)
 	    .max = api->batch_max,
 	};
 	struct err_info info = {.code = ERR_OK};
+	bool more;
 
-	if (batch_decode(&p->batch, &in, &r->arena, &info) != ERR_OK)
+	if (batch_open(&p->batch, &in, &r->arena, &info) != ERR_OK ||
+	    batch_decode(&p->batch, SIZE_MAX, &more, &info) != ERR_OK)
 		reply_problem(r, &info);
 	else if (p->batch.unknown == 0 || p->refreshed)
 		split(p);

@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Fewer bytes hold no whole reading: {"node":"","metric":"",...}. */
-#define ITEM_BYTES 60
-
 enum { DROPPED = -1 }; /* series of a reading that is set aside */
 
 static const char *
@@ -52,47 +49,62 @@ no_memory(struct err_info *info)
 static bool
 reserve(struct batch *b, const struct batch_input *in)
 {
-	size_t cap = in->len / ITEM_BYTES + 1;
+	size_t cap = in->len / decoder_item_bytes(in->form) + 1;
 
 	b->cap = cap < in->max ? cap : in->max;
 	b->readings = arena_alloc(b->arena, b->cap * sizeof(*b->readings));
 	b->index = arena_alloc(b->arena, b->cap * sizeof(*b->index));
 	b->lookup = arena_alloc(b->arena, b->cap * sizeof(*b->lookup));
-	return (b->readings != NULL && b->index != NULL && b->lookup != NULL);
+	b->decoder = arena_alloc(b->arena, sizeof(*b->decoder));
+	return (b->readings != NULL && b->index != NULL && b->lookup != NULL &&
+	    b->decoder != NULL);
 }
 
 enum err
-batch_decode(struct batch *b, const struct batch_input *in, struct arena *arena,
+batch_open(struct batch *b, const struct batch_input *in, struct arena *arena,
     struct err_info *info)
 {
-	char detail[NORMALISE_DETAIL];
-	struct json_readings d;
-	struct json_reading item;
-	struct err_info mine;
-	uint32_t index = 0;
-	enum reject why;
-	enum err e;
-	bool more;
-
-	*b = (struct batch){.arena = arena};
+	*b = (struct batch){.arena = arena,
+	    .normaliser = {.registry = in->registry, .limits = in->limits}};
 	if (!reserve(b, in))
 		return (no_memory(info));
-	json_readings_init(&d, in->body, in->len, in->max, &mine);
-	for (; (e = json_readings_next(&d, &item, &more)) == ERR_OK && more;
-	     index++) {
-		why = normalise(&item, in->registry, &in->limits,
-		    &b->readings[b->n], detail);
+	decoder_init(
+	    b->decoder, in->form, in->body, in->len, in->max, &b->info);
+	return (ERR_OK);
+}
+
+enum err
+batch_decode(
+    struct batch *b, size_t bytes, bool *ret_more, struct err_info *info)
+{
+	char detail[NORMALISE_DETAIL];
+	const char *from = decoder_at(b->decoder);
+	struct item item;
+	enum reject why;
+	bool more;
+
+	do {
+		if (decoder_next(b->decoder, &item, &more) != ERR_OK) {
+			if (info != NULL && info->code == ERR_OK)
+				*info = b->info;
+			return (b->info.code);
+		}
+		if (!more)
+			break;
+		why = normalise(
+		    &b->normaliser, &item, &b->readings[b->n], detail);
 		if (why != REJECT_NONE)
-			add_outcome(b, index, why, keep(b, detail));
+			add_outcome(
+			    b, (uint32_t)item.index, why, keep(b, detail));
 		else
-			b->index[b->n++] = index;
+			b->index[b->n++] = (uint32_t)item.index;
 		if (b->failed)
 			return (no_memory(info));
-	}
-	if (e != ERR_OK && info != NULL && info->code == ERR_OK)
-		*info = mine;
-	b->single = !d.list;
-	return (e);
+	} while ((size_t)(decoder_at(b->decoder) - from) < bytes);
+	b->single = decoder_single(b->decoder);
+	b->empty = decoder_empty(b->decoder);
+	*ret_more = more;
+	return (ERR_OK);
 }
 
 /* The reading at i was stored, or stands earlier in the body, as `first`. */
@@ -220,6 +232,8 @@ batch_write(const struct batch *b, struct text *t)
 	json_int(t, "accepted", (int64_t)b->n);
 	json_int(t, "duplicates", (int64_t)b->duplicates);
 	json_int(t, "rejected", (int64_t)b->rejected);
+	if (b->empty > 0)
+		json_int(t, "empty", (int64_t)b->empty);
 	json_array(t, "items");
 	for (i = 0; i < b->noutcomes; i++, o++) {
 		json_object(t, NULL);

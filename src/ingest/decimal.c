@@ -160,17 +160,104 @@ by_strtod(const struct decimal *d)
 	return (strtod(buf, NULL));
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/*
+ * The decimal digits at p, up to eight of them, put behind those in *m. The
+ * sum of neighbours in three steps is Daniel Lemire's, "Quickly parsing eight
+ * digits", 2018.
+ */
+static inline unsigned
+take_eight(const char *p, uint64_t *m)
+{
+	static const uint64_t power[] = {
+	    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+	const uint64_t pairs = UINT64_C(0x000000ff000000ff);
+	uint64_t w, other;
+	unsigned n;
+
+	memcpy(&w, p, 8);
+	w ^= UINT64_C(0x3030303030303030);
+	/* A carry can only mark a byte behind the first true one. */
+	other = ((w + UINT64_C(0x7676767676767676)) | w) &
+	    UINT64_C(0x8080808080808080);
+	n = other != 0 ? (unsigned)__builtin_ctzll(other) / 8 : 8;
+	if (n == 0)
+		return (0);
+	w <<= 64 - 8 * n;
+	w = w * 10 + (w >> 8);
+	w = ((w & pairs) * UINT64_C(0x000f424000000064) +
+		(w >> 16 & pairs) * UINT64_C(0x0000271000000001)) >>
+	    32;
+	*m = *m * power[n] + w;
+	return (n);
+}
+#endif
+
+/* All digits at p put behind those in *m, which may overflow. */
+static inline const char *
+take_run(const char *p, const char *end, uint64_t *m)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	unsigned n;
+
+	while (end - p >= 8) {
+		n = take_eight(p, m);
+		p += n;
+		if (n < 8)
+			return (p);
+	}
+#endif
+	for (; p < end && is_digit(*p); p++)
+		*m = *m * 10 + (unsigned)(*p - '0');
+	return (p);
+}
+
+/* A number of at most 19 digits that has no exponent; its length, 0 if it is
+ * another or none. */
+static inline size_t
+parse_plain(const char *s, const char *end, double *ret)
+{
+	struct decimal d = {.negative = s < end && *s == '-'};
+	const char *from = s + d.negative, *p = take_run(from, end, &d.m);
+	ptrdiff_t digits = p - from;
+	double v;
+
+	if (digits == 0 || (*from == '0' && digits > 1))
+		return (0);
+	if (p < end && *p == '.') {
+		from = ++p;
+		p = take_run(from, end, &d.m);
+		d.exp = -(int)(p - from);
+		digits -= d.exp;
+		if (d.exp == 0)
+			return (0);
+	}
+	if (digits > 19 || (p < end && (*p == 'e' || *p == 'E')))
+		return (0);
+	if (d.m == 0)
+		v = 0;
+	else if (!exact_double(&d, &v) && !exact_extended(&d, &v))
+		return (0);
+	*ret = d.negative ? -v : v;
+	return ((size_t)(p - s));
+}
+
 size_t
 decimal_parse(const char *s, const char *end, size_t max, double *ret)
 {
 	struct decimal d = {0};
 	const char *p;
+	size_t n;
 	double v;
 
 	if (max > TEXT_MAX)
 		max = TEXT_MAX;
 	if ((size_t)(end - s) > max + 1)
 		end = s + max + 1;
+	if ((n = parse_plain(s, end, &v)) > 0 && n <= max) {
+		*ret = v;
+		return (n);
+	}
 	p = take_apart(s, end, &d);
 	if (p == NULL || (size_t)(p - s) > max)
 		return (0);

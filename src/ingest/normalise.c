@@ -34,26 +34,29 @@ quoted(const struct span *s)
 }
 
 static enum reject
-faulty(const struct json_reading *in, char *detail)
+faulty(const struct item *in, char *detail)
 {
 	static const char *const formats[] = {
-	    [JSON_FAULT_NOT_OBJECT] = "a reading must be an object%.*s",
-	    [JSON_FAULT_MISSING] = "\"%.*s\" is missing",
-	    [JSON_FAULT_UNKNOWN] = "unknown member \"%.*s\"",
-	    [JSON_FAULT_NOT_STRING] = "\"%.*s\" must be a string",
-	    [JSON_FAULT_NOT_NUMBER] = "\"%.*s\" must be a number",
-	    [JSON_FAULT_TS_NUMBER] = "\"%.*s\" must be RFC 3339 text, not a "
+	    [ITEM_FAULT_NOT_OBJECT] = "a reading must be an object%.*s",
+	    [ITEM_FAULT_MISSING] = "\"%.*s\" is missing",
+	    [ITEM_FAULT_UNKNOWN] = "unknown member \"%.*s\"",
+	    [ITEM_FAULT_NOT_STRING] = "\"%.*s\" must be a string",
+	    [ITEM_FAULT_NOT_NUMBER] = "\"%.*s\" must be a number",
+	    [ITEM_FAULT_TS_NUMBER] = "\"%.*s\" must be RFC 3339 text, not a "
 				     "number",
-	    [JSON_FAULT_TOO_LONG] = "\"%.*s\" is too long",
+	    [ITEM_FAULT_TOO_LONG] = "\"%.*s\" is too long",
+	    [ITEM_FAULT_SYNTAX] = "%.*s",
 	};
 
 	/* One of the constants above. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	(void)snprintf(detail, NORMALISE_DETAIL, formats[in->fault],
-	    quoted(&in->member), in->member.s);
+	    in->fault == ITEM_FAULT_SYNTAX ? (int)in->member.len
+					   : quoted(&in->member),
+	    in->member.s);
 #pragma GCC diagnostic pop
-	return (in->fault == JSON_FAULT_TS_NUMBER ? REJECT_BAD_TIMESTAMP
+	return (in->fault == ITEM_FAULT_TS_NUMBER ? REJECT_BAD_TIMESTAMP
 						  : REJECT_BAD_ITEM);
 }
 
@@ -89,8 +92,8 @@ judge_time(const struct ingest_limits *l, struct reading *r, char *detail)
 }
 
 static enum reject
-convert(const struct json_reading *in, const struct series_entry *s,
-    double *ret, char *detail)
+convert(const struct item *in, const struct series_entry *s, double *ret,
+    char *detail)
 {
 	const struct unit *u;
 
@@ -126,15 +129,38 @@ judge_value(const struct series_entry *s, double v, char *detail)
 	return (REJECT_NONE);
 }
 
-static enum reject
-find(const struct json_reading *in, const struct registry *reg,
-    const struct series_entry **ret, char *detail)
+static inline bool
+is_named(const struct series_entry *s, const struct item *in)
 {
-	const struct series_entry *s = registry_series(
-	    reg, in->node.s, in->node.len, in->metric.s, in->metric.len);
+	const struct registry_name *n = &s->name;
 
+	/* Codes differ in their last letter more often than in their first. */
+	return (n->len == in->node.len && n->len2 == in->metric.len &&
+	    n->len > 0 && n->s[n->len - 1] == in->node.s[n->len - 1] &&
+	    memcmp(n->s, in->node.s, n->len) == 0 &&
+	    memcmp(s->metric, in->metric.s, n->len2) == 0);
+}
+
+/* Senders name one series many times, or a node's series in turn. */
+static const struct series_entry *
+guess(const struct series_entry *last, const struct item *in)
+{
+	if (last == NULL || is_named(last, in))
+		return (last);
+	last = last->next_of_node;
+	return (last != NULL && is_named(last, in) ? last : NULL);
+}
+
+static enum reject
+find(struct normaliser *n, const struct item *in, char *detail)
+{
+	const struct series_entry *s = guess(n->last, in);
+
+	if (s == NULL)
+		s = registry_series(n->registry, in->node.s, in->node.len,
+		    in->metric.s, in->metric.len);
 	if (s != NULL && !series_retired(s)) {
-		*ret = s;
+		n->last = s;
 		return (REJECT_NONE);
 	}
 	(void)snprintf(detail, NORMALISE_DETAIL, "%.*s/%.*s %s",
@@ -143,26 +169,41 @@ find(const struct json_reading *in, const struct registry *reg,
 	return (s == NULL ? REJECT_UNKNOWN_SERIES : REJECT_RETIRED);
 }
 
+static enum reject
+judge_archived(
+    const struct range_port *archive, const struct reading *r, char *detail)
+{
+	int64_t end_us;
+
+	if (archive == NULL || archive->only == NULL ||
+	    !archive->only(archive->self, r->series, r->t_us, &end_us))
+		return (REJECT_NONE);
+	(void)snprintf(detail, NORMALISE_DETAIL,
+	    "this time is archived and takes readings again once it is "
+	    "restored");
+	return (REJECT_TOO_OLD);
+}
+
 enum reject
-normalise(const struct json_reading *in, const struct registry *reg,
-    const struct ingest_limits *limits, struct reading *ret,
+normalise(struct normaliser *n, const struct item *in, struct reading *ret,
     char detail[static NORMALISE_DETAIL])
 {
-	struct reading out = {.received_us = limits->now_us};
-	const struct series_entry *s;
+	struct reading out = {.received_us = n->limits.now_us};
 	enum reject why;
 
-	if (in->fault != JSON_FAULT_NONE)
+	if (in->fault != ITEM_FAULT_NONE)
 		return (faulty(in, detail));
-	if ((why = find(in, reg, &s, detail)) != REJECT_NONE)
+	if ((why = find(n, in, detail)) != REJECT_NONE)
 		return (why);
 	if (!instant_parse(in->ts.s, in->ts.len, &out.t_us))
 		return (bad_time(&in->ts, detail));
-	if ((why = convert(in, s, &out.value, detail)) != REJECT_NONE ||
-	    (why = judge_value(s, out.value, detail)) != REJECT_NONE ||
-	    (why = judge_time(limits, &out, detail)) != REJECT_NONE)
+	out.series = n->last->id;
+	if ((why = convert(in, n->last, &out.value, detail)) != REJECT_NONE ||
+	    (why = judge_value(n->last, out.value, detail)) != REJECT_NONE ||
+	    (why = judge_time(&n->limits, &out, detail)) != REJECT_NONE ||
+	    (why = judge_archived(n->limits.archive, &out, detail)) !=
+		REJECT_NONE)
 		return (why);
-	out.series = s->id;
 	*ret = out;
 	return (REJECT_NONE);
 }

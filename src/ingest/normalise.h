@@ -7,8 +7,9 @@
 #ifndef PENSTOCK_INGEST_NORMALISE_H
 #define PENSTOCK_INGEST_NORMALISE_H
 
+#include "core/range_port.h"
 #include "domain/reading.h"
-#include "ingest/json_readings.h"
+#include "ingest/item.h"
 #include "ingest/registry.h"
 
 #include <stdint.h>
@@ -39,13 +40,20 @@ struct ingest_limits {
 	int64_t now_us;	   /* our clock */
 	int64_t future_us; /* how far ahead a reading may be */
 	int64_t oldest_us; /* the earliest event time taken */
+	/* Its only(): spans that are archived and take no more. NULL: none. */
+	const struct range_port *archive;
+};
+
+struct normaliser {
+	const struct registry *registry;
+	struct ingest_limits limits;
+	const struct series_entry *last; /* found; begin with NULL */
 };
 
 const char *reject_word(enum reject);
 const char *reject_sentence(enum reject);
 /* On rejection `detail` holds a sentence naming what is wrong. */
-enum reject normalise(const struct json_reading *, const struct registry *,
-    const struct ingest_limits *, struct reading *ret,
-    char detail[static NORMALISE_DETAIL]);
+enum reject normalise(struct normaliser *, const struct item *,
+    struct reading *ret, char detail[static NORMALISE_DETAIL]);
 
 #endif

@@ -72,17 +72,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct batch_input in = {.body = (const char *)data,
 	    .len = len,
 	    .max = 50,
-	    .limits = {INT64_MAX / 2, US_PER_HOUR, INT64_MIN + 1}};
+	    .limits = {.now_us = INT64_MAX / 2,
+		.future_us = US_PER_HOUR,
+		.oldest_us = INT64_MIN + 1}};
 	struct err_info info = {0};
 	struct arena arena;
 	struct batch b;
+	bool more = true;
 	enum err e;
 
 	if (reg == NULL)
 		make();
 	in.registry = reg;
 	arena_init(&arena, 1 << 20);
-	e = batch_decode(&b, &in, &arena, &info);
+	e = batch_open(&b, &in, &arena, &info);
+	while (e == ERR_OK && more)
+		e = batch_decode(&b, 100, &more, &info);
 	if (e != info.code)
 		abort();
 	if ((e == ERR_OK || e == ERR_INVALID) && !is_json(in.body, len))

@@ -119,7 +119,7 @@ Test(openapi, describes_every_body)
 	json_t *described = json_object_get(reading, "properties"), *v;
 	struct err_info info = {.code = ERR_OK};
 	struct json_readings d;
-	struct json_reading r;
+	struct item r;
 	const char *name;
 	bool more;
 
@@ -129,7 +129,7 @@ Test(openapi, describes_every_body)
 			    "%s", routes[i].name);
 	json_readings_init(&d, body, strlen(body), 1, &info);
 	cr_assert_eq(json_readings_next(&d, &r, &more), ERR_OK);
-	cr_expect_eq(r.fault, JSON_FAULT_NONE);
+	cr_expect_eq(r.fault, ITEM_FAULT_NONE);
 	cr_expect_eq(json_object_size(described), json_object_size(taken));
 	json_object_foreach(taken, name, v)
 	    cr_expect_not_null(json_object_get(described, name), "%s", name);

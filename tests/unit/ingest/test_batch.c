@@ -53,6 +53,18 @@ drop(void)
 
 TestSuite(batch, .init = make, .fini = drop);
 
+/* In pieces of a few items. */
+static enum err
+open_and_decode(const struct batch_input *in, struct arena *a)
+{
+	enum err e = batch_open(&b, in, a, &info);
+	bool more = true;
+
+	while (e == ERR_OK && more)
+		e = batch_decode(&b, 200, &more, &info);
+	return (e);
+}
+
 static enum err
 decode(const char *body, size_t max)
 {
@@ -60,10 +72,10 @@ decode(const char *body, size_t max)
 	    .len = strlen(body),
 	    .registry = reg,
 	    .max = max,
-	    .limits = {NOW, 5 * US_PER_MINUTE, 0}};
+	    .limits = {.now_us = NOW, .future_us = 5 * US_PER_MINUTE}};
 
 	err_clear(&info);
-	return (batch_decode(&b, &in, &arena, &info));
+	return (open_and_decode(&in, &arena));
 }
 
 #define FLOW(sec, value)                                                     \
@@ -208,7 +220,7 @@ Test(batch, a_full_arena_is_an_error)
 	struct arena small;
 	struct batch_input in = {.registry = reg,
 	    .max = 5000,
-	    .limits = {NOW, 5 * US_PER_MINUTE, 0}};
+	    .limits = {.now_us = NOW, .future_us = 5 * US_PER_MINUTE}};
 	struct text body;
 	size_t cap;
 	int i;
@@ -223,7 +235,7 @@ Test(batch, a_full_arena_is_an_error)
 	for (cap = 0; cap < 200000; cap += 5000) {
 		arena_init(&small, cap);
 		err_clear(&info);
-		if (batch_decode(&b, &in, &small, &info) == ERR_OK) {
+		if (open_and_decode(&in, &small) == ERR_OK) {
 			batch_split(&b, seen);
 			if (batch_settle(&b, &info) == ERR_OK)
 				break;

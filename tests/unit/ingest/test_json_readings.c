@@ -26,7 +26,7 @@ open_bytes(const char *s, size_t len, size_t max)
 }
 
 static bool
-next(struct json_reading *r)
+next(struct item *r)
 {
 	bool more = false;
 
@@ -36,7 +36,7 @@ next(struct json_reading *r)
 static enum err
 read_all(const char *s, size_t len, size_t *ret_count)
 {
-	struct json_reading r;
+	struct item r;
 
 	open_bytes(s, len, 5000);
 	for (*ret_count = 0; next(&r);)
@@ -54,7 +54,7 @@ expect_span(struct span s, const char *want)
 
 Test(json_readings, one_object)
 {
-	struct json_reading r;
+	struct item r;
 
 	open_bytes(" {\"unit\":\"L/s\" ,\n\"value\":-2.5e1,\"ts\":\"T\","
 		   "\"metric\":\"flow\",\"node\":\"DMA-03\"}\r\n\t",
@@ -63,7 +63,7 @@ Test(json_readings, one_object)
 	    1);
 	cr_assert(next(&r));
 	cr_expect(!d.list);
-	cr_expect_eq(r.fault, JSON_FAULT_NONE);
+	cr_expect_eq(r.fault, ITEM_FAULT_NONE);
 	expect_span(r.node, "DMA-03");
 	expect_span(r.metric, "flow");
 	expect_span(r.ts, "T");
@@ -76,7 +76,7 @@ Test(json_readings, one_object)
 Test(json_readings, a_list)
 {
 	static const char text[] = "{\"readings\": [" GOOD " , " GOOD "]}";
-	struct json_reading r;
+	struct item r;
 
 	open_bytes(text, sizeof(text) - 1, 2);
 	cr_assert(next(&r) && d.list);
@@ -107,30 +107,30 @@ Test(json_readings, names_what_is_wrong_with_an_item)
 {
 	static const struct {
 		const char *s;
-		enum json_fault fault;
+		enum item_fault fault;
 		const char *member;
 	} vectors[] = {
-	    {"{}", JSON_FAULT_MISSING, "node"},
-	    {"{\"node\":\"A\",\"ts\":\"t\",\"value\":1}", JSON_FAULT_MISSING,
+	    {"{}", ITEM_FAULT_MISSING, "node"},
+	    {"{\"node\":\"A\",\"ts\":\"t\",\"value\":1}", ITEM_FAULT_MISSING,
 		"metric"},
 	    {"{\"node\":\"A\",\"metric\":\"m\",\"ts\":\"t\"}",
-		JSON_FAULT_MISSING, "value"},
-	    {"{\"node\":7}", JSON_FAULT_NOT_STRING, "node"},
-	    {"{\"unit\":null}", JSON_FAULT_NOT_STRING, "unit"},
-	    {"{\"ts\":1795166824}", JSON_FAULT_TS_NUMBER, "ts"},
-	    {"{\"ts\":[1795166824]}", JSON_FAULT_NOT_STRING, "ts"},
-	    {"{\"value\":\"1\"}", JSON_FAULT_NOT_NUMBER, "value"},
-	    {"{\"value\":null}", JSON_FAULT_NOT_NUMBER, "value"},
-	    {"{\"value\":{\"a\":[{}]}}", JSON_FAULT_NOT_NUMBER, "value"},
+		ITEM_FAULT_MISSING, "value"},
+	    {"{\"node\":7}", ITEM_FAULT_NOT_STRING, "node"},
+	    {"{\"unit\":null}", ITEM_FAULT_NOT_STRING, "unit"},
+	    {"{\"ts\":1795166824}", ITEM_FAULT_TS_NUMBER, "ts"},
+	    {"{\"ts\":[1795166824]}", ITEM_FAULT_NOT_STRING, "ts"},
+	    {"{\"value\":\"1\"}", ITEM_FAULT_NOT_NUMBER, "value"},
+	    {"{\"value\":null}", ITEM_FAULT_NOT_NUMBER, "value"},
+	    {"{\"value\":{\"a\":[{}]}}", ITEM_FAULT_NOT_NUMBER, "value"},
 	    {"{\"quality\":{\"deep\":[1,2,{\"er\":true}]},\"x\":1}",
-		JSON_FAULT_UNKNOWN, "quality"},
-	    {"{\"n\\u006fde \":1,\"tss\":2,\"\\u0061\":3}", JSON_FAULT_UNKNOWN,
+		ITEM_FAULT_UNKNOWN, "quality"},
+	    {"{\"n\\u006fde \":1,\"tss\":2,\"\\u0061\":3}", ITEM_FAULT_UNKNOWN,
 		"node "},
-	    {"{\"Node\":\"A\"}", JSON_FAULT_UNKNOWN, "Node"},
-	    {"{\"\":\"A\"}", JSON_FAULT_UNKNOWN, ""},
-	    {"{\"x\":1,\"readings\":[]}", JSON_FAULT_UNKNOWN, "x"},
+	    {"{\"Node\":\"A\"}", ITEM_FAULT_UNKNOWN, "Node"},
+	    {"{\"\":\"A\"}", ITEM_FAULT_UNKNOWN, ""},
+	    {"{\"x\":1,\"readings\":[]}", ITEM_FAULT_UNKNOWN, "x"},
 	};
-	struct json_reading r;
+	struct item r;
 	size_t i;
 
 	for (i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -144,19 +144,19 @@ Test(json_readings, names_what_is_wrong_with_an_item)
 Test(json_readings, an_item_that_is_no_object)
 {
 	static const char text[] = "{\"readings\":[[1]," GOOD "]}";
-	struct json_reading r;
+	struct item r;
 
 	open_bytes(text, sizeof(text) - 1, 9);
 	cr_assert(next(&r));
-	cr_expect_eq(r.fault, JSON_FAULT_NOT_OBJECT);
+	cr_expect_eq(r.fault, ITEM_FAULT_NOT_OBJECT);
 	cr_assert(next(&r));
-	cr_expect_eq(r.fault, JSON_FAULT_NONE);
+	cr_expect_eq(r.fault, ITEM_FAULT_NONE);
 }
 
 /* A member's length is bounded, escaped or not. */
 Test(json_readings, long_strings_are_the_items_fault)
 {
-	struct json_reading r;
+	struct item r;
 	char text[600], code[300];
 	size_t n, escaped, len;
 
@@ -173,7 +173,7 @@ Test(json_readings, long_strings_are_the_items_fault)
 			open_bytes(text, len, 1);
 			cr_assert(next(&r), "%s", info.detail);
 			cr_expect_eq(r.fault,
-			    n > 255 ? JSON_FAULT_TOO_LONG : JSON_FAULT_NONE,
+			    n > 255 ? ITEM_FAULT_TOO_LONG : ITEM_FAULT_NONE,
 			    "%zu", n);
 			if (n <= 255)
 				cr_expect_eq(r.node.len, n);
@@ -186,7 +186,7 @@ Test(json_readings, unescapes)
 	    "{\"node\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"metric\":"
 	    "\"\\u00e9\\u20AC\\uD83D\\uDCA7x\",\"ts\":\"\xc3\xa9\",\"value\":0,"
 	    "\"unit\":\"\\u0000\"}";
-	struct json_reading r;
+	struct item r;
 
 	open_bytes(text, sizeof(text) - 1, 1);
 	cr_assert(next(&r), "%s", info.detail);
@@ -265,7 +265,7 @@ Test(json_readings, bounds)
 {
 	static const char two[] = "{\"readings\":[" GOOD "," GOOD "]}";
 	char deep[200];
-	struct json_reading r;
+	struct item r;
 	size_t i, n;
 
 	open_bytes(two, sizeof(two) - 1, 1);

@@ -55,17 +55,25 @@ span(const char *s)
 }
 
 static enum reject
+judge(const struct item *in, struct reading *ret)
+{
+	struct normaliser n = {.registry = reg, .limits = limits};
+
+	return (normalise(&n, in, ret, detail));
+}
+
+static enum reject
 run(const char *metric, const char *ts, const char *unit, double value,
     struct reading *ret)
 {
-	struct json_reading in = {.node = span("N"),
+	struct item in = {.node = span("N"),
 	    .metric = span(metric),
 	    .ts = span(ts),
 	    .unit = span(unit),
 	    .value = value};
 
 	detail[0] = '\0';
-	return (normalise(&in, reg, &limits, ret, detail));
+	return (judge(&in, ret));
 }
 
 Test(normalise, converts_to_the_canonical_unit)
@@ -148,15 +156,15 @@ Test(normalise, a_clock_slightly_ahead_is_marked)
 
 Test(normalise, every_fault_of_the_decoder_has_its_sentence)
 {
-	struct json_reading in = {.member = span("node")};
+	struct item in = {.member = span("node")};
 	struct reading r;
 	int f;
 
-	for (f = JSON_FAULT_NOT_OBJECT; f <= JSON_FAULT_TOO_LONG; f++) {
+	for (f = ITEM_FAULT_NOT_OBJECT; f <= ITEM_FAULT_TOO_LONG; f++) {
 		in.fault = f;
 		detail[0] = '\0';
-		cr_expect_eq(normalise(&in, reg, &limits, &r, detail),
-		    f == JSON_FAULT_TS_NUMBER ? REJECT_BAD_TIMESTAMP
+		cr_expect_eq(judge(&in, &r),
+		    f == ITEM_FAULT_TS_NUMBER ? REJECT_BAD_TIMESTAMP
 					      : REJECT_BAD_ITEM);
 		cr_expect(strlen(detail) > 10, "%s", detail);
 	}
@@ -165,19 +173,17 @@ Test(normalise, every_fault_of_the_decoder_has_its_sentence)
 Test(normalise, long_texts_do_not_overflow_the_detail)
 {
 	char big[300];
-	struct json_reading in = {.node = {big, sizeof(big)},
+	struct item in = {.node = {big, sizeof(big)},
 	    .metric = {big, sizeof(big)},
 	    .ts = {big, sizeof(big)}};
 	struct reading r;
 
 	memset(big, 'x', sizeof(big));
-	cr_expect_eq(
-	    normalise(&in, reg, &limits, &r, detail), REJECT_UNKNOWN_SERIES);
+	cr_expect_eq(judge(&in, &r), REJECT_UNKNOWN_SERIES);
 	cr_expect(strlen(detail) < NORMALISE_DETAIL);
 	in.node = span("N");
 	in.metric = span("flow");
-	cr_expect_eq(
-	    normalise(&in, reg, &limits, &r, detail), REJECT_BAD_TIMESTAMP);
+	cr_expect_eq(judge(&in, &r), REJECT_BAD_TIMESTAMP);
 	cr_expect(strlen(detail) < NORMALISE_DETAIL);
 }
 
