@@ -158,12 +158,22 @@ instant_parse(const char *s, size_t len, int64_t *ret_us)
 	return (true);
 }
 
+/* `n` digits and what follows them. */
+static char *
+put(char *p, unsigned v, int n, char after)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		p[i] = (char)('0' + v % 10);
+	p[n] = after;
+	return (p + n + 1);
+}
+
 size_t
 instant_format(int64_t t, char buf[static INSTANT_TEXT])
 {
 	int64_t sec = t / US_PER_SECOND, us = t % US_PER_SECOND, day, y;
 	unsigned m, d, s;
-	int n;
+	char *p = buf;
 
 	if (us < 0) {
 		us += US_PER_SECOND;
@@ -172,11 +182,19 @@ instant_format(int64_t t, char buf[static INSTANT_TEXT])
 	day = instant_floor(sec, 86400) / 86400;
 	s = (unsigned)(sec - day * 86400);
 	civil_from_days(day, &y, &m, &d);
-	n = snprintf(buf, INSTANT_TEXT, "%04lld-%02u-%02uT%02u:%02u:%02u",
-	    (long long)y, m, d, s / 3600, s / 60 % 60, s % 60);
-	n += snprintf(buf + n, INSTANT_TEXT - (size_t)n,
-	    us != 0 ? ".%06lldZ" : "Z", (long long)us);
-	return ((size_t)n);
+	if (y >= 0 && y <= 9999)
+		p = put(p, (unsigned)y, 4, '-');
+	else
+		p += snprintf(buf, INSTANT_TEXT, "%04lld-", (long long)y);
+	p = put(p, m, 2, '-');
+	p = put(p, d, 2, 'T');
+	p = put(p, s / 3600, 2, ':');
+	p = put(p, s / 60 % 60, 2, ':');
+	p = put(p, s % 60, 2, us != 0 ? '.' : 'Z');
+	if (us != 0)
+		p = put(p, (unsigned)us, 6, 'Z');
+	*p = '\0';
+	return ((size_t)(p - buf));
 }
 
 int64_t
