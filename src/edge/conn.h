@@ -44,7 +44,7 @@ struct conn {
 	int64_t deadline_us; /* 0: none */
 	char *in;	     /* CONN_IN_SIZE, only while a request is there */
 	size_t in_len;
-	struct gate_scan scan;
+	size_t scanned;
 	struct gate_head head;
 	char *body; /* in `in`, or its own if owned */
 	size_t body_len, body_room;

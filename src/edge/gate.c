@@ -19,15 +19,26 @@ is_alnum(char c)
 }
 
 /* RFC 9110 section 5.6.2 */
+static const bool in_token[256] = {
+    ['!'] = true,
+    ['#' ... '\''] = true,
+    ['*' ... '+'] = true,
+    ['-' ... '.'] = true,
+    ['0' ... '9'] = true,
+    ['A' ... 'Z'] = true,
+    ['^' ... 'z'] = true,
+    ['|'] = true,
+    ['~'] = true,
+};
+
 static bool
 is_token(const char *s)
 {
-	if (*s == '\0')
-		return (false);
-	for (; *s != '\0'; s++)
-		if (!is_alnum(*s) && strchr("!#$%&'*+-.^_`|~", *s) == NULL)
-			return (false);
-	return (true);
+	const char *p = s;
+
+	while (in_token[(unsigned char)*p])
+		p++;
+	return (p > s && *p == '\0');
 }
 
 static enum err
@@ -51,34 +62,50 @@ too_long(const char *buf, size_t len, const struct gate_limits *limits,
 	    "The header may have %zu bytes", limits->header_max));
 }
 
+/* The line from `line` to its LF, or to `end` if that is yet to come. */
+static enum err
+check_bytes(
+    const char *line, const char *lf, const char *end, struct err_info *info)
+{
+	size_t len = (size_t)((lf != NULL ? lf : end) - line);
+	const char *cr = memchr(line, '\r', len);
+	const char *nul = memchr(line, '\0', len);
+
+	if (nul != NULL && (cr == NULL || nul <= cr + 1))
+		return (bad(info, "The header holds a NUL"));
+	if (cr != NULL && cr + 1 < line + len)
+		return (bad(info, "The header holds CR without LF"));
+	if (lf != NULL && cr == NULL)
+		return (bad(info, "The header holds LF without CR"));
+	return (ERR_OK);
+}
+
 enum err
-gate_scan(struct gate_scan *s, const char *buf, size_t len,
+gate_scan(size_t *at, const char *buf, size_t len,
     const struct gate_limits *limits, size_t *ret_end, struct err_info *info)
 {
-	char c, before = s->at == 0 ? '\0' : buf[s->at - 1];
-	size_t end = 0;
+	const char *line = buf + *at, *end = buf + len, *lf;
+	size_t found = 0;
+	enum err e;
 
-	for (; s->at < len && end == 0; s->at++, before = c) {
-		c = buf[s->at];
-		if (c == '\n' && before == '\r') {
-			if (s->at == 1)
-				return (bad(info,
-				    "An empty line comes before "
-				    "the request line"));
-			if (++s->newlines == 2)
-				end = s->at + 1;
-		} else if (c == '\0')
-			return (bad(info, "The header holds a NUL"));
-		else if (c == '\n')
-			return (bad(info, "The header holds LF without CR"));
-		else if (before == '\r')
-			return (bad(info, "The header holds CR without LF"));
-		else if (c != '\r')
-			s->newlines = 0;
-	}
-	if (end > limits->header_max || (end == 0 && len > limits->header_max))
+	do {
+		lf = memchr(line, '\n', (size_t)(end - line));
+		if ((e = check_bytes(line, lf, end, info)) != ERR_OK)
+			return (e);
+		if (lf == NULL)
+			break;
+		if (lf == buf + 1)
+			return (bad(info,
+			    "An empty line comes before the request line"));
+		if (lf == line + 1)
+			found = (size_t)(lf + 1 - buf);
+		line = lf + 1;
+	} while (found == 0);
+	*at = (size_t)(line - buf);
+	if (found > limits->header_max ||
+	    (found == 0 && len > limits->header_max))
 		return (too_long(buf, len, limits, info));
-	*ret_end = end;
+	*ret_end = found;
 	return (ERR_OK);
 }
 

@@ -18,12 +18,6 @@ struct gate_limits {
 	unsigned headers_max;
 };
 
-/* How far the search for the end of the head has come. */
-struct gate_scan {
-	size_t at;
-	unsigned newlines; /* CRLFs in a row just before `at` */
-};
-
 struct gate_head {
 	enum method method;
 	const char *path, *query;
@@ -38,10 +32,11 @@ struct gate_head {
 };
 
 /*
- * Looks at buf[scan->at, len). *ret_end becomes the length of the head with
- * its empty line, or 0 while more is needed.
+ * Looks at buf[0, len), of which the lines before *at were seen already.
+ * *ret_end becomes the length of the head with its empty line, or 0 while
+ * more is needed.
  */
-enum err gate_scan(struct gate_scan *, const char *buf, size_t len,
+enum err gate_scan(size_t *at, const char *buf, size_t len,
     const struct gate_limits *, size_t *ret_end, struct err_info *);
 /* Cuts a complete head into its parts, in place. */
 enum err gate_parse(char *buf, size_t end, const struct gate_limits *,

@@ -268,7 +268,7 @@ take_head(struct conn *k, struct err_info *info)
 	size_t end;
 	enum err e;
 
-	if ((e = gate_scan(&k->scan, k->in, k->in_len, &conn_limits, &end,
+	if ((e = gate_scan(&k->scanned, k->in, k->in_len, &conn_limits, &end,
 		 info)) != ERR_OK)
 		return (e);
 	if (end == 0)

@@ -36,7 +36,7 @@ wire_in_drop(struct conn *k)
 		free(k->in);
 	k->in = NULL;
 	k->in_len = 0;
-	memset(&k->scan, 0, sizeof(k->scan));
+	k->scanned = 0;
 }
 
 bool

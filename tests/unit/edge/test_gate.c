@@ -26,14 +26,14 @@ judge(const char *data, size_t len, size_t step)
 {
 	struct verdict v = {.code = ERR_OK};
 	struct err_info info = {.code = ERR_OK};
-	struct gate_scan scan = {0, 0};
+	size_t scanned = 0;
 	struct gate_head head;
 	char *buf = malloc(len);
 
 	memcpy(buf, data, len);
 	for (size_t n = 0; n < len && v.code == ERR_OK && v.end == 0;) {
 		n = n + step < len ? n + step : len;
-		v.code = gate_scan(&scan, buf, n, &limits, &v.end, &info);
+		v.code = gate_scan(&scanned, buf, n, &limits, &v.end, &info);
 	}
 	if (v.code == ERR_OK && v.end != 0)
 		v.code = gate_parse(buf, v.end, &limits, &head, &info);
@@ -130,12 +130,12 @@ Test(gate, the_parts_of_a_request)
 		     "X-Empty:\r\nX-Spaced: \t a b \t\r\nContent-Length: 0012"
 		     "\r\nconnection: Close\r\nX-Request-ID: q.1\r\n\r\n";
 	struct err_info info = {.code = ERR_OK};
-	struct gate_scan scan = {0, 0};
+	size_t scanned = 0;
 	struct gate_head h;
 	size_t end;
 
 	cr_assert_eq(
-	    gate_scan(&scan, buf, sizeof(buf) - 1, &limits, &end, &info),
+	    gate_scan(&scanned, buf, sizeof(buf) - 1, &limits, &end, &info),
 	    ERR_OK);
 	cr_assert_eq(end, sizeof(buf) - 1);
 	cr_assert_eq(gate_parse(buf, end, &limits, &h, &info), ERR_OK);
