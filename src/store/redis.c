@@ -34,6 +34,7 @@ struct redis {
 	struct loop_timer *retry, *deadline;
 	int64_t deadline_at_us, since_us;
 	bool connected, closed;
+	bool writing; /* we write ourselves: no need to wait for epoll */
 	unsigned backoff_ms;
 	uint64_t random;
 
@@ -123,7 +124,8 @@ add_write(void *arg)
 {
 	struct redis *r = arg;
 
-	set_mask(r, r->mask | LOOP_WRITE);
+	if (!r->writing)
+		set_mask(r, r->mask | LOOP_WRITE);
 }
 
 static void
@@ -221,18 +223,32 @@ on_reply(redisAsyncContext *ac, void *reply, void *arg)
 	}
 }
 
+/* What the socket does not take now, or an error, is for the loop. */
+static void
+write_now(struct redis *r)
+{
+	int done = 0;
+
+	if (redisBufferWrite(&r->ac->c, &done) != REDIS_OK || !done)
+		set_mask(r, r->mask | LOOP_WRITE);
+}
+
 static enum err
 send_command(struct redis *r, const char *command, size_t len,
     redis_reply_cb *cb, void *arg)
 {
 	int64_t at_us = now_us(r) + (int64_t)r->deadline_ms * 1000;
+	int rc;
 
 	r->ring[(r->head + r->count) % r->size] =
 	    (struct command){cb, arg, at_us};
-	if (redisAsyncFormattedCommand(r->ac, on_reply, r, command, len) !=
-	    REDIS_OK)
+	r->writing = true;
+	rc = redisAsyncFormattedCommand(r->ac, on_reply, r, command, len);
+	r->writing = false;
+	if (rc != REDIS_OK)
 		return (ERR_CACHE);
 	r->count++;
+	write_now(r);
 	if (r->deadline == NULL)
 		r->deadline = r->loop->ops->after(
 		    r->loop, r->deadline_ms + 1, on_deadline, r);
