@@ -49,10 +49,23 @@ add_escaped(struct text *t, unsigned char c)
 		text_printf(t, "\\u%04x", c);
 }
 
+/* How many bytes from `s` on stand for themselves: most strings, whole. */
+static size_t
+plain(const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)(s[i] - 0x20) >= 0x60 || s[i] == '"' ||
+		    s[i] == '\\')
+			break;
+	return (i);
+}
+
 static void
 add_string(struct text *t, const char *s, size_t len)
 {
-	size_t i = 0, from = 0, n;
+	size_t i = plain(s, len), from = 0, n;
 	unsigned char c;
 
 	text_add(t, "\"", 1);

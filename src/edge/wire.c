@@ -108,10 +108,18 @@ wire_result(struct conn *k, int r)
 	}
 }
 
+/* SSL_get_error() believes what others left there. */
+static void
+forget_errors(void)
+{
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
+}
+
 int
 wire_read(struct conn *k, char *buf, size_t room)
 {
-	ERR_clear_error();
+	forget_errors();
 	return (wire_result(k, SSL_read(k->ssl, buf, (int)room)));
 }
 
@@ -125,7 +133,7 @@ ssl_write(struct conn *k, const char *buf, size_t len, size_t *ret_at)
 	while (*ret_at < len && *ret_at - start < WRITE_TURN_MAX) {
 		size_t left = len - *ret_at;
 
-		ERR_clear_error();
+		forget_errors();
 		n = wire_result(k,
 		    SSL_write(k->ssl, buf + *ret_at,
 			left > INT32_MAX ? INT32_MAX : (int)left));
