@@ -44,6 +44,7 @@ enum log_level {
 	X(ERR_BUSY,           WARN,  503, "busy", "A queue is full; try again") \
 	X(ERR_DATABASE,       ERROR, 503, "database-unavailable", "The database cannot answer now") \
 	X(ERR_CACHE,          WARN,  503, "cache-unavailable", "The cache cannot answer now") \
+	X(ERR_ARCHIVE,        ERROR, 503, "archive-unavailable", "The archive cannot answer now") \
 	X(ERR_DRAINING,       INFO,  503, "draining", "The server is stopping") \
 	X(ERR_DEADLINE,       WARN,  503, "deadline", "The answer did not come in time") \
 	X(ERR_HTTP_VERSION,   INFO,  505, "http-version", "The HTTP version is not supported")
