@@ -9,6 +9,7 @@
 #include "core/exchange.h"
 #include "core/ingest_port.h"
 #include "core/query.h"
+#include "core/range_port.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@ struct registry;    /* ingest/registry.h */
 struct last_seen;   /* ingest/last_seen.h */
 struct token_cache; /* auth/token_cache.h */
 struct text;
+struct loop; /* core/loop.h */
 
 /* Work that must not run on the loop (password hashing). */
 struct offload_port {
@@ -46,7 +48,10 @@ struct api {
 	struct query_port query;
 	struct log_port log;
 	struct hot_port hot;
+	/* Redis, PostgreSQL, archive; self NULL: there is no such tier. */
+	struct range_port range_hot, range_warm, range_cold;
 	struct offload_port offload;
+	struct loop *loop; /* NULL: nothing is put off (tests) */
 	struct clocks clocks;
 	struct registry *registry;
 	struct last_seen *last_seen;

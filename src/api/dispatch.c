@@ -2,11 +2,11 @@
 
 #include "api/request_steps.h"
 
+#include "api/content.h"
 #include "api/field.h"
 #include "api/percent.h"
 
 #include <string.h>
-#include <strings.h>
 
 #define BODY_MAX  ((size_t)65536)
 #define QUERY_MAX 2000 /* bytes of one decoded value and its NUL */
@@ -97,23 +97,6 @@ request_parse_query(struct request *r)
 	return (check_required(r));
 }
 
-/* application/json with or without parameters; a change may also say that it
- * is one (RFC 7396). */
-static bool
-is_json(const struct request *r)
-{
-	static const char merge[] = "application/merge-patch+json";
-	const char *type = request_header(r, "Content-Type");
-	size_t len;
-
-	if (type == NULL)
-		return (false);
-	len = strcspn(type, "; \t");
-	return ((len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
-	    (r->method == METHOD_PATCH && len == sizeof(merge) - 1 &&
-		strncasecmp(type, merge, len) == 0));
-}
-
 static enum err
 parse_json(struct request *r, const struct field *table, struct err_info *info)
 {
@@ -148,10 +131,7 @@ request_parse_body(struct request *r)
 		    "this resource takes no body");
 	} else if (len == 0 && !route->body_own)
 		(void)parse_json(r, route->body, &info);
-	else if (!is_json(r))
-		(void)err_set(&info, ERR_MEDIA_TYPE, NULL,
-		    "Content-Type must be application/json");
-	else if (!route->body_own)
+	else if (content_check(r, &info) == ERR_OK && !route->body_own)
 		(void)parse_json(r, route->body, &info);
 	if (info.code == ERR_OK)
 		return (true);
@@ -168,7 +148,7 @@ run(struct request *r)
 		reply_error(r, ERR_FORBIDDEN, NULL, "role %s may not do this",
 		    role_name(r->who.role));
 	else if (request_parse_query(r) && request_parse_body(r))
-		idempotency_begin(r);
+		content_open(r, idempotency_begin);
 }
 
 static void

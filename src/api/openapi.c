@@ -200,13 +200,38 @@ has_required(const struct field *f)
 	return (false);
 }
 
-/* What src/ingest/json_readings.c takes: the one body without a table. */
+/* What src/ingest's decoders take: the one body without a table. */
 static const char readings[] =
     "{\"oneOf\":[{\"$ref\":\"#/components/schemas/reading\"},"
     "{\"type\":\"object\",\"properties\":{\"readings\":{"
     "\"type\":\"array\",\"items\":"
     "{\"$ref\":\"#/components/schemas/reading\"}}},"
     "\"required\":[\"readings\"],\"additionalProperties\":false}]}";
+
+static const char lines[] =
+    "{\"type\":\"string\",\"description\":\"One reading a line: CSV with a "
+    "header "
+    "line that names node, metric, ts, value and perhaps unit in any order, "
+    "an empty value being no reading; or one JSON object\"}";
+
+/* "a/b|c/d", the first of which is JSON. */
+static void
+write_body_media(struct text *t, const char *media)
+{
+	char type[80];
+	size_t n;
+
+	for (; *media != '\0'; media += n + (media[n] == '|')) {
+		n = strcspn(media, "|");
+		(void)snprintf(type, sizeof(type), "%.*s", (int)n, media);
+		json_object(t, type);
+		if (strcmp(type, "application/json") == 0)
+			json_raw(t, "schema", readings, sizeof(readings) - 1);
+		else
+			json_raw(t, "schema", lines, sizeof(lines) - 1);
+		json_object_end(t);
+	}
+}
 
 static void
 write_body(struct text *t, const struct route *r)
@@ -215,13 +240,16 @@ write_body(struct text *t, const struct route *r)
 		return;
 	json_object(t, "requestBody");
 	json_bool(t, "required", r->body == NULL || has_required(r->body));
+	if (r->inflated_max > 0)
+		json_string(t, "description", "Content-Encoding may be gzip");
 	json_object(t, "content");
-	json_object(t, "application/json");
-	if (r->body != NULL)
+	if (r->body != NULL) {
+		json_object(t, "application/json");
 		write_object(t, "schema", r->body);
-	else
-		json_raw(t, "schema", readings, sizeof(readings) - 1);
-	json_object_end(t);
+		json_object_end(t);
+	} else
+		write_body_media(t,
+		    r->body_media != NULL ? r->body_media : "application/json");
 	json_object_end(t);
 	json_object_end(t);
 }

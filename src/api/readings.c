@@ -2,10 +2,12 @@
 
 #include "api/api.h"
 #include "api/wire.h"
+#include "core/loop.h"
 #include "core/metrics.h"
 #include "ingest/batch.h"
 
-#define REPLY_CAP ((size_t)4 << 20)
+#define REPLY_CAP  ((size_t)4 << 20)
+#define STEP_BYTES ((size_t)256 << 10) /* decoded in one step, under 1 ms */
 
 struct post {
 	struct request *r;
@@ -13,7 +15,21 @@ struct post {
 	bool refreshed; /* the registry, for names it did not know */
 };
 
-static void decode(struct post *);
+static void open_batch(struct post *);
+static void decode_on(void *);
+
+/* Lets others have the loop; `cb` (arg is the request) goes on. False: go on
+ * at once. */
+static bool
+put_off(struct request *r, loop_timer_cb *cb)
+{
+	struct loop *loop = r->api->loop;
+
+	if (loop == NULL || loop->ops->after(loop, 0, cb, r) == NULL)
+		return (false);
+	request_hold(r);
+	return (true);
+}
 
 /* What is stored or was refused; counted even if the client left. */
 static void
@@ -145,35 +161,72 @@ split(struct post *p)
 static void
 refreshed(struct request *r)
 {
-	decode(r->state);
+	open_batch(r->state);
+}
+
+/* The end of the body. */
+static void
+decoded(struct post *p)
+{
+	if (p->batch.unknown == 0 || p->refreshed)
+		split(p);
+	else {
+		p->refreshed = true;
+		request_refresh(p->r, refreshed);
+	}
 }
 
 static void
 decode(struct post *p)
 {
 	struct request *r = p->r;
+	struct err_info info = {.code = ERR_OK};
+	bool more = true;
+
+	while (more) {
+		if (batch_decode(&p->batch, STEP_BYTES, &more, &info) !=
+		    ERR_OK) {
+			reply_problem(r, &info);
+			return;
+		}
+		if (more && put_off(r, decode_on))
+			return;
+	}
+	decoded(p);
+}
+
+static void
+decode_on(void *arg)
+{
+	struct request *r = arg;
+
+	if (!request_gone(r))
+		decode(r->state);
+	request_release(r);
+}
+
+static void
+open_batch(struct post *p)
+{
+	struct request *r = p->r;
 	const struct api *api = r->api;
 	struct batch_input in = {
-	    .body = r->x->body,
-	    .len = r->x->body_len,
+	    .form = (enum body_form)r->form,
+	    .body = r->content,
+	    .len = r->content_len,
 	    .registry = api->registry,
 	    .limits = {.now_us = api->clocks.now_us(),
 		.future_us = api->future_us,
-		.oldest_us = api->oldest_us},
+		.oldest_us = api->oldest_us,
+		.archive = &api->range_cold},
 	    .max = api->batch_max,
 	};
 	struct err_info info = {.code = ERR_OK};
-	bool more;
 
-	if (batch_open(&p->batch, &in, &r->arena, &info) != ERR_OK ||
-	    batch_decode(&p->batch, SIZE_MAX, &more, &info) != ERR_OK)
+	if (batch_open(&p->batch, &in, &r->arena, &info) != ERR_OK)
 		reply_problem(r, &info);
-	else if (p->batch.unknown == 0 || p->refreshed)
-		split(p);
-	else {
-		p->refreshed = true;
-		request_refresh(r, refreshed);
-	}
+	else
+		decode(p);
 }
 
 void
@@ -187,5 +240,5 @@ readings_post(struct request *r)
 	}
 	p->r = r;
 	r->state = p;
-	decode(p);
+	open_batch(p);
 }

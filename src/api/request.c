@@ -71,6 +71,7 @@ request_release(struct request *r)
 	if (--r->holds > 0)
 		return;
 	json_decref(r->body);
+	free(r->content_owned);
 	arena_reset(&r->arena);
 	if (nspares < SPARES && r->arena.used <= ARENA_KEEP) {
 		spares[nspares++] = r;

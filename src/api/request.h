@@ -33,6 +33,12 @@ struct request {
 	struct route_match match;
 	struct principal who;
 	void *body; /* json_t * of a validated body, or NULL */
+	/* Of a route with its own decoder: the body, its coding undone, and
+	 * its type's place in the route's body_media. */
+	const char *content;
+	size_t content_len;
+	int form;
+	char *content_owned; /* freed with the request */
 	char request_id[40];
 	enum method method;
 	int64_t started_us; /* monotonic */

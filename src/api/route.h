@@ -52,7 +52,9 @@ struct route {
 	const struct field *body;  /* NULL: takes no body (readings: its own
 	    decoder, with body_own set) */
 	bool body_own;
-	size_t body_max; /* 0: 64 KiB */
+	const char *body_media; /* "a/b|c/d" that body_own takes; NULL: JSON */
+	size_t inflated_max;	/* of a gzip body; 0: takes none */
+	size_t body_max;	/* 0: 64 KiB */
 	/* The rest is for handlers that are one SQL statement (resource.h). */
 	const void *resource;
 };

@@ -167,6 +167,7 @@ fill_api(const struct shared *shared)
 	    .log = log_writer_port(self.log_writer),
 	    .hot = hot_port(self.hot),
 	    .offload = {.run = edge_offload},
+	    .loop = self.loop,
 	    .clocks = {utc_us, monotonic_us},
 	    .registry = registry,
 	    .last_seen = shared->last_seen,
