@@ -70,10 +70,11 @@ def under_load(own_service, figures):
     """Starts a service with settings of the test's own, and its load."""
     made = []
 
-    def make(settings=None, **options):
+    def make(settings=None, beside=None, **options):
         service = own_service(**(settings or {}))
         service.start()
-        made.append(Loaded(service, figures, **options))
+        others = beside(service) if beside else []
+        made.append(Loaded(service, figures, *others, **options))
         return made[-1]
 
     yield make

@@ -48,6 +48,9 @@ class Instance:
     def pid(self):
         return self.service.pid(self.name)
 
+    def workers(self):
+        return self.service.workers(self.name)
+
     def kill(self):
         """kill -9 of the whole group, parent and workers at once."""
         os.killpg(self.pid, signal.SIGKILL)

@@ -77,10 +77,10 @@ class Service:
     def pid(self, name):
         return int((self.state / "pid" / name).read_text().split()[0])
 
-    def workers(self):
+    def workers(self, name="kore"):
         """Pids of Kore's worker processes."""
         found = subprocess.run(
-            ["pgrep", "-P", str(self.pid("kore")), "-f", "wrk"],
+            ["pgrep", "-P", str(self.pid(name)), "-f", "wrk"],
             capture_output=True, text=True).stdout.split()
         return [int(p) for p in found]
 

@@ -1,0 +1,146 @@
+"""Two instances on one PostgreSQL and one Redis: kill -9 of the whole one
+that leads, twice, while readings come in and approved plans are under way."""
+
+import threading
+import time
+
+import pytest
+
+from support.gateway import Gateway
+from support.instance import Instance
+from support.service import wait_for
+
+PERIOD_MS = 1000
+PLANS = 6
+MANY_PERIODS = 15  # s; what the loop may take to go on before it is a failure
+
+
+class Pair:
+    """The service and an instance beside it; either may lead."""
+
+    def __init__(self, under_load):
+        self.first, self.second = None, None
+
+        def beside(service):
+            self.first = Instance(service, "kore", service.port)
+            self.second = Instance(service).start()
+            return [self.second]
+
+        self.loaded = under_load({"PENSTOCK_LOOP_PERIOD": PERIOD_MS},
+                                 beside=beside)
+        self.service = self.loaded.service
+
+    def status(self):
+        """(cycles, process that leads, when its last cycle ended)."""
+        return self.service.sql(
+            "SELECT cycle, split_part(instance, ':', 2)::int, "
+            "extract(epoch FROM cycle_at)::float8 FROM loop_status")[0]
+
+    def leader(self):
+        _, pid, _ = self.status()
+        for one in (self.first, self.second):
+            if pid in one.workers():
+                return one
+        return None
+
+    def take_over(self):
+        """Kills the leader; the seconds between its last cycle and the first
+        of the other, as the database saw them."""
+        dead = wait_for("a leader", self.leader)
+        other = self.second if dead is self.first else self.first
+        dead.kill()
+        cycle, _, before = self.status()
+        wait_for("the loop in the other instance",
+                 lambda: self.status()[1] in other.workers(), MANY_PERIODS,
+                 0.02)
+        after, _, at = self.status()
+        assert after > cycle, "cycles count on"
+        dead.start()
+        return round(at - before, 2)
+
+
+@pytest.fixture
+def pair(under_load):
+    pair = Pair(under_load)
+    yield pair
+    pair.loaded.load.stop()
+    pair.second.stop()
+
+
+def post(service, name, value, *seconds_ago):
+    now = time.time()
+    answer = service.call("POST", "/api/v1/readings", "device", json={
+        "readings": [{
+            "node": name, "metric": "flow", "value": value,
+            "ts": time.strftime("%Y-%m-%dT%H:%M:%S",
+                                time.gmtime(now - s)) + "Z"}
+            for s in seconds_ago]})
+    assert answer.json()["accepted"] == len(seconds_ago), answer.text
+
+
+def make(service, path, **body):
+    answer = service.call("POST", "/api/v1/" + path, "admin", json=body)
+    assert answer.status_code == 201, answer.text
+
+
+def make_plans(service, url):
+    """As many proposals, each to close a valve of its own."""
+    make(service, "plan-templates", code="CLOSE", name="close", metric="flow",
+         least_severity="critical", effect_metric="flow",
+         effect_direction="low", effect_least=1, effect_window_s=2,
+         command_life_s=60, actions=[
+             {"step": 1, "action": "close_valve", "target_type": "valve",
+              "target_relation": "inlet"}])
+    make(service, "gateways", code="G", name="G", url=url)
+    for i in range(PLANS):
+        service.make_series(f"S-{i}", "flow")
+        service.make_series(f"M-{i}", "flow", type="meter")
+        make(service, "links", code=f"V-{i}", type="valve",
+             from_node=f"S-{i}", to_node=f"M-{i}", gateway="G")
+        answer = service.call(
+            "PUT", f"/api/v1/series/M-{i}/flow/thresholds", "engineer",
+            json={"thresholds": [
+                {"direction": "high", "severity": "critical", "set_level": 50,
+                 "clear_level": 40, "on_delay_s": 0, "off_delay_s": 0}]})
+        assert answer.status_code == 200, answer.text
+    for i in range(PLANS):
+        post(service, f"M-{i}", 90, 3, 2, 1)
+    return wait_for("a proposal for each", lambda: [
+        row[0] for row in service.sql(
+            "SELECT id FROM plans WHERE state = 'proposed'")]
+        if service.sql("SELECT count(*) FROM plans") == [(PLANS,)] else None)
+
+
+def approve(service, plans):
+    for plan in plans:
+        answer = service.call("POST", f"/api/v1/plans/{plan}/approve",
+                              "operator", json={})
+        assert answer.status_code == 200, answer.text
+
+
+def test_the_leader_is_killed(pair, own_service):
+    service, loaded = pair.service, pair.loaded
+    gateway = Gateway("slow", "--slow-ms", "300")
+    try:
+        plans = make_plans(service, gateway.url)
+        service.token("operator")
+        gaps = []
+        for half in plans[:PLANS // 2], plans[PLANS // 2:]:
+            approve(service, half)
+            time.sleep(0.3)  # some of the commands are on their way
+            moment = time.monotonic()
+            gaps.append(pair.take_over())
+            loaded.back(moment)
+        wait_for("an end of every command", lambda: service.sql(
+            "SELECT count(*) FROM commands WHERE state = 'done'")
+            == [(PLANS,)], 30)
+        log, _ = gateway.stop()
+    finally:
+        gateway.kill()
+    keys = {key for key, in service.sql("SELECT key::text FROM commands")}
+    assert {e["key"] for e in log} == keys, "each command was sent"
+    assert log[-1]["executions"] == PLANS, "and acted on once"
+    assert service.sql("SELECT count(*) FROM anomalies") == [(PLANS,)]
+    loaded.prove(cycle_to_cycle_s=gaps, asked=len(log))
+    assert max(gaps) < MANY_PERIODS
+
