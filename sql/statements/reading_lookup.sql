@@ -2,7 +2,9 @@
 -- one stored counts. $1 int4[] series, $2 timestamptz[] ts, side by side
 -- -> ord int4 (from 1), value float8; no row for what is not stored.
 --
--- A segment never leaves its UTC day, so (series, day of ts) finds it by key.
+-- A segment never leaves its UTC month, so (series, class, month of ts) finds
+-- it by key; packed readings are opened only where a segment spans the times
+-- asked for on one day.
 -- The planner cannot know how long the arrays are: LATERAL … OFFSET 0 keeps
 -- it to the key, FULL JOIN to a hash or merge join, both at any length. Few
 -- keys: log rows that hold none of them are passed over unopened.
@@ -11,25 +13,26 @@ WITH q AS MATERIALIZED (
 	FROM unnest($1::int4[], $2::timestamptz[])
 	    WITH ORDINALITY AS u(series, ts, ord)
 ), span AS MATERIALIZED (
-	SELECT series, date_trunc('day', ts, 'UTC') AS day, min(ts) AS lo,
-	    max(ts) AS hi
-	FROM q GROUP BY 1, 2
+	SELECT d.series, coalesce(m.class, 1::int2) AS class,
+	    date_trunc('month', d.lo, 'UTC') AS month, d.lo, d.hi
+	FROM (
+		SELECT series, min(ts) AS lo, max(ts) AS hi
+		FROM q GROUP BY series, date_trunc('day', ts, 'UTC')
+	) d
+	LEFT JOIN series s ON s.id = d.series
+	LEFT JOIN metrics m ON m.id = s.metric_id
 ), found AS MATERIALIZED (
 	SELECT q.ord, h.value, h.id, h.pos
 	FROM q FULL JOIN (
-		SELECT s.series, s.ts, s.value, 0::int8 AS id, 0 AS pos
-		FROM (
-			SELECT span.series, span.lo, span.hi,
-			    unnest(g.ts) AS ts, unnest(g.value) AS value
-			FROM span CROSS JOIN LATERAL (
-				SELECT g.ts, g.value FROM segments g
-				WHERE g.series = span.series
-				    AND g.t0 >= span.day
-				    AND g.t0 <= span.hi AND g.t1 >= span.lo
-				OFFSET 0
-			) g
-		) s
-		WHERE s.ts BETWEEN s.lo AND s.hi
+		SELECT span.series, p.ts, p.value, 0::int8 AS id, 0 AS pos
+		FROM span CROSS JOIN LATERAL (
+			SELECT g.data FROM segments g
+			WHERE g.series = span.series AND g.class = span.class
+			    AND g.t0 >= span.month
+			    AND g.t0 <= span.hi AND g.t1 >= span.lo
+			OFFSET 0
+		) g CROSS JOIN LATERAL packed_readings(g.data) p
+		WHERE p.ts BETWEEN span.lo AND span.hi
 		UNION ALL
 		SELECT l.series, l.ts, l.value, l.id, l.pos
 		FROM (

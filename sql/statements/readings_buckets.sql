@@ -48,10 +48,10 @@ WITH local AS (
 	    CASE WHEN u.quality = 0 THEN u.value ELSE 0 END,
 	    CASE WHEN u.quality = 0 THEN u.value END,
 	    CASE WHEN u.quality = 0 THEN u.value END
-	FROM edges e, width w, segments g, unnest(g.ts, g.value, g.quality)
-	    AS u(ts, value, quality)
+	FROM edges e, width w, segments g,
+	    packed_readings(g.data) AS u
 	WHERE w.s IS NULL AND g.series = $1
-	    AND g.t0 >= date_trunc('day', e.lo, 'UTC') AND g.t0 < e.hi
+	    AND g.t0 >= date_trunc('month', e.lo, 'UTC') AND g.t0 < e.hi
 	    AND u.ts >= e.lo AND u.ts < e.hi
 	UNION ALL
 	SELECT l.ts, 1, (l.quality = 0)::int,
@@ -69,8 +69,8 @@ WITH local AS (
 		ORDER BY u.ts, l.id, u.pos
 	) l
 	WHERE NOT EXISTS (SELECT FROM segments g WHERE g.series = $1
-	    AND g.t0 >= date_trunc('day', l.ts, 'UTC') AND g.t0 <= l.ts
-	    AND g.t1 >= l.ts AND l.ts = ANY (g.ts))
+	    AND g.t0 >= date_trunc('month', l.ts, 'UTC') AND g.t0 <= l.ts
+	    AND g.t1 >= l.ts AND l.ts IN (SELECT ts FROM packed_readings(g.data)))
 ), bucket AS (
 	SELECT e.all[width_bucket(p.ts, e.all)] AS b, sum(p.n) AS n,
 	    sum(p.good) AS good, sum(p.sum) AS sum, min(p.min) AS min,

@@ -330,7 +330,8 @@ row_send(struct log_writer *w, struct log_row *row)
 	    .nparams = 3 + COL_COUNT};
 	int c;
 
-	row->received_us = wall_us();
+	/* Kept to the ms in every tier. */
+	row->received_us = (wall_us() + 999) / 1000 * 1000;
 	row->sent_us = w->loop->ops->monotonic_us(w->loop);
 	put64(times[0], (uint64_t)(row->received_us - PG_EPOCH_US));
 	put64(times[1], (uint64_t)(row->min_us - PG_EPOCH_US));

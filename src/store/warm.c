@@ -3,7 +3,7 @@
 #include "core/instant.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "store/warm_conn.h"
+#include "store/warm_segments.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +44,7 @@ warm_free(struct warm *w)
 	for (i = 0; i < WARM_ARGS; i++)
 		wire_done(&w->wires[i]);
 	pthread_mutex_destroy(&w->cancel_lock);
+	warm_segments_done(w);
 	free(w->taken);
 	free(w->conninfo);
 	free(w->name);
@@ -55,7 +56,8 @@ warm_forget(struct warm *w)
 {
 	w->ntaken = 0;
 	w->nevents = w->nmore = 0;
-	w->nmonths = 0;
+	w->nparts = w->ndays = 0;
+	w->locked = false;
 }
 
 /* The operator's conninfo comes after our defaults and before the name. */

@@ -24,6 +24,15 @@ add_i64(struct warm_args *a, int64_t v)
 }
 
 void
+warm_i16(struct warm_args *a, int16_t v)
+{
+	uint16_t be = htobe16((uint16_t)v);
+
+	memcpy(a->scratch[a->n], &be, sizeof(be));
+	add(a, a->scratch[a->n], sizeof(be), 1);
+}
+
+void
 warm_i32(struct warm_args *a, int32_t v)
 {
 	uint32_t be = htobe32((uint32_t)v);

@@ -18,7 +18,8 @@
 
 #define WARM_ARGS   13
 #define WARM_EVENTS 64
-#define WARM_MONTHS 64
+#define WARM_PARTS  64
+#define WARM_DAYS   64
 
 struct warm_event {
 	char what[40];
@@ -27,9 +28,20 @@ struct warm_event {
 
 /* Where joining segments has come to; to_us 0: between two spans. */
 struct warm_tidying {
-	int64_t next_day_us, next_hour_us, from_us, to_us;
+	int64_t next_hour_us, from_us, to_us;
 	int64_t most; /* series per step */
 	int32_t series;
+	bool listed, monthly; /* a row of segment_spans; else an hour */
+};
+
+/* A partition of segments, and a series' class; class 0: no entry. */
+struct warm_part {
+	int64_t month_us;
+	int16_t class;
+};
+struct warm_class {
+	int32_t series;
+	int16_t class;
 };
 
 struct warm {
@@ -42,14 +54,20 @@ struct warm {
 	PGcancel *cancel;
 	struct wire wires[WARM_ARGS]; /* array parameters, kept for reuse */
 	/* The unit of work: rows taken, notifications to log if it commits,
-	 * months whose partition it found or made. */
+	 * partitions it found or made, days it marked, the lock it took. */
 	int64_t *taken;
 	size_t ntaken, taken_size;
 	double row_mean; /* readings per log row, of the last take */
 	struct warm_event events[WARM_EVENTS];
 	size_t nevents, nmore; /* in events; beyond them */
-	int64_t months[WARM_MONTHS];
-	size_t nmonths;
+	struct warm_part parts[WARM_PARTS];
+	int64_t days[WARM_DAYS];
+	size_t nparts, ndays;
+	bool locked;
+	struct warm_class *classes; /* a hash table */
+	size_t nclasses, classes_size;
+	struct reading *decoded; /* kept for reuse */
+	size_t decoded_size;
 	int64_t version; /* last seen, -1 before */
 	struct warm_tidying tidying;
 };
@@ -68,6 +86,7 @@ warm_clear(PGresult **r)
 }
 #define AUTO_RESULT __attribute__((cleanup(warm_clear))) PGresult *
 
+void warm_i16(struct warm_args *, int16_t);
 void warm_i32(struct warm_args *, int32_t);
 void warm_i64(struct warm_args *, int64_t);
 void warm_f64(struct warm_args *, double);

@@ -27,7 +27,7 @@ commit(void *self, struct err_info *info)
 	if (e == ERR_OK && w->nmore > 0)
 		log_event(LOG_LEVEL_INFO, "events_not_listed", "count", LOG_INT,
 		    (int64_t)w->nmore, NULL);
-	w->nevents = w->nmore = 0;
+	warm_forget(w);
 	return (e);
 }
 

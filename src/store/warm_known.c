@@ -4,7 +4,7 @@
  */
 #include "core/instant.h"
 #include "domain/reading.h"
-#include "store/warm_conn.h"
+#include "store/warm_segments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,59 +77,82 @@ group_keys(struct asking *q, size_t n, struct err_info *info)
 
 /* Marks the keys of a group that are among a segment's times: both rise. */
 static enum err
-match(struct asking *q, const struct group *g, const PGresult *r,
-    struct err_info *info)
+match(struct warm *w, struct asking *q, const struct group *g,
+    const PGresult *r, struct err_info *info)
 {
-	struct wire_view ts;
-	size_t k = g->first, i = 0;
+	size_t k = g->first, i = 0, n;
+	const struct reading *s;
 	int64_t t;
 
-	if (!wire_view(&ts, PQgetvalue(r, 0, 1), (size_t)PQgetlength(r, 0, 1),
-		OID_TIMESTAMPTZ, 8))
-		return (err_set(info, ERR_DATABASE, NULL,
-		    "a segment's times are malformed"));
-	while (k < g->past && i < ts.n) {
-		if (!wire_get_time(wire_at(&ts, i), &t) ||
-		    t < q->keys[q->order[k]].t_us) {
+	n = warm_decode(w, PQgetvalue(r, 0, 1), (size_t)PQgetlength(r, 0, 1),
+	    q->keys[q->order[k]].series, 0, info);
+	if (n == 0)
+		return (ERR_DATABASE);
+	for (s = w->decoded; k < g->past && i < n;) {
+		t = q->keys[q->order[k]].t_us;
+		if (s[i].t_us < t) {
 			i++;
 			continue;
 		}
-		if (t == q->keys[q->order[k]].t_us)
+		if (s[i].t_us == t)
 			q->found[q->order[k]] = true;
 		k++;
 	}
 	return (ERR_OK);
 }
 
+static void
+put_group(struct warm *w, const struct asking *q, const struct group *g)
+{
+	const struct reading *head = &q->keys[q->order[g->first]];
+	const struct reading *tail = &q->keys[q->order[g->past - 1]];
+
+	wire_put_i32(&w->wires[0], head->series);
+	wire_put_i16(&w->wires[1], warm_class(w, head->series));
+	wire_put_time(&w->wires[2], warm_month(head->t_us));
+	wire_put_time(&w->wires[3], head->t_us);
+	wire_put_time(&w->wires[4], tail->t_us);
+}
+
 static enum err
 ask(struct warm *w, const struct asking *q, size_t first, size_t n,
     struct err_info *info)
 {
-	struct wire *s = &w->wires[0], *day = &w->wires[1];
-	struct wire *lo = &w->wires[2], *hi = &w->wires[3];
+	static const uint32_t oids[] = {OID_INT4, OID_INT2, OID_TIMESTAMPTZ,
+	    OID_TIMESTAMPTZ, OID_TIMESTAMPTZ};
 	struct warm_args a = {0};
-	const struct reading *head, *tail;
 	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 5; i++) {
 		wire_reset(&w->wires[i]);
-		wire_array(
-		    &w->wires[i], i == 0 ? OID_INT4 : OID_TIMESTAMPTZ, n);
+		wire_array(&w->wires[i], oids[i], n);
 	}
-	for (i = first; i < first + n; i++) {
-		head = &q->keys[q->order[q->groups[i].first]];
-		tail = &q->keys[q->order[q->groups[i].past - 1]];
-		wire_put_i32(s, head->series);
-		wire_put_time(day, instant_floor(head->t_us, US_PER_DAY));
-		wire_put_time(lo, head->t_us);
-		wire_put_time(hi, tail->t_us);
-	}
-	for (i = 0; i < 4; i++) {
+	for (i = first; i < first + n; i++)
+		put_group(w, q, &q->groups[i]);
+	for (i = 0; i < 5; i++) {
 		if (!wire_ok(&w->wires[i]))
 			return (err_set(info, ERR_NO_MEMORY, NULL, "keys"));
 		warm_wired(&a, &w->wires[i]);
 	}
 	return (warm_send(w, ST_cycle_known, &a, info));
+}
+
+/* Nobody adds readings between the question and the merge's end. */
+static enum err
+prepare(struct warm *w, const struct asking *q, struct err_info *info)
+{
+	int32_t *ids = malloc(q->ngroups * sizeof(*ids));
+	enum err e = warm_segments_lock(w, info);
+	size_t i;
+
+	if (ids == NULL)
+		e = err_set(info, ERR_NO_MEMORY, NULL, "series");
+	for (i = 0; e == ERR_OK && i < q->ngroups; i++)
+		ids[i] = q->keys[q->order[q->groups[i].first]].series;
+	if (e == ERR_OK)
+		e = warm_classes_need(w, ids, q->ngroups, info);
+	free(ids);
+	return (e);
 }
 
 static enum err
@@ -148,7 +171,7 @@ ask_chunk(struct warm *w, struct asking *q, size_t first, size_t n,
 		ord = warm_get_i64(r, 0, 0);
 		if (m == ERR_OK && ord >= 1 && (size_t)ord <= n)
 			m = match(
-			    q, &q->groups[first + (size_t)ord - 1], r, info);
+			    w, q, &q->groups[first + (size_t)ord - 1], r, info);
 	}
 	return (e == ERR_OK ? m : e);
 }
@@ -165,6 +188,8 @@ warm_known(void *self, const struct reading *keys, size_t n, bool *ret,
 	if (n == 0)
 		return (ERR_OK);
 	e = group_keys(&q, n, info);
+	if (e == ERR_OK)
+		e = prepare(self, &q, info);
 	for (i = 0; e == ERR_OK && i < q.ngroups; i += count) {
 		count = q.ngroups - i < GROUPS ? q.ngroups - i : GROUPS;
 		e = ask_chunk(self, &q, i, count, info);

@@ -1,162 +1,96 @@
 /*
- * Writes one merge: segments by COPY, roll-ups and latest values by chunks
+ * Writes one merge: packed segments by COPY, roll-ups and latest values by chunks
  * of arrays, and takes away exactly the log rows it came from.
  */
 #include "core/instant.h"
 #include "domain/reading.h"
-#include "store/warm_conn.h"
+#include "store/warm_segments.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* Elements per INSERT, so that no statement runs long. */
 #define CHUNK 10000
-#define FLUSH (1u << 20)
 
-/* COPY can be neither prepared nor given parameters. */
-static const char copy_segments[] =
-    "COPY segments (series, t0, t1, n, ts, value, quality, received) "
-    "FROM STDIN (FORMAT binary)";
+static enum err
+need_classes(struct warm *w, const struct merge *m, struct err_info *info)
+{
+	struct wire *ids = &w->wires[1];
+	size_t i, n = 0;
+	int32_t *p;
+
+	wire_reset(ids);
+	if (!wire_room(ids, m->nsegments * sizeof(*p)))
+		return (err_set(info, ERR_NO_MEMORY, NULL, "series"));
+	p = (void *)ids->p;
+	for (i = 0; i < m->nsegments; i++)
+		if (i == 0 ||
+		    m->segments[i - 1].series != m->segments[i].series)
+			p[n++] = m->segments[i].series;
+	return (warm_classes_need(w, p, n, info));
+}
 
 static bool
-month_known(const struct warm *w, int64_t month)
+day_marked(struct warm *w, int64_t day_us)
 {
 	size_t i;
 
-	for (i = 0; i < w->nmonths; i++)
-		if (w->months[i] == month)
+	for (i = 0; i < w->ndays; i++)
+		if (w->days[i] == day_us)
 			return (true);
+	if (w->ndays == WARM_DAYS)
+		w->ndays = 0;
+	w->days[w->ndays++] = day_us;
 	return (false);
 }
 
-/* 1 + months since year 0, from the civil date (days to civil: Hinnant,
- * "chrono-compatible low-level date algorithms"). */
-static int64_t
-month_of(int64_t t_us)
-{
-	int64_t days = instant_floor(t_us, US_PER_DAY) / US_PER_DAY + 719468;
-	int64_t era = days / 146097, doe = days % 146097, yoe, doy, mp;
-
-	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	mp = (5 * doy + 2) / 153;
-	return ((era * 400 + yoe) * 12 + mp);
-}
-
+/* Partitions for all, and the days marked for the nightly joining. */
 static enum err
 ensure(struct warm *w, const struct merge *m, struct err_info *info)
 {
-	struct warm_args a;
-	int64_t month;
-	size_t i;
+	struct wire *days = &w->wires[0], *count = &w->wires[1];
+	struct warm_args a = {0};
+	const struct segment *s;
+	size_t i, n = 0;
+	int64_t t;
 	enum err e;
 
+	wire_reset(days);
 	for (i = 0; i < m->nsegments; i++) {
-		month = month_of(m->segments[i].readings[0].t_us);
-		if (month_known(w, month))
-			continue;
-		a = (struct warm_args){0};
-		warm_time(&a, m->segments[i].readings[0].t_us);
-		e = warm_run(w, ST_cycle_segments_ensure, &a, NULL, info);
+		s = &m->segments[i];
+		t = s->readings[0].t_us;
+		e = warm_segments_ensure(w, warm_class(w, s->series), t, info);
 		if (e != ERR_OK)
 			return (e);
-		if (w->nmonths == WARM_MONTHS)
-			w->nmonths = 0;
-		w->months[w->nmonths++] = month;
+		if (day_marked(w, instant_floor(t, US_PER_DAY)))
+			continue;
+		wire_put_time(days, t);
+		n++;
 	}
-	return (ERR_OK);
-}
-
-static void
-put_array_head(struct wire *b, uint32_t oid, size_t n, size_t width)
-{
-	wire_i32(b, (int32_t)(20 + n * (width + 4)));
-	wire_array(b, oid, n);
-}
-
-static void
-put_segment(struct wire *b, const struct segment *s)
-{
-	const struct reading *r = s->readings;
-	size_t i, n = s->n;
-
-	/* 42 bytes a reading and less than 256 of heads. */
-	if (!wire_room(b, 256 + n * 42))
-		return;
-	wire_i16(b, 8);
-	wire_put_i32(b, s->series);
-	wire_put_time(b, r[0].t_us);
-	wire_put_time(b, r[n - 1].t_us);
-	wire_put_i32(b, (int32_t)n);
-	put_array_head(b, OID_TIMESTAMPTZ, n, 8);
-	for (i = 0; i < n; i++)
-		wire_put_time(b, r[i].t_us);
-	put_array_head(b, OID_FLOAT8, n, 8);
-	for (i = 0; i < n; i++)
-		wire_put_f64(b, r[i].value);
-	put_array_head(b, OID_INT2, n, 2);
-	for (i = 0; i < n; i++)
-		wire_put_i16(b, r[i].quality);
-	put_array_head(b, OID_TIMESTAMPTZ, n, 8);
-	for (i = 0; i < n; i++)
-		wire_put_time(b, r[i].received_us);
-}
-
-static bool
-flush(struct warm *w, struct wire *b, size_t above)
-{
-	bool ok;
-
-	if (!wire_ok(b))
-		return (false);
-	if (b->len <= above)
-		return (true);
-	ok = PQputCopyData(w->conn, b->p, (int)b->len) == 1;
-	wire_reset(b);
-	return (ok);
-}
-
-/* The COPY's own answer, then the end of the command. */
-static enum err
-copy_end(struct warm *w, bool ok, struct err_info *info)
-{
-	AUTO_RESULT r = NULL;
-	PGresult *rest;
-	bool ended = PQputCopyEnd(w->conn, ok ? NULL : "out of memory") == 1;
-
-	r = PQgetResult(w->conn);
-	while ((rest = PQgetResult(w->conn)) != NULL)
-		PQclear(rest);
-	if (!ended || PQresultStatus(r) != PGRES_COMMAND_OK)
-		return (warm_error(w, r, "copy segments", info));
-	return (ERR_OK);
+	if (n == 0)
+		return (ERR_OK);
+	wire_reset(count);
+	wire_array(count, OID_TIMESTAMPTZ, n);
+	wire_bytes(count, days->p, days->len);
+	if (!wire_ok(count) || !wire_ok(days))
+		return (err_set(info, ERR_NO_MEMORY, NULL, "days"));
+	warm_wired(&a, count);
+	return (warm_run(w, ST_cycle_segments_touched, &a, NULL, info));
 }
 
 static enum err
 copy(struct warm *w, const struct merge *m, struct err_info *info)
 {
-	static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
-	struct wire *b = &w->wires[0];
-	AUTO_RESULT r = NULL;
-	bool ok = true;
+	const struct segment *s;
+	struct warm_copy c;
 	size_t i;
 
-	if (m->nsegments == 0)
-		return (ERR_OK);
-	if (w->conn == NULL)
-		return (warm_error(w, NULL, "copy segments", info));
-	r = PQexec(w->conn, copy_segments);
-	if (PQresultStatus(r) != PGRES_COPY_IN)
-		return (warm_error(w, r, "copy segments", info));
-	wire_reset(b);
-	wire_bytes(b, head, sizeof(head) - 1);
-	for (i = 0; ok && i < m->nsegments; i++) {
-		put_segment(b, &m->segments[i]);
-		ok = flush(w, b, FLUSH);
+	warm_copy_init(&c, w, &w->wires[0]);
+	for (i = 0; i < m->nsegments; i++) {
+		s = &m->segments[i];
+		warm_copy_put(&c, warm_class(w, s->series), s->readings, s->n);
 	}
-	wire_i16(b, -1);
-	ok = ok && flush(w, b, 0);
-	return (copy_end(w, ok, info));
+	return (warm_copy_end(&c, info));
 }
 
 static enum err
@@ -277,8 +211,12 @@ warm_store(void *self, const struct merge *m, struct err_info *info)
 {
 	struct warm *w = self;
 	size_t i, n;
-	enum err e = ensure(w, m, info);
+	enum err e = need_classes(w, m, info);
 
+	if (e == ERR_OK)
+		e = warm_segments_lock(w, info);
+	if (e == ERR_OK)
+		e = ensure(w, m, info);
 	if (e == ERR_OK)
 		e = copy(w, m, info);
 	for (i = 0; e == ERR_OK && i < m->nrollups; i += n) {

@@ -1,7 +1,7 @@
 #include "core/instant.h"
 #include "core/log.h"
 #include "domain/reading.h"
-#include "store/warm_conn.h"
+#include "store/warm_segments.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -230,27 +230,68 @@ take(void *self, struct arena *arena, size_t max, struct reading **ret,
 	return (e);
 }
 
+/* What the good readings in [from, to) add; *ret has sums in `mean`. */
+static void
+window_add(struct window_stats *s, int64_t ends[2], const struct reading *r)
+{
+	if (s->count == 0)
+		*s = (struct window_stats){0, 0, r->value, r->value, 0, 0};
+	if (s->count == 0 || r->t_us < ends[0]) {
+		ends[0] = r->t_us;
+		s->first = r->value;
+	}
+	if (s->count == 0 || r->t_us > ends[1]) {
+		ends[1] = r->t_us;
+		s->last = r->value;
+	}
+	s->count++;
+	s->mean += r->value;
+	s->min = fmin(s->min, r->value);
+	s->max = fmax(s->max, r->value);
+}
+
+static enum err
+window_rows(struct warm *w, const PGresult *r, int64_t from_us, int64_t to_us,
+    struct window_stats *s, struct err_info *info)
+{
+	int64_t ends[2] = {0};
+	const struct reading *p;
+	size_t i, n;
+	int row;
+
+	for (row = 0; row < PQntuples(r); row++) {
+		n = warm_decode(w, PQgetvalue(r, row, 0),
+		    (size_t)PQgetlength(r, row, 0), 0, 0, info);
+		if (n == 0)
+			return (ERR_DATABASE);
+		for (i = 0, p = w->decoded; i < n; i++, p++)
+			if (p->t_us >= from_us && p->t_us < to_us &&
+			    p->quality == QUALITY_GOOD)
+				window_add(s, ends, p);
+	}
+	return (ERR_OK);
+}
+
 static enum err
 window(void *self, int32_t series, int64_t from_us, int64_t to_us,
     struct window_stats *ret, struct err_info *info)
 {
+	struct window_stats s = {0, NAN, NAN, NAN, NAN, NAN};
 	struct warm_args a = {0};
 	AUTO_RESULT r = NULL;
-	enum err e;
+	enum err e = warm_classes_need(self, &series, 1, info);
 
+	if (e != ERR_OK)
+		return (e);
 	warm_i32(&a, series);
+	warm_i16(&a, warm_class(self, series));
 	warm_time(&a, from_us);
 	warm_time(&a, to_us);
-	if ((e = warm_run(self, ST_cycle_window, &a, &r, info)) != ERR_OK)
+	if ((e = warm_run(self, ST_cycle_window, &a, &r, info)) != ERR_OK ||
+	    (e = window_rows(self, r, from_us, to_us, &s, info)) != ERR_OK)
 		return (e);
-	*ret = (struct window_stats){
-	    .count = warm_get_i64(r, 0, 0),
-	    .mean = warm_get_f64(r, 0, 1),
-	    .min = warm_get_f64(r, 0, 2),
-	    .max = warm_get_f64(r, 0, 3),
-	    .first = warm_get_f64(r, 0, 4),
-	    .last = warm_get_f64(r, 0, 5),
-	};
+	s.mean /= (double)s.count;
+	*ret = s;
 	return (ERR_OK);
 }
 

@@ -92,13 +92,14 @@ log_row(const char *series, const char *ts, const char *value)
 static void
 segment(int series, const char *ts, const char *value)
 {
-	scratch_sql("SELECT segments_ensure(min(t)) "
+	scratch_sql("SELECT segments_ensure(1::int2, min(t)) "
 		    "FROM unnest('%s'::timestamptz[]) t",
 	    ts);
 	scratch_sql(
-	    "INSERT INTO segments SELECT %d, min(t), max(t), count(*), "
-	    "'%s'::timestamptz[], '%s', array_fill(0, ARRAY[count(*)::int]), "
-	    "array_fill(now(), ARRAY[count(*)::int]) "
+	    "INSERT INTO segments SELECT %d, 1, min(t), max(t), count(*), "
+	    "packed_from('%s'::timestamptz[], '%s', "
+	    "array_fill(0::int2, ARRAY[count(*)::int]), "
+	    "array_fill(now(), ARRAY[count(*)::int])) "
 	    "FROM unnest('%s'::timestamptz[]) t",
 	    series, ts, value, ts);
 }
@@ -154,13 +155,13 @@ Test(pg_lookup, many_keys)
 	size_t s = 0, t = 0;
 	int i;
 
-	scratch_sql("SELECT segments_ensure('2024-05-01Z')");
+	scratch_sql("SELECT segments_ensure(1::int2, '2024-05-01Z')");
 	scratch_sql(
-	    "INSERT INTO segments SELECT s, d, d + interval '23 h', "
-	    "24, array(SELECT d + h * interval '1 h' FROM "
-	    "generate_series(0, 23) h), array(SELECT h FROM "
-	    "generate_series(0, 23) h), array_fill(0, ARRAY[24]), "
-	    "array_fill(now(), ARRAY[24]) FROM generate_series(1, 20) s, "
+	    "INSERT INTO segments SELECT s, 1, d, d + interval '23 h', "
+	    "24, packed_from(array(SELECT d + h * interval '1 h' FROM "
+	    "generate_series(0, 23) h), array(SELECT h::float8 FROM "
+	    "generate_series(0, 23) h), array_fill(0::int2, ARRAY[24]), "
+	    "array_fill(now(), ARRAY[24])) FROM generate_series(1, 20) s, "
 	    "generate_series('2024-05-01Z'::timestamptz, '2024-05-10Z', "
 	    "'1 day') d");
 	for (i = 0; i < 4800; i++) {

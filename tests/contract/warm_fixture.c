@@ -85,7 +85,8 @@ static void
 empty(void)
 {
 	sql("SET client_min_messages = warning");
-	sql("TRUNCATE ingest_log, ingest_log_aside, segments, rollups, "
+	sql("TRUNCATE ingest_log, ingest_log_aside, segments, "
+	    "segment_spans, rollups, "
 	    "series_latest, series_states, transitions, commands, plans, "
 	    "anomalies, gateway_breakers, template_actions, plan_templates, "
 	    "thresholds, series, links, gateways, nodes, zones "

@@ -25,8 +25,9 @@ def instant(text):
 
 def put_segment(db, readings):
     ts, value, quality = (list(c) for c in zip(*sorted(readings)))
-    db.sql("INSERT INTO segments VALUES (%s, %s, %s, %s, %s, %s, %s::int2[],"
-           " %s)", SERIES, ts[0], ts[-1], len(ts), ts, value, quality, ts)
+    db.sql("INSERT INTO segments VALUES (%s, 1, %s, %s, %s, packed_from("
+           "%s, %s, %s::int2[], %s))", SERIES, ts[0], ts[-1], len(ts), ts,
+           value, quality, ts)
     for width in (300, 3600, 86400):
         db.sql("""
             INSERT INTO rollups SELECT %s, %s, to_timestamp(b), count(*),
@@ -58,7 +59,8 @@ def stored(db):
     """{time: (value, quality)} as they count: the first one stays."""
     rng = random.Random(1)
     all_ = {}
-    db.sql("SELECT segments_ensure(%s), segments_ensure(%s)", START, LOGGED)
+    db.sql("SELECT segments_ensure(1::int2, %s), segments_ensure(1::int2, %s)",
+           START, LOGGED)
     for day in range(DAYS):
         rows = [(START + dt.timedelta(days=day, minutes=10 * i),
                  float(rng.randint(0, 100)), int(rng.random() < .1))
@@ -113,7 +115,7 @@ def test_days_of_23_and_25_hours(db, stored):
     assert counts["2026-03-28T00:00:00+01:00"] == 144
     assert counts["2026-03-29T00:00:00+01:00"] == 138
     assert counts["2026-03-30T00:00:00+02:00"] == 144
-    db.sql("SELECT segments_ensure('2025-10-26')")
+    db.sql("SELECT segments_ensure(1::int2, '2025-10-26')")
     first = dt.datetime(2025, 10, 25, 22, tzinfo=UTC)
     rows = [(first + dt.timedelta(minutes=10 * i), 1.0, 0) for i in range(150)]
     put_segment(db, rows[:12])  # a segment never leaves its UTC day

@@ -46,7 +46,7 @@ HOT = {
     "anomalies_list": ("anomalies_pkey",
                        ["NULL", "NULL", "NULL", "NULL", "100", "NULL"]),
     "plans_get": ("plans_pkey", ["1"]),
-    "reading_lookup": ("segments_202601_pkey",
+    "reading_lookup": ("segments_1_202601_pkey",
                        ["'{1,2}'", "'{2026-01-05,2026-01-06}'"]),
     "latest_by_series": ("series_latest_pkey", ["'{1,2}'"]),
     "nodes_list": ("nodes_code_key",
@@ -57,7 +57,7 @@ HOT = {
 @pytest.mark.parametrize("name", sorted(HOT))
 def test_hot_ones_use_their_index(db, name):
     index, args = HOT[name]
-    db.sql("SELECT segments_ensure('2026-01-05')")
+    db.sql("SELECT segments_ensure(1::int2, '2026-01-05')")
     db.sql("SET enable_seqscan = off; SET enable_sort = off")
     db.sql(prepare(name))
     plan = "\n".join(row[0] for row in db.sql(
@@ -65,11 +65,11 @@ def test_hot_ones_use_their_index(db, name):
     assert index in plan, plan
 
 
-def test_the_view_looks_for_log_rows_in_their_own_day(db):
-    db.sql("SELECT segments_ensure('2026-01-05')")
+def test_the_view_looks_for_log_rows_in_their_own_month(db):
+    db.sql("SELECT segments_ensure(1::int2, '2026-01-05')")
     db.sql("SET enable_seqscan = off; SET enable_hashjoin = off; "
            "SET enable_mergejoin = off; SET enable_bitmapscan = off")
     plan = "\n".join(row[0] for row in db.sql(
         "EXPLAIN SELECT * FROM readings WHERE NOT merged"))
-    found = re.search(r"segments_202601_pkey.*\n\s*Index Cond: (.*)", plan)
+    found = re.search(r"segments_1_202601_pkey.*\n\s*Index Cond: (.*)", plan)
     assert found and found[1].count("t0") == 2, plan

@@ -1,0 +1,2 @@
+-- $1 timestamptz[]: rows were stored on these UTC days
+SELECT segments_touched($1::timestamptz[])
