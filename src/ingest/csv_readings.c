@@ -183,6 +183,7 @@ take_row(struct csv_readings *d, struct item *r)
 	unsigned i;
 
 	r->fault = ITEM_FAULT_NONE;
+	r->member = (struct span){NULL, 0};
 	for (i = 0;; p++) {
 		wrong = take_field(
 		    &p, d->end, d->scratch[i], &text[d->columns.member[i]]);

@@ -213,6 +213,7 @@ json_item_finish(struct json_scan *d, struct item *ret)
 	const char *behind = plain_object(d->p, d->end, ret);
 
 	ret->fault = ITEM_FAULT_NONE;
+	ret->member = (struct span){NULL, 0};
 	if (behind != NULL) {
 		d->p = behind;
 		return (true);
