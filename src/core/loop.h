@@ -33,6 +33,9 @@ struct loop_ops {
 	/* Once, after at least `ms`. */
 	struct loop_timer *(*after)(
 	    struct loop *, unsigned ms, loop_timer_cb *, void *arg);
+	/* Once, when all events that are here now were handled: to gather
+	 * what they ask for. Not again from inside such a callback. */
+	struct loop_timer *(*soon)(struct loop *, loop_timer_cb *, void *arg);
 	void (*cancel)(struct loop *, struct loop_timer *);
 	int64_t (*monotonic_us)(struct loop *);
 };

@@ -114,19 +114,33 @@ on_timer(void *arg, u_int64_t now)
 }
 
 static struct loop_timer *
-loop_after(struct loop *loop, unsigned ms, loop_timer_cb *cb, void *arg)
+timer_new(unsigned ms, loop_timer_cb *cb, void *arg)
 {
 	struct loop_timer *t = calloc(1, sizeof(*t));
 
-	(void)loop;
 	if (t == NULL)
 		return (NULL);
 	t->cb = cb;
 	t->arg = arg;
+	t->kore = kore_timer_add(on_timer, ms, t, KORE_TIMER_ONESHOT);
+	return (t);
+}
+
+static struct loop_timer *
+loop_after(struct loop *loop, unsigned ms, loop_timer_cb *cb, void *arg)
+{
+	(void)loop;
 	/* One more for the part of a millisecond that is over already; a
 	 * timer due at once would keep Kore in its timer loop. */
-	t->kore = kore_timer_add(on_timer, ms + 1, t, KORE_TIMER_ONESHOT);
-	return (t);
+	return (timer_new(ms + 1, cb, arg));
+}
+
+/* Kore runs the timers that are due behind each batch of events. */
+static struct loop_timer *
+loop_soon(struct loop *loop, loop_timer_cb *cb, void *arg)
+{
+	(void)loop;
+	return (timer_new(0, cb, arg));
 }
 
 static void
@@ -161,6 +175,7 @@ static const struct loop_ops ops = {
     .modify = loop_modify,
     .unwatch = loop_unwatch,
     .after = loop_after,
+    .soon = loop_soon,
     .cancel = loop_cancel,
     .monotonic_us = loop_monotonic_us,
 };

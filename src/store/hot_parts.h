@@ -29,6 +29,8 @@ struct hot_read {
 	void *arg;
 	struct hot_read *next;
 	size_t n, answered;
+	/* Of the MGET on the wire: its first key and how many. */
+	size_t at, asked;
 	bool *found;
 	struct reading values[];
 };

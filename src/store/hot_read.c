@@ -1,6 +1,7 @@
 /*
- * Reads: while one MGET is on the wire the next one gathers, so that many
- * small requests share one. Requests are asked for and answered in order.
+ * Reads: what one turn of the loop asks for, and what is asked while an MGET
+ * is on the wire, shares the next one; neighbours that ask for the same share
+ * its keys. Requests are asked for and answered in order.
  */
 #include "store/hot_parts.h"
 
@@ -13,7 +14,7 @@
 
 #define WAITING_MAX 200000u /* series; one larger request may stand alone */
 
-static void fetch_send(struct hot *);
+static void fetch_soon(struct hot *);
 
 static struct hot_read *
 pop(struct hot *h)
@@ -61,29 +62,35 @@ give(struct hot_read *r)
 	free(r);
 }
 
-/* Misses all if `reply` is NULL. */
+static bool
+take_value(
+    const struct hot *h, struct hot_read *r, const struct redisReply *reply)
+{
+	struct reading *value = &r->values[r->answered];
+	bool whole = false;
+	bool has = reply != NULL && wire_value(reply, value, &whole);
+
+	return (r->found[r->answered] = hot_overlay(h, value, has, whole));
+}
+
+/* Misses all if `reply` is NULL. The epoch is before the values. */
 static void
 take_values(struct hot *h, const struct redisReply *reply)
 {
 	struct hot_read *r;
-	struct reading *value;
-	uint64_t hits = 0;
-	bool has, whole, found;
-	size_t i, n = h->fetch.n;
+	uint64_t hits = 0, all = 0;
 
-	for (i = 0; i < n && (r = h->first) != NULL; i++) {
-		value = &r->values[r->answered];
-		whole = false;
-		has = reply != NULL &&
-		    wire_value(reply->element[i + 1], value, &whole);
-		found = hot_overlay(h, value, has, whole);
-		r->found[r->answered] = found;
-		hits += found;
-		if (++r->answered == r->n)
-			give(pop(h));
+	while ((r = h->first) != NULL && r->asked > 0) {
+		all += r->asked;
+		for (; r->asked > 0; r->asked--, r->answered++)
+			hits += take_value(h, r,
+			    reply == NULL ? NULL : reply->element[++r->at]);
+		if (r->answered < r->n)
+			break;
+		give(pop(h));
 	}
 	metric_count(COUNTER_HOT_HITS, hits);
-	metric_count(COUNTER_HOT_MISSES, n - hits);
+	metric_count(COUNTER_HOT_MISSES, all - hits);
 }
 
 /* What was trusted when it was asked and is so still. */
@@ -127,19 +134,48 @@ on_fetched(void *arg, const struct redisReply *reply)
 	take_reply(h, reply);
 	h->reading = false;
 	if (h->first != NULL)
-		fetch_send(h);
+		fetch_soon(h);
+}
+
+static bool
+asks_the_same(const struct hot_read *a, const struct hot_read *b)
+{
+	size_t i = 0;
+
+	if (a->n != b->n || a->asked < a->n)
+		return (false);
+	while (i < a->n && a->values[i].series == b->values[i].series)
+		i++;
+	return (i == a->n);
+}
+
+static size_t
+gather(struct hot *h)
+{
+	struct hot_read *r, *before = NULL;
+	size_t i, n = 0;
+
+	for (r = h->first; r != NULL; before = r, r = r->next) {
+		if (before != NULL && asks_the_same(before, r)) {
+			r->at = before->at;
+			r->asked = r->n;
+			continue;
+		}
+		r->at = n;
+		for (i = r->answered; i < r->n && n < WIRE_KEYS; i++)
+			h->keys[n++].series = r->values[i].series;
+		r->asked = n - r->at;
+		if (i < r->n)
+			break;
+	}
+	return (n);
 }
 
 static void
 fetch_send(struct hot *h)
 {
-	struct hot_read *r;
-	size_t i, n = 0;
+	size_t n = gather(h);
 
-	for (r = h->first; r != NULL && n < WIRE_KEYS; r = r->next) {
-		for (i = r->answered; i < r->n && n < WIRE_KEYS; i++)
-			h->keys[n++].series = r->values[i].series;
-	}
 	h->fetch.n = n;
 	h->fetch.losses = atomic_load(&h->shared->trusted);
 	h->fetch.trusted = h->fetch.losses == atomic_load(&h->shared->losses);
@@ -165,6 +201,24 @@ read_new(const int32_t *series, size_t n, hot_cb *cb, void *arg)
 	for (i = 0; i < n; i++)
 		r->values[i].series = series[i];
 	return (r);
+}
+
+static void
+on_gathered(void *arg)
+{
+	struct hot *h = arg;
+
+	h->fail = NULL;
+	if (h->first != NULL && !h->reading)
+		fetch_send(h);
+}
+
+static void
+fetch_soon(struct hot *h)
+{
+	if (!h->reading && h->fail == NULL &&
+	    (h->fail = h->loop->ops->soon(h->loop, on_gathered, h)) == NULL)
+		fetch_send(h);
 }
 
 enum err
@@ -193,7 +247,6 @@ hot_latest(void *self, const int32_t *series, size_t n, hot_cb *cb, void *arg,
 		h->last->next = r;
 	h->last = r;
 	h->waiting += n;
-	if (!h->reading && h->fail == NULL)
-		fetch_send(h);
+	fetch_soon(h);
 	return (ERR_OK);
 }

@@ -301,6 +301,42 @@ Test(hot, large_questions_and_many_small_ones)
 	close_all();
 }
 
+Test(hot, neighbours_that_ask_for_the_same)
+{
+	static int32_t series[LAST];
+	static struct reading r[LAST];
+	static struct answer many[40];
+	/* Where each question begins and how many series it has: some are
+	 * alike, some go over the end of an MGET, alike or not. */
+	static const struct {
+		int from, n;
+	} asks[] = {{0, 1}, {0, 1}, {0, 1}, {0, 2}, {0, 2}, {1, 2}, {0, 1},
+	    {5, 700}, {5, 700}, {5, 700}, {6, 700}, {6, 700}, {6, 699},
+	    {0, LAST}, {0, LAST}, {7, 3}, {7, 3}};
+	size_t i, nasks = sizeof(asks) / sizeof(*asks);
+	int j;
+
+	open_all(scratch_redis());
+	for (j = 0; j < LAST; j++) {
+		series[j] = 1000 + j;
+		r[j] = (struct reading){series[j], 0, j, T0, T0};
+	}
+	w.port.fill(w.port.self, r, LAST);
+	poll_loop_run(loop, 100);
+	for (i = 0; i < 2 * nasks; i++)
+		w.port.latest(w.port.self, series + asks[i % nasks].from,
+		    (size_t)asks[i % nasks].n, on_latest, &many[i], NULL);
+	cr_assert(poll_loop_until(loop, &many[2 * nasks - 1].done, 3000));
+	for (i = 0; i < 2 * nasks; i++) {
+		cr_assert_eq(many[i].calls, 1);
+		for (j = 0; j < asks[i % nasks].n; j++)
+			cr_assert(many[i].found[j] &&
+			    many[i].values[j].value ==
+				asks[i % nasks].from + j);
+	}
+	close_all();
+}
+
 Test(hot, wrong_type_or_length_is_a_miss_and_is_written_over)
 {
 	open_all(scratch_redis());

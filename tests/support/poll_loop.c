@@ -83,6 +83,12 @@ after(struct loop *loop, unsigned ms, loop_timer_cb *cb, void *arg)
 	return (t);
 }
 
+static struct loop_timer *
+soon(struct loop *loop, loop_timer_cb *cb, void *arg)
+{
+	return (after(loop, 0, cb, arg));
+}
+
 static void
 cancel(struct loop *loop, struct loop_timer *t)
 {
@@ -91,7 +97,7 @@ cancel(struct loop *loop, struct loop_timer *t)
 }
 
 static const struct loop_ops ops = {
-    watch, modify, unwatch, after, cancel, monotonic_us};
+    watch, modify, unwatch, after, soon, cancel, monotonic_us};
 
 struct loop *
 poll_loop_new(void)
