@@ -99,6 +99,9 @@ struct telemetry_port {
 	 * *mark, rising by series, and moves *mark on. NULL: nobody does. */
 	enum err (*moved)(void *self, struct arena *, int64_t *mark,
 	    struct reading **ret, size_t *ret_n, struct err_info *);
+	/* Whether this loop watches the series: take() gives its readings,
+	 * and nobody else judges them. NULL: it watches all. */
+	bool (*owns)(void *self, int32_t series);
 };
 
 struct knowledge {

@@ -59,6 +59,22 @@ act_fact(struct act *a, const char *key, const char *value)
 	return (act_keep(a, &t));
 }
 
+const struct series_state *
+act_state(struct act *a, int32_t series)
+{
+	const struct telemetry_port *t = &a->ports->telemetry;
+	const struct knowledge_port *k = &a->ports->knowledge;
+	struct series_state *st;
+
+	if (t->owns == NULL || t->owns(t->self, series))
+		return (memory_find(a->memory, series));
+	st = arena_alloc(a->arena, sizeof(*st));
+	if (st == NULL ||
+	    k->states_load(k->self, &series, 1, st, a->info) != ERR_OK)
+		return (NULL);
+	return (st);
+}
+
 void
 act_uuid(struct act *a, char ret[static 37])
 {

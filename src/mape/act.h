@@ -29,6 +29,9 @@ enum err act_no_memory(struct act *);
 char *act_keep(struct act *, struct text *);
 /* {"key":"value"} */
 char *act_fact(struct act *, const char *key, const char *value);
+/* The detectors' memory of a series; of one that another loop watches, as that
+ * loop last saved it. NULL: not known. */
+const struct series_state *act_state(struct act *, int32_t series);
 /* A UUID version 4 (RFC 9562 section 5.4) from the entropy port. */
 void act_uuid(struct act *, char ret[static 37]);
 /* Uniform in [0, 1). */

@@ -248,7 +248,7 @@ look(const struct execution *x, const struct command *c,
 	if (p != NULL && p->effect_series != 0) {
 		f.effect =
 		    knowledge_series(x->act->knowledge, p->effect_series);
-		f.effect_state = memory_find(x->act->memory, p->effect_series);
+		f.effect_state = act_state(x->act, p->effect_series);
 	}
 	guard_check(&f, ret);
 }

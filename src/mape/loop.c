@@ -67,6 +67,14 @@ no_memory(struct cycle *c)
 	    err_set(c->info, ERR_NO_MEMORY, NULL, "the cycle's arena is full"));
 }
 
+static bool
+owns(const struct cycle *c, int32_t series)
+{
+	const struct telemetry_port *t = &c->ports->telemetry;
+
+	return (t->owns == NULL || t->owns(t->self, series));
+}
+
 static enum err
 learn(struct cycle *c)
 {
@@ -75,7 +83,7 @@ learn(struct cycle *c)
 	int64_t version;
 	int32_t *ids;
 	enum err err;
-	size_t i;
+	size_t i, n = 0;
 
 	if ((err = k->version(k->self, &version, c->info)) != ERR_OK)
 		return (err);
@@ -90,9 +98,9 @@ learn(struct cycle *c)
 	if (ids == NULL)
 		return (no_memory(c));
 	for (i = 0; i < ctx->knowledge.nseries; i++)
-		ids[i] = ctx->knowledge.series[i].id;
-	err = memory_need(
-	    &ctx->memory, k, &ctx->cycle, ids, ctx->knowledge.nseries, c->info);
+		if (owns(c, ctx->knowledge.series[i].id))
+			ids[n++] = ctx->knowledge.series[i].id;
+	err = memory_need(&ctx->memory, k, &ctx->cycle, ids, n, c->info);
 	ctx->have_knowledge = err == ERR_OK;
 	return (err);
 }
@@ -118,7 +126,7 @@ catch_up(struct cycle *c)
 	struct arena *a = &c->ctx->cycle;
 	struct reading *r;
 	int32_t *ids;
-	size_t i, n;
+	size_t i, n, out = 0;
 	enum err err;
 
 	if (t->moved == NULL)
@@ -129,8 +137,13 @@ catch_up(struct cycle *c)
 		return (err);
 	if ((ids = arena_alloc(a, n * sizeof(*ids))) == NULL)
 		return (no_memory(c));
-	for (i = 0; i < n; i++)
-		ids[i] = r[i].series;
+	for (i = 0; i < n; i++) {
+		if (owns(c, r[i].series)) {
+			r[out] = r[i];
+			ids[out++] = r[i].series;
+		}
+	}
+	n = out;
 	err = memory_need(
 	    &c->ctx->memory, &c->ports->knowledge, a, ids, n, c->info);
 	for (i = 0; err == ERR_OK && i < n; i++)
@@ -197,6 +210,8 @@ sweep(struct cycle *c, struct analysis *an)
 	size_t i;
 
 	for (i = 0; err == ERR_OK && i < k->nseries; i++) {
+		if (!owns(c, k->series[i].id))
+			continue;
 		st = memory_find(&c->ctx->memory, k->series[i].id);
 		err = analyze_sweep(an, &k->series[i], st, &changed);
 		if (changed)
@@ -272,7 +287,8 @@ watch(struct cycle *c)
 	clock_phase(c, LOOP_ANALYZE, since);
 	since = now(c);
 	act_init(c, &act);
-	if (!c->figures->paused && (err = plan_anomalies(&act)) != ERR_OK)
+	if (!c->figures->paused && !c->ctx->watch_only &&
+	    (err = plan_anomalies(&act)) != ERR_OK)
 		return (err);
 	clock_phase(c, LOOP_PLAN, since);
 	return (d->anomalies_open(d->self, c->figures->open, c->info));
@@ -423,11 +439,11 @@ loop_cycle(struct loop_ctx *ctx, const struct ports *ports,
 	if (ctx->awake_us == INSTANT_NONE)
 		ctx->awake_us = c.now_us;
 	err = in_unit(&c, watch_unit, NULL, NULL);
-	if (err == ERR_OK && !ret->paused)
+	if (err == ERR_OK && !ret->paused && !ctx->watch_only)
 		err = execute(&c);
 	ret->system_state = system_state(ret->open);
 	ret->memory = ctx->cycle.used;
-	if (err == ERR_OK)
+	if (err == ERR_OK && !ctx->watch_only)
 		err = report(&c);
 	arena_reset(&ctx->cycle);
 	adapt(ctx, err, ret);

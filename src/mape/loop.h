@@ -10,6 +10,10 @@
  * for Execute and Verify. Paused: no Plan, no Execute and no Verify; Monitor
  * and Analyze never stop. The context keeps the knowledge snapshot and the
  * detectors' states between cycles; it is right with neither.
+ *
+ * Several loops may share one database, each with series of its own
+ * (telemetry.owns): each monitors and analyzes those, one alone plans,
+ * executes and reports; the others watch only.
  */
 #ifndef PENSTOCK_MAPE_LOOP_H
 #define PENSTOCK_MAPE_LOOP_H
@@ -38,6 +42,7 @@ struct loop_ctx {
 	struct memory memory;
 	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
 	size_t take_max;
+	bool watch_only;
 	int64_t moved; /* mark of what others stored, as far as it is known */
 };
 

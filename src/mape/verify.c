@@ -33,10 +33,9 @@ verify_judge(const struct plan *p, const struct window_stats *before,
 
 /* Data reach the end of the window, or waiting longer will not help. */
 static bool
-is_due(const struct act *a, const struct plan *p)
+is_due(struct act *a, const struct plan *p)
 {
-	const struct series_state *st =
-	    memory_find(a->memory, p->effect_series);
+	const struct series_state *st = act_state(a, p->effect_series);
 	int64_t end = p->executed_us + p->effect_window_us;
 
 	if (a->now_us < end)

@@ -507,7 +507,7 @@ twin_ports(struct twin *t, struct ports *ret)
 	*ret = (struct ports){
 	    .clock = {t, now_us},
 	    .entropy = {t, fill},
-	    .telemetry = {t, take, known, store, window, NULL},
+	    .telemetry = {t, take, known, store, window, NULL, NULL},
 	    .knowledge = {t, version, load, states_load, states_save, paused,
 		report},
 	    .decisions = {.self = t,

@@ -281,3 +281,32 @@ Test(loop, looks_up_what_others_may_have_stored)
 	cr_assert_eq(cycle(), ERR_OK);
 	cr_expect_eq(figures.merged, 1);
 }
+
+static bool
+owns_five(void *self, int32_t id)
+{
+	(void)self;
+	return (id == 5);
+}
+
+Test(loop, watches_its_own_series_only)
+{
+	series[1].id = 8;
+	t->knowledge.nseries = 2;
+	ports.telemetry.owns = owns_five;
+	ctx.watch_only = true;
+	hear(5, 5);
+	hear(8, 1);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_expect_eq(figures.raised, 1, "a threshold");
+	minutes(4);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_expect_eq(figures.raised, 1, "silence of the one, not of the other");
+	cr_expect_eq(t->reports, 0, "who only watches reports nothing");
+	cr_expect_eq(figures.proposed, 0);
+	ctx.watch_only = false;
+	ports.telemetry.owns = NULL;
+	loop_forget(&ctx);
+	cr_assert_eq(cycle(), ERR_OK);
+	cr_expect_eq(t->reports, 1);
+}
