@@ -1,0 +1,3 @@
+-- Drop the partition of a verified archive. $1 archive int4
+-- -> 'dropped', or why not: 'touched', 'logged'
+SELECT archive_drop($1::int4)

@@ -1,0 +1,3 @@
+-- One archiver works on a database at a time; the lock goes with the
+-- connection. -> boolean
+SELECT pg_try_advisory_lock(7305804407)
