@@ -21,6 +21,7 @@ struct range {
 	int32_t series;
 	int64_t from_us, to_us; /* from <= t < to */
 	size_t max;		/* about how many to give at most */
+	const char *tag;	/* request id for whoever is asked, or NULL */
 };
 
 /*
