@@ -11,6 +11,7 @@
 #include "edge/edge.h"
 #include "ingest/registry.h"
 #include "store/hot.h"
+#include "store/hot_keep.h"
 #include "store/log_writer.h"
 #include "store/pg.h"
 #include "store/redis.h"
@@ -31,6 +32,7 @@ static struct worker {
 	struct pg *pg;
 	struct redis *redis;
 	struct hot *hot;
+	struct hot_keeper *keeper; /* NULL in all but LEADER_WORKER */
 	struct log_writer *log_writer;
 	struct loader *loader;
 	struct probe *probe;
@@ -101,15 +103,29 @@ on_notify(void *arg, const char *table)
 }
 
 static enum err
-open_redis(const struct shared *shared, struct err_info *info)
+open_redis(const struct shared *shared, size_t number, struct err_info *info)
 {
 	struct redis_config rc = {.address = shared->redis_address};
 	struct query_port query = pg_port(self.pg);
 
 	if ((self.redis = redis_new(self.loop, &rc, info)) == NULL)
 		return (info->code);
-	if ((self.hot = hot_new(self.loop, self.redis, &query, shared->hot)) ==
-	    NULL)
+	if ((self.hot = hot_new(self.loop, self.redis, &query, shared->hot,
+		 (unsigned)number)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "hot tier"));
+	return (ERR_OK);
+}
+
+static enum err
+open_keeper(const struct shared *shared, struct err_info *info)
+{
+	struct hot_keeper_config kc = {.loop = self.loop,
+	    .run = edge_offload,
+	    .conninfo = self.config->database_url,
+	    .redis_address = shared->redis_address,
+	    .shared = shared->hot};
+
+	if ((self.keeper = hot_keeper_new(&kc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "hot tier"));
 	return (ERR_OK);
 }
@@ -166,6 +182,7 @@ fill_api(const struct shared *shared)
 	self.api = (struct api){.query = pg_port(self.pg),
 	    .log = log_writer_port(self.log_writer),
 	    .hot = hot_port(self.hot),
+	    .range_hot = hot_range_port(self.hot),
 	    .offload = {.run = edge_offload},
 	    .loop = self.loop,
 	    .clocks = {utc_us, monotonic_us},
@@ -231,10 +248,11 @@ worker_start(
 	if ((self.api.registry = registry_new()) == NULL)
 		err_set(&info, ERR_NO_MEMORY, NULL, "registry");
 	else if (open_database(shared, number, &info) == ERR_OK &&
-	    open_redis(shared, &info) == ERR_OK &&
+	    open_redis(shared, number, &info) == ERR_OK &&
 	    open_writer(&info) == ERR_OK) {
 		fill_api(shared);
-		if (number == LEADER_WORKER)
+		if (number == LEADER_WORKER &&
+		    open_keeper(shared, &info) == ERR_OK)
 			open_loop(&info);
 	}
 	if (info.code != ERR_OK)
@@ -301,6 +319,8 @@ worker_halt_loop(void)
 {
 	if (self.cycle != NULL)
 		cycle_halt(self.cycle);
+	if (self.keeper != NULL)
+		hot_keeper_stop(self.keeper);
 }
 
 /* The drain has waited for it already: a hanging cycle may not make the whole
@@ -319,6 +339,7 @@ worker_stop(void)
 	/* pg_free() tells whoever waits for an answer, the loader and the log
 	 * writer among them; the hot tier's readers would ask it. */
 	probe_free(self.probe);
+	hot_keeper_free(self.keeper);
 	hot_free(self.hot);
 	redis_free(self.redis);
 	pg_free(self.pg);

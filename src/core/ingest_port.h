@@ -46,6 +46,12 @@ struct hot_port {
 	 * holds: kept if newer than what is held here. Where nothing is held
 	 * they do not answer latest() until fill() has told the newest. */
 	void (*note)(void *self, const struct reading *, size_t n);
+	/* Readings of these series were stored past note(): whatever is held
+	 * of their last hours is read from PostgreSQL anew. After the commit,
+	 * before it is answered. NULL: nothing is held. */
+	void (*forget)(void *self, const int32_t *series, size_t n);
+	/* Readings may have been stored, nobody knows: likewise, of all. */
+	void (*doubt)(void *self);
 	/* Since when it cannot be trusted, INSTANT_NONE if it can. */
 	int64_t (*stale_since_us)(void *self);
 };

@@ -24,6 +24,12 @@
 	X(HOT_LOST,           "penstock_hot_lost_total", "", "Values that Redis did not take") \
 	X(HOT_HITS,           "penstock_hot_reads_total", "result=\"hit\"", "Reads of the hot tier") \
 	X(HOT_MISSES,         "penstock_hot_reads_total", "result=\"miss\"", NULL) \
+	X(HOT_APPENDED,       "penstock_hot_hours_appended_total", "", "Readings appended to the hours in Redis") \
+	X(HOT_HOLES,          "penstock_hot_hours_holes_total", "", "Times the hours in Redis were given up for want of certainty") \
+	X(HOT_BAD,            "penstock_hot_hours_wrong_total", "", "Hours in Redis that were not as written") \
+	X(HOT_BUILT,          "penstock_hot_hours_built_total", "", "Series whose last hours were read from PostgreSQL into Redis") \
+	X(HOT_RANGE_HITS,     "penstock_hot_ranges_total", "result=\"hit\"", "Ranges asked of the hot tier") \
+	X(HOT_RANGE_MISSES,   "penstock_hot_ranges_total", "result=\"miss\"", NULL) \
 	X(PG_RECONNECTS,      "penstock_postgresql_reconnects_total", "", "Connections made to PostgreSQL") \
 	X(REDIS_RECONNECTS,   "penstock_redis_reconnects_total", "", "Connections made to Redis") \
 	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
@@ -41,6 +47,8 @@
 #define METRIC_GAUGES(X) \
 	X(QUEUE_READINGS, "penstock_log_queue_readings", "", "Readings waiting for their commit") \
 	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "", "Readings the last cycle left in the log") \
+	X(HOT_WHOLE,      "penstock_hot_series", "whole=\"true\"", "Series by whether Redis holds their last hours whole") \
+	X(HOT_NOT_WHOLE,  "penstock_hot_series", "whole=\"false\"", NULL) \
 	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "", "When the last cycle ended, us since 1970") \
 	X(ANOMALIES_INFO, "penstock_anomalies_open", "severity=\"info\"", "Open anomalies by severity") \
 	X(ANOMALIES_WARNING, "penstock_anomalies_open", "severity=\"warning\"", NULL) \

@@ -16,8 +16,8 @@
 
 static void recover(struct hot *);
 
-static int64_t
-wall_us(void)
+int64_t
+hot_wall_us(void)
 {
 	struct timespec ts;
 
@@ -34,11 +34,28 @@ hot_shared_size(void)
 void
 hot_shared_init(struct hot_shared *s)
 {
+	size_t i;
+
 	atomic_store(&s->epoch, 0);
 	atomic_store(&s->trusted, 0);
 	atomic_store(&s->losses, 1);
-	atomic_store(&s->stale_since_us, wall_us());
+	atomic_store(&s->stale_since_us, hot_wall_us());
 	atomic_store(&s->raise_until_us, 0);
+	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);
+	atomic_store(&s->hours_whole, 0);
+	atomic_store(&s->hours_series, 0);
+	for (i = 0; i < HOT_WORKERS; i++) {
+		atomic_store(&s->marks[i].noted, 0);
+		atomic_store(&s->marks[i].written, 0);
+	}
+}
+
+void
+hot_hours(const struct hot_shared *s, struct hot_hours *ret)
+{
+	ret->word = (enum hot_hours_word)atomic_load(&s->hours_word);
+	ret->whole = atomic_load(&s->hours_whole);
+	ret->series = atomic_load(&s->hours_series);
 }
 
 bool
@@ -53,7 +70,7 @@ void
 hot_lose(struct hot *h)
 {
 	if (hot_trusted(h)) {
-		atomic_store(&h->shared->stale_since_us, wall_us());
+		atomic_store(&h->shared->stale_since_us, hot_wall_us());
 		log_event(LOG_LEVEL_WARN, "hot_untrusted", "epoch", LOG_INT,
 		    atomic_load(&h->shared->epoch), NULL);
 	}
@@ -69,6 +86,12 @@ hot_adopt(struct hot *h, int64_t epoch)
 	while (old < epoch &&
 	    !atomic_compare_exchange_weak(&h->shared->epoch, &old, epoch))
 		;
+}
+
+void
+hot_instance_ended(struct hot *h)
+{
+	hot_lose(h);
 }
 
 static void
@@ -100,6 +123,7 @@ release(struct hot *h)
 {
 	dirty_done(&h->pending);
 	dirty_done(&h->flight);
+	hot_append_done(h);
 	free(h->buf);
 	free(h);
 }
@@ -251,7 +275,9 @@ on_state(void *arg, bool up)
 	}
 	hot_lose(h);
 	hot_writes_lost(h);
+	hot_append_lost(h);
 	hot_reads_fail(h);
+	hot_ranges_fail(h);
 }
 
 void
@@ -262,7 +288,7 @@ hot_notified(struct hot *h)
 
 struct hot *
 hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
-    struct hot_shared *shared)
+    struct hot_shared *shared, unsigned number)
 {
 	struct hot *h = calloc(1, sizeof(*h));
 	struct redis_state now;
@@ -270,7 +296,8 @@ hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
 	if (h == NULL)
 		return (NULL);
 	h->buf = malloc(WIRE_SIZE);
-	if (h->buf == NULL) {
+	if (h->buf == NULL || !hot_append_open(h)) {
+		free(h->buf);
 		free(h);
 		return (NULL);
 	}
@@ -278,7 +305,9 @@ hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
 	h->redis = redis;
 	h->pg = *pg;
 	h->shared = shared;
+	h->number = number % HOT_WORKERS;
 	hot_lose(h);
+	hot_append_lost(h);
 	redis_on_state(redis, on_state, h);
 	redis_state(redis, &now);
 	h->up = now.connected;
@@ -294,7 +323,9 @@ hot_free(struct hot *h)
 	h->up = false;
 	h->closed = true;
 	hot_writes_lost(h);
+	hot_append_lost(h);
 	hot_reads_fail(h);
+	hot_ranges_fail(h);
 	if (h->retry != NULL)
 		h->loop->ops->cancel(h->loop, h->retry);
 	if (h->fail != NULL)
@@ -321,5 +352,7 @@ hot_port(struct hot *h)
 	    .latest = hot_latest,
 	    .fill = hot_fill,
 	    .note = hot_note,
+	    .forget = hot_forget,
+	    .doubt = hot_doubt,
 	    .stale_since_us = stale_since_us});
 }

@@ -1,30 +1,62 @@
 /*
- * hot: the newest value per series in Redis (design D6). Implements struct
- * hot_port of core/ingest_port.h.
+ * hot: the newest value per series and the last 48 h of every series in Redis
+ * (design D6). Implements struct hot_port of core/ingest_port.h and struct
+ * range_port of core/range_port.h.
  *
- * Key "ps:{epoch}:l:{series}", 48 h expiry, 28 bytes, big-endian: event time
- * int64 (µs since 1970), value IEEE 754 binary64, quality int32, receive time
- * int64, and one byte more while only readings that just came were noted: one
- * that came late is not the newest of its series, so such a key is a miss until
- * PostgreSQL has told the newest. Key "ps:epoch" holds the epoch that readers and writers must have;
- * every script call and every MGET compares it in the same step.
+ * A cache that can lie is worse than none.
  *
- * A cache that can lie is worse than none. Whoever loses a write or the
- * connection makes the hot tier untrusted for all workers of the instance;
- * when Redis answers again one of them raises the epoch in PostgreSQL (table
- * hot_epoch) and then in Redis, and only then is it trusted again. Keys of
- * older epochs are never read. A writer with an older epoch is refused and
+ * THE EPOCH. Key "ps:epoch" holds the number that readers and writers must
+ * have; every script and every MGET compares it in the same step. Whoever loses
+ * a write or the connection makes the hot tier untrusted for all workers of the
+ * instance; when Redis answers again one of them raises the epoch in PostgreSQL
+ * (table hot_epoch) and then in Redis, and only then is it trusted again. What
+ * older epochs wrote is never read. A writer with an older epoch is refused and
  * writes again with the new one; a reader that finds another epoch has missed.
  * A Redis whose epoch is older than ours has forgotten: that is a loss too.
  * So neither a Redis that comes back with old data nor a slow instance brings
- * back an old value. Not covered: an instance that cannot reach Redis while
- * another one can; until it can again the other serves what it knows. Nor a
- * log row that committed though its answer was lost: its sender was told to
- * send again, and until then the value is in PostgreSQL only.
+ * back an old value.
+ *
+ * THE NEWEST. Key "ps:{epoch}:l:{series}", 48 h expiry, 28 bytes, big-endian:
+ * event time int64 (µs since 1970), value IEEE 754 binary64, quality int32,
+ * receive time int64; and a byte '+' while it is only a least time: a reading
+ * that has just come may be late, and which one is the newest only PostgreSQL
+ * can tell once nothing is held here.
+ *
+ * THE HOURS. Key "ps:h:{series}:{hour}" (hours since 1970), expiring 53 h after
+ * the hour began: the readings of that hour in the form of domain/hour.h,
+ * appended as they are committed. Key "ps:n:{series}" is their index, a hash:
+ * how many readings each hour holds, and in field "b" since when the series is
+ * whole: "{switch}:{hour}". Key "ps:hours" is the switch, "{epoch}:{random}":
+ * without it, or with another one than "b" says, nothing is held.
+ *
+ * A range is answered only if, in one step of Redis, the epoch is ours, the
+ * index names the present switch, the range begins at its hour or later, and
+ * each hour's string holds exactly as many readings as the index counts. So a
+ * key that Redis evicted or expired, that somebody deleted, cut or overwrote
+ * with another type is told from an hour without readings; whatever fits none
+ * of this is no answer, and PostgreSQL is asked. (A value changed by hand
+ * within a string is not seen by readers: scripts/verify-hot finds it.)
+ *
+ * Why it is whole: a series is built (store/hot_keep.h) by first deleting what
+ * is there and marking the index as being built, then reading the series in
+ * PostgreSQL in one snapshot, then adding that and naming the switch, which
+ * fails if the mark has gone. A reading committed before the snapshot is in
+ * it; one committed later is appended after the mark was set, because it is
+ * appended after its commit: by the worker that committed it, whichever it is.
+ * What a worker cannot append makes it remove the switch ("hole": more waits
+ * than it may hold, Redis refused, a commit whose outcome is unknown). A
+ * reading too old to be kept raises the index's hour above its own. Readings
+ * stored past note() have their series' index deleted (forget()).
+ * A reader first waits until what its instance had committed when it was asked
+ * has been appended; a commit of another instance may take the milliseconds of
+ * a flight to be seen.
+ *
+ * Not covered: an instance that cannot reach Redis while another one can; until
+ * it can again the other serves what it knows.
  *
  * Runs on: L. Frees: hot_free(), before redis_free() and pg_free(), which
- * give back what is in flight. Errors: latest() gives ERR_CACHE while
- * untrusted, ERR_BUSY when too much waits.
+ * give back what is in flight. Errors: latest() and range read() give ERR_CACHE
+ * while untrusted, latest() ERR_BUSY when too much waits.
  */
 #ifndef PENSTOCK_STORE_HOT_H
 #define PENSTOCK_STORE_HOT_H
@@ -32,6 +64,7 @@
 #include "core/ingest_port.h"
 #include "core/loop.h"
 #include "core/query.h"
+#include "core/range_port.h"
 #include "store/redis.h"
 
 struct hot;
@@ -42,15 +75,33 @@ size_t hot_shared_size(void);
 void hot_shared_init(struct hot_shared *);
 
 /*
- * Takes redis_on_state(). NULL if memory is out. Counts as a loss: whoever
- * had this place before may have died between a commit and its write.
+ * Takes redis_on_state(). NULL if memory is out. `number` is the worker's, of
+ * those that share. Counts as a loss: whoever had this place before may have
+ * died between a commit and its write.
  */
 struct hot *hot_new(struct loop *, struct redis *, const struct query_port *,
-    struct hot_shared *);
+    struct hot_shared *, unsigned number);
 void hot_free(struct hot *);
 struct hot_port hot_port(struct hot *);
+struct range_port hot_range_port(struct hot *);
+
+/* How the hours are, as this instance's keeper (hot_keep.h) said last. */
+enum hot_hours_word {
+	HOT_HOURS_WAIT,	 /* for Redis, PostgreSQL or a calm moment */
+	HOT_HOURS_BUILD, /* some series are not whole */
+	HOT_HOURS_KEPT,
+	HOT_HOURS_FULL,	     /* Redis is: no hours are kept */
+	HOT_HOURS_ELSEWHERE, /* another instance keeps them */
+};
+struct hot_hours {
+	enum hot_hours_word word;
+	int64_t whole, series; /* at the end of the last look at all */
+};
+void hot_hours(const struct hot_shared *, struct hot_hours *ret);
 /* From pg_on_notify() with NULL: a recovery that waits for PostgreSQL goes
  * on at once. */
 void hot_notified(struct hot *);
+/* Another instance ended, perhaps between a commit and its write: a loss. */
+void hot_instance_ended(struct hot *);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * hot_parts: the three parts of hot.h: trust (hot.c), reads (hot_read.c) and
- * writes (hot_write.c). Private to src/store/hot*.c.
+ * hot_parts: the parts of hot.h: trust (hot.c); the newest values, reads
+ * (hot_read.c) and writes (hot_write.c); hours of readings, reads (hot_range.c)
+ * and appends (hot_append.c). Private to src/store/hot*.c.
  *
  * Runs on: L. Frees: hot_free(). Units: µs; shared ones as named.
  */
@@ -10,9 +11,19 @@
 #include "store/hot.h"
 
 #include "domain/reading.h"
+#include "store/hot_gather.h"
+#include "store/hot_hours.h"
 #include "store/hot_wire.h"
 
 #include <stdatomic.h>
+
+#define HOT_WORKERS 64u
+
+/* How many times a worker has noted readings, and up to which of them they are
+ * in Redis, or the hot tier is not trusted, or keeps no hours. */
+struct hot_mark {
+	_Atomic uint64_t noted, written;
+};
 
 struct hot_shared {
 	_Atomic int64_t epoch; /* only grows */
@@ -22,6 +33,10 @@ struct hot_shared {
 	_Atomic uint64_t losses, trusted;
 	_Atomic int64_t stale_since_us; /* UTC; means nothing while trusted */
 	_Atomic int64_t raise_until_us; /* monotonic: a worker is at it */
+	struct hot_mark marks[HOT_WORKERS];
+	/* What this instance's keeper said last. */
+	_Atomic int hours_word;
+	_Atomic int64_t hours_whole, hours_series;
 };
 
 struct hot_read {
@@ -52,6 +67,7 @@ struct hot {
 	struct redis *redis;
 	struct query_port pg;
 	struct hot_shared *shared;
+	unsigned number; /* of this worker's mark */
 	bool up, closed;
 	size_t under_way; /* replies and rows still to come */
 	char *buf;	  /* WIRE_SIZE */
@@ -77,6 +93,22 @@ struct hot {
 	struct dirty pending, flight;
 	size_t flight_at, flight_n;
 	int64_t flight_epoch;
+
+	struct {
+		char *buf; /* HOURS_APPEND */
+		struct gather pending, flight;
+		/* In the flight: what is written, and the end of what is
+		 * being sent. */
+		struct hours_cursor at, next;
+		uint64_t mark; /* what was noted when the flight began */
+		bool sending, asked, on;
+		int64_t epoch, began_us, not_before_us;
+		struct loop_timer *timer;
+	} append;
+
+	struct hot_range *waiting_ranges;
+	size_t ranges; /* not yet answered */
+	struct loop_timer *poll;
 };
 
 /* hot.c */
@@ -88,6 +120,7 @@ void hot_recover_soon(struct hot *);
 enum err hot_send(struct hot *, size_t len, redis_reply_cb *);
 /* First thing when something under way has come; false: h is gone. */
 bool hot_arrived(struct hot *);
+int64_t hot_wall_us(void);
 
 /* hot_read.c */
 enum err hot_latest(void *self, const int32_t *series, size_t n, hot_cb *,
@@ -102,5 +135,17 @@ void hot_writes_lost(struct hot *);
  * `has`: Redis had a record, `whole`: of the newest. True if it is now. */
 bool hot_overlay(const struct hot *, struct reading *, bool has, bool whole);
 void dirty_done(struct dirty *);
+
+/* hot_append.c */
+bool hot_append_open(struct hot *);
+void hot_append_done(struct hot *);
+void hot_append_note(struct hot *, const struct reading *, size_t n);
+void hot_append_lost(struct hot *);
+void hot_forget(void *self, const int32_t *series, size_t n);
+void hot_doubt(void *self);
+
+/* hot_range.c */
+void hot_ranges_poll(void *);
+void hot_ranges_fail(struct hot *);
 
 #endif

@@ -1,5 +1,8 @@
 #include "store/hot_wire.h"
 
+#include "store/hot_hours.h"
+#include "store/resp.h"
+
 #include <hiredis/hiredis.h>
 
 #include <endian.h>
@@ -7,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCH_KEY "ps:epoch"
-#define EXPIRY_S  "172800" /* 48 h */
+#define EXPIRY_S "172800" /* 48 h */
 
 /*
  * KEYS: ps:epoch, then one per value. ARGV: epoch, expiry, the values.
@@ -39,54 +41,13 @@ static const char script[] =
     "return 0\n";
 
 static char *
-put_digits(char *p, uint64_t v)
-{
-	char digits[20];
-	size_t n = 0;
-
-	do
-		digits[n++] = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	while (n > 0)
-		*p++ = digits[--n];
-	return (p);
-}
-
-static char *
-put_head(char *p, char kind, size_t n)
-{
-	*p++ = kind;
-	p = put_digits(p, n);
-	*p++ = '\r';
-	*p++ = '\n';
-	return (p);
-}
-
-static char *
-put_bulk(char *p, const void *data, size_t len)
-{
-	p = put_head(p, '$', len);
-	memcpy(p, data, len);
-	p += len;
-	*p++ = '\r';
-	*p++ = '\n';
-	return (p);
-}
-
-static char *
-put_text(char *p, const char *s)
-{
-	return (put_bulk(p, s, strlen(s)));
-}
-
-static char *
 put_key(char *p, const char *prefix, size_t len, int32_t series)
 {
 	char key[48], *end = key + len;
 
 	memcpy(key, prefix, len);
-	end = put_digits(end, (uint32_t)series);
-	return (put_bulk(p, key, (size_t)(end - key)));
+	end = resp_digits(end, series);
+	return (resp_bulk(p, key, (size_t)(end - key)));
 }
 
 static size_t
@@ -110,36 +71,34 @@ put_value(char *p, const struct reading *r, bool whole)
 	u = htobe64((uint64_t)r->received_us);
 	memcpy(v + 20, &u, 8);
 	v[WIRE_VALUE] = WIRE_PARTIAL;
-	return (put_bulk(p, v, whole ? WIRE_VALUE : sizeof(v)));
+	return (resp_bulk(p, v, whole ? WIRE_VALUE : sizeof(v)));
 }
 
 size_t
 wire_epoch_get(char *buf)
 {
-	char *p = put_head(buf, '*', 2);
+	char *p = resp_head(buf, '*', 2);
 
-	p = put_text(p, "GET");
-	return ((size_t)(put_text(p, EPOCH_KEY) - buf));
+	p = resp_text(p, "GET");
+	return ((size_t)(resp_text(p, HOURS_EPOCH) - buf));
 }
 
 size_t
 wire_store(char *buf, int64_t epoch, const struct reading *r, const bool *whole,
     size_t n)
 {
-	char prefix[32], number[24], *p;
+	char prefix[32], *p;
 	size_t i, len = key_prefix(prefix, epoch);
 
-	p = put_head(buf, '*', 3 + (1 + n) + (2 + n));
-	p = put_text(p, "EVAL");
-	p = put_bulk(p, script, sizeof(script) - 1);
-	snprintf(number, sizeof(number), "%zu", 1 + n);
-	p = put_text(p, number);
-	p = put_text(p, EPOCH_KEY);
+	p = resp_head(buf, '*', 3 + (1 + n) + (2 + n));
+	p = resp_text(p, "EVAL");
+	p = resp_bulk(p, script, sizeof(script) - 1);
+	p = resp_number(p, (int64_t)(1 + n));
+	p = resp_text(p, HOURS_EPOCH);
 	for (i = 0; i < n; i++)
 		p = put_key(p, prefix, len, r[i].series);
-	snprintf(number, sizeof(number), "%lld", (long long)epoch);
-	p = put_text(p, number);
-	p = put_text(p, EXPIRY_S);
+	p = resp_number(p, epoch);
+	p = resp_text(p, EXPIRY_S);
 	for (i = 0; i < n; i++)
 		p = put_value(p, &r[i], whole[i]);
 	return ((size_t)(p - buf));
@@ -151,9 +110,9 @@ wire_fetch(char *buf, int64_t epoch, const struct reading *r, size_t n)
 	char prefix[32], *p;
 	size_t i, len = key_prefix(prefix, epoch);
 
-	p = put_head(buf, '*', 2 + n);
-	p = put_text(p, "MGET");
-	p = put_text(p, EPOCH_KEY);
+	p = resp_head(buf, '*', 2 + n);
+	p = resp_text(p, "MGET");
+	p = resp_text(p, HOURS_EPOCH);
 	for (i = 0; i < n; i++)
 		p = put_key(p, prefix, len, r[i].series);
 	return ((size_t)(p - buf));

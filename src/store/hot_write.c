@@ -234,4 +234,5 @@ void
 hot_note(void *self, const struct reading *r, size_t n)
 {
 	put(self, r, n, false);
+	hot_append_note(self, r, n);
 }

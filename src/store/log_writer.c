@@ -291,6 +291,8 @@ on_stored(void *arg, const struct rows *rows, const struct err_info *info)
 		send_rows(w);
 	if (info->code == ERR_OK)
 		row_to_hot(row);
+	else if (w->hot.doubt != NULL)
+		w->hot.doubt(w->hot.self);
 	row_end(row, info);
 }
 

@@ -1,7 +1,6 @@
 #include "core/instant.h"
 #include "domain/reading.h"
-#include "store/hot.h"
-#include "store/pg.h"
+#include "hot_fixture.h"
 #include "support/poll_loop.h"
 #include "support/scratch.h"
 
@@ -16,19 +15,6 @@
 
 #define T0   INT64_C(1700000000000000)
 #define LAST 2500 /* series of the largest question: three MGETs */
-
-/* Two workers of one instance, or one of each of two. */
-struct worker {
-	struct redis *redis;
-	struct hot *hot;
-	struct hot_port port;
-};
-
-static struct loop *loop;
-static struct pg *pg;
-static struct query_port query;
-static struct worker w;
-static struct hot_shared *shared;
 
 struct answer {
 	bool done;
@@ -90,84 +76,6 @@ note(struct worker *to, int32_t series, int64_t t_us, double value)
 	struct reading r = {series, QUALITY_GOOD, value, t_us, T0 + 7};
 
 	to->port.note(to->port.self, &r, 1);
-}
-
-static void
-open_worker(struct worker *to, const char *socket, struct hot_shared *s)
-{
-	struct redis_config cf = {.address = socket};
-	struct err_info info = {.code = ERR_OK};
-
-	to->redis = redis_new(loop, &cf, &info);
-	cr_assert_not_null(to->redis, "%s", info.detail);
-	to->hot = hot_new(loop, to->redis, &query, s);
-	to->port = hot_port(to->hot);
-}
-
-static void
-close_worker(struct worker *of)
-{
-	hot_free(of->hot);
-	redis_free(of->redis);
-}
-
-static bool
-trusted(struct worker *of)
-{
-	return (of->port.stale_since_us(of->port.self) == INSTANT_NONE);
-}
-
-static void
-wait_trusted(struct worker *of)
-{
-	int i;
-
-	for (i = 0; i < 400 && !trusted(of); i++)
-		poll_loop_turn(loop, 20);
-	cr_assert(i < 400, "the hot tier is not trusted again");
-}
-
-static struct hot_shared *
-shared_new(void)
-{
-	struct hot_shared *s = calloc(1, hot_shared_size());
-
-	hot_shared_init(s);
-	return (s);
-}
-
-static void
-on_notify(void *arg, const char *payload)
-{
-	(void)arg;
-	if (payload == NULL)
-		hot_notified(w.hot);
-}
-
-static void
-open_all(const char *socket)
-{
-	struct pg_config cf = {
-	    .conninfo = scratch_database(), .name = "penstock test_hot"};
-
-	signal(SIGPIPE, SIG_IGN);
-	loop = poll_loop_new();
-	pg = pg_new(loop, &cf, NULL);
-	pg_on_notify(pg, on_notify, NULL);
-	query = pg_port(pg);
-	shared = shared_new();
-	open_worker(&w, socket, shared);
-	cr_assert_not(trusted(&w), "before the epoch was raised");
-	wait_trusted(&w);
-}
-
-static void
-close_all(void)
-{
-	close_worker(&w);
-	pg_free(pg);
-	poll_loop_free(loop);
-	free(shared);
 }
 
 static const char *
