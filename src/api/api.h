@@ -7,6 +7,7 @@
 #define PENSTOCK_API_API_H
 
 #include "core/exchange.h"
+#include "core/import_port.h"
 #include "core/ingest_port.h"
 #include "core/query.h"
 #include "core/range_port.h"
@@ -50,6 +51,7 @@ struct api {
 	struct hot_port hot;
 	/* Redis, PostgreSQL, archive; self NULL: there is no such tier. */
 	struct range_port range_hot, range_warm, range_cold;
+	struct import_port import;
 	struct offload_port offload;
 	struct loop *loop; /* NULL: nothing is put off (tests) */
 	struct clocks clocks;

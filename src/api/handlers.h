@@ -23,6 +23,8 @@ void users_post(struct request *);
 void keys_post(struct request *);
 /* readings.c */
 void readings_post(struct request *);
+/* imports.c */
+void import_part_put(struct request *);
 /* latest.c */
 void latest_get(struct request *);
 void latest_node_get(struct request *);

@@ -36,4 +36,9 @@ extern const struct resource resource_templates_list, resource_templates_create,
     resource_plans_get, resource_plans_approve, resource_plans_reject,
     resource_loop_get, resource_loop_pause, resource_loop_resume;
 
+/* imports.c */
+extern const struct field body_import[];
+extern const struct resource resource_imports_create, resource_imports_list,
+    resource_imports_get, resource_imports_finish, resource_imports_cancel;
+
 #endif

@@ -10,6 +10,7 @@
 #define ROLES	"viewer|operator|engineer|admin"
 #define BUCKETS "5m|15m|1h|6h|1d|1w|1mo"
 
+#define IMPORT_BODY_MAX	      ((size_t)8 << 20)
 #define READINGS_BODY_MAX     ((size_t)2 << 20)
 #define READINGS_INFLATED_MAX ((size_t)8 << 20)
 

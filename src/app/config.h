@@ -67,7 +67,7 @@
 	    "Log rows on the wire at once, per worker") \
 	X(header_max, NUMBER, "PENSTOCK_HEADER_MAX", "8192", 1024, 16384, "bytes", false, \
 	    "Request line and header fields together") \
-	X(body_max, NUMBER, "PENSTOCK_BODY_MAX", "2097152", 65536, 16777216, "bytes", false, \
+	X(body_max, NUMBER, "PENSTOCK_BODY_MAX", "8388608", 65536, 16777216, "bytes", false, \
 	    "Largest request body; routes may allow less") \
 	X(connections_max, NUMBER, "PENSTOCK_CONNECTIONS_MAX", "2048", 16, 30000, "connections", false, \
 	    "Open connections per worker") \

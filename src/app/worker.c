@@ -11,6 +11,7 @@
 #include "edge/edge.h"
 #include "ingest/registry.h"
 #include "store/hot.h"
+#include "store/importer.h"
 #include "store/hot_keep.h"
 #include "store/log_writer.h"
 #include "store/pg.h"
@@ -32,6 +33,7 @@ static struct worker {
 	struct pg *pg;
 	struct redis *redis;
 	struct hot *hot;
+	struct importer *importer;
 	struct hot_keeper *keeper; /* NULL in all but LEADER_WORKER */
 	struct log_writer *log_writer;
 	struct loader *loader;
@@ -168,7 +170,9 @@ open_writer(struct err_info *info)
 
 	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);
 	self.probe = probe_new(&pc);
-	if (self.log_writer == NULL || self.probe == NULL)
+	self.importer = importer_new(c->database_url);
+	if (self.log_writer == NULL || self.probe == NULL ||
+	    self.importer == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "worker"));
 	return (ERR_OK);
 }
@@ -185,6 +189,7 @@ fill_api(const struct shared *shared)
 	    .range_hot = hot_range_port(self.hot),
 	    .offload = {.run = edge_offload},
 	    .loop = self.loop,
+	    .import = importer_port(self.importer),
 	    .clocks = {utc_us, monotonic_us},
 	    .registry = registry,
 	    .last_seen = shared->last_seen,
@@ -336,6 +341,8 @@ worker_stop_loop(void)
 void
 worker_stop(void)
 {
+	/* A part that a thread works on is not waited for: it is sent again. */
+	self.api.import.cancel(self.api.import.self);
 	/* pg_free() tells whoever waits for an answer, the loader and the log
 	 * writer among them; the hot tier's readers would ask it. */
 	probe_free(self.probe);

@@ -18,6 +18,9 @@
 	X(READINGS_ACCEPTED,  "penstock_readings_total", "result=\"accepted\"", "Readings by result") \
 	X(READINGS_DUPLICATE, "penstock_readings_total", "result=\"duplicate\"", NULL) \
 	X(READINGS_REJECTED,  "penstock_readings_total", "result=\"rejected\"", NULL) \
+	X(IMPORT_ACCEPTED,    "penstock_import_rows_total", "result=\"accepted\"", "Rows of imports by result") \
+	X(IMPORT_DUPLICATE,   "penstock_import_rows_total", "result=\"duplicate\"", NULL) \
+	X(IMPORT_REJECTED,    "penstock_import_rows_total", "result=\"rejected\"", NULL) \
 	X(LOG_ROWS,           "penstock_log_rows_total", "", "Log rows committed") \
 	X(LOG_FAILED,         "penstock_log_rows_failed_total", "", "Log rows not committed") \
 	X(HOT_WRITES,         "penstock_hot_writes_total", "", "Values sent to Redis") \

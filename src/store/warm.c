@@ -61,8 +61,8 @@ warm_forget(struct warm *w)
 }
 
 /* The operator's conninfo comes after our defaults and before the name. */
-static enum err
-connect_now(struct warm *w, struct err_info *info)
+enum err
+warm_connect(struct warm *w, struct err_info *info)
 {
 	const char *keys[] = {"connect_timeout", "keepalives_idle",
 	    "keepalives_interval", "keepalives_count", "tcp_user_timeout",
@@ -71,6 +71,8 @@ connect_now(struct warm *w, struct err_info *info)
 	    "5", "10", "5", "3", "20000", w->conninfo, w->name, NULL};
 	enum err e;
 
+	if (w->conn != NULL)
+		return (ERR_OK);
 	w->conn = PQconnectdbParams(keys, values, 1);
 	if (w->conn == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "connect"));
@@ -81,8 +83,8 @@ connect_now(struct warm *w, struct err_info *info)
 	pthread_mutex_unlock(&w->cancel_lock);
 	e = warm_run(w, ST_cycle_setup, NULL, NULL, info);
 	if (e == ERR_OK)
-		log_event(LOG_LEVEL_INFO, "loop_connected", "instance", LOG_STR,
-		    w->instance, NULL);
+		log_event(LOG_LEVEL_INFO, "connected", "name", LOG_STR, w->name,
+		    "instance", LOG_STR, w->instance, NULL);
 	return (e);
 }
 
@@ -91,9 +93,9 @@ warm_lead(struct warm *w, bool *ret_leader, struct err_info *info)
 {
 	AUTO_RESULT r = NULL;
 	bool was = w->leader;
-	enum err e;
+	enum err e = warm_connect(w, info);
 
-	if (w->conn == NULL && (e = connect_now(w, info)) != ERR_OK)
+	if (e != ERR_OK)
 		return (e);
 	e = warm_run(w, was ? ST_cycle_leads : ST_cycle_lead, NULL, &r, info);
 	if (e != ERR_OK)

@@ -159,7 +159,7 @@ warm_run(struct warm *w, enum statement s, const struct warm_args *a,
 	if (a == NULL)
 		a = &none;
 	r = PQexecPrepared(w->conn, statement_name(s), a->n, a->value,
-	    a->length, a->format, 1);
+	    a->length, a->format, !a->text_result);
 	if (PQresultStatus(r) != PGRES_COMMAND_OK &&
 	    PQresultStatus(r) != PGRES_TUPLES_OK)
 		return (warm_error(w, r, statement_name(s), info));

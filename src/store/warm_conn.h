@@ -74,6 +74,7 @@ struct warm {
 
 struct warm_args {
 	int n;
+	bool text_result;
 	const char *value[WARM_ARGS];
 	int length[WARM_ARGS], format[WARM_ARGS];
 	char scratch[WARM_ARGS][8];
@@ -95,6 +96,8 @@ void warm_time(struct warm_args *, int64_t t_us);
 void warm_text(struct warm_args *, const char *);
 void warm_wired(struct warm_args *, const struct wire *);
 
+/* If there is no connection. */
+enum err warm_connect(struct warm *, struct err_info *);
 /* args and ret may be NULL; *ret is the caller's to clear. */
 enum err warm_run(struct warm *, enum statement, const struct warm_args *,
     PGresult **ret, struct err_info *);
@@ -135,6 +138,8 @@ warm_dup_text(struct arena *, const PGresult *, int row, int column);
 enum err warm_known(
     void *self, const struct reading *, size_t n, bool *ret, struct err_info *);
 enum err warm_store(void *self, const struct merge *, struct err_info *);
+enum err warm_moved(void *self, struct arena *, int64_t *mark,
+    struct reading **ret, size_t *ret_n, struct err_info *);
 enum err warm_plans_in(void *self, struct arena *, int state, struct plan **ret,
     size_t *ret_n, struct err_info *);
 enum err warm_commands_of(void *self, struct arena *, int64_t plan_id,

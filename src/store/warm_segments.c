@@ -237,26 +237,32 @@ finish(struct warm *w, bool ok, struct err_info *info)
 	while ((rest = PQgetResult(w->conn)) != NULL)
 		PQclear(rest);
 	if (!ended || PQresultStatus(r) != PGRES_COMMAND_OK)
-		return (warm_error(w, r, "copy segments", info));
+		return (warm_error(w, r, "COPY", info));
 	return (ERR_OK);
 }
 
 enum err
 warm_copy_end(struct warm_copy *c, struct err_info *info)
 {
+	return (warm_copy_send(c, copy_segments, info));
+}
+
+enum err
+warm_copy_send(struct warm_copy *c, const char *sql, struct err_info *info)
+{
 	struct warm *w = c->warm;
 	AUTO_RESULT r = NULL;
 
 	wire_i16(c->wire, -1);
 	if (!wire_ok(c->wire))
-		return (err_set(info, ERR_NO_MEMORY, NULL, "segments"));
+		return (err_set(info, ERR_NO_MEMORY, NULL, "COPY"));
 	if (c->rows == 0)
 		return (ERR_OK);
 	if (w->conn == NULL)
-		return (warm_error(w, NULL, "copy segments", info));
-	r = PQexec(w->conn, copy_segments);
+		return (warm_error(w, NULL, "COPY", info));
+	r = PQexec(w->conn, sql);
 	if (PQresultStatus(r) != PGRES_COPY_IN)
-		return (warm_error(w, r, "copy segments", info));
+		return (warm_error(w, r, "COPY", info));
 	return (finish(w, send(w, c->wire), info));
 }
 

@@ -41,6 +41,8 @@ void warm_copy_init(struct warm_copy *, struct warm *, struct wire *);
 void warm_copy_put(
     struct warm_copy *, int16_t class, const struct reading *, size_t n);
 enum err warm_copy_end(struct warm_copy *, struct err_info *);
+/* The same for rows of any table that the caller put into the wire. */
+enum err warm_copy_send(struct warm_copy *, const char *sql, struct err_info *);
 
 /* Decodes packed bytes behind the `n` readings of w->decoded, which grows;
  * returns how many came, 0 and an error if the bytes are none. */

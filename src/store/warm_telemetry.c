@@ -299,5 +299,5 @@ struct telemetry_port
 warm_telemetry(struct warm *w)
 {
 	return ((struct telemetry_port){
-	    w, take, warm_known, warm_store, window, NULL, NULL});
+	    w, take, warm_known, warm_store, window, warm_moved, NULL});
 }

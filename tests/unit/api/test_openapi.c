@@ -101,9 +101,11 @@ schema(const json_t *op)
 {
 	const json_t *content =
 	    json_object_get(json_object_get(op, "requestBody"), "content");
+	const json_t *type = json_object_get(content, "application/json");
 
-	return (json_object_get(
-	    json_object_get(content, "application/json"), "schema"));
+	if (type == NULL)
+		type = json_object_get(content, "text/csv");
+	return (json_object_get(type, "schema"));
 }
 
 /* The members that the decoder of readings takes, and no others. */

@@ -62,6 +62,12 @@ static const struct {
     {"loop_get", "VOEM"},
     {"loop_pause", "EM"},
     {"loop_resume", "EM"},
+    {"imports_create", "EM"},
+    {"imports_list", "EM"},
+    {"imports_get", "EM"},
+    {"imports_part_put", "EM"},
+    {"imports_finish", "EM"},
+    {"imports_cancel", "EM"},
 };
 #define NEXPECTED (sizeof(expected) / sizeof(*expected))
 
