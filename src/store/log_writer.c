@@ -17,7 +17,10 @@
  * lower bound, then each element as length and bytes; all big-endian. */
 #define ARRAY_HEADER 20u
 
-#define WAITERS_FIRST 16u /* a row that is linked always has room for one */
+#define WAITERS_FIRST 16u   /* a row that is linked always has room for one */
+#define FULL_ENOUGH   1024u /* readings; such a row waits for nothing */
+#define SMALL	      100u  /* readings; goes before larger ones */
+#define SMALL_PART    8	    /* of a row is kept free for them: one in so many */
 
 enum column { COL_SERIES, COL_TS, COL_VALUE, COL_QUALITY, COL_COUNT };
 static const struct {
@@ -56,7 +59,7 @@ struct log_writer {
 	struct log_row *spare;
 	size_t nspare;
 	struct log_row *failed;
-	struct loop_timer *fail_timer;
+	struct loop_timer *fail_timer, *send_timer;
 	bool closed;
 };
 
@@ -367,15 +370,11 @@ send_rows(struct log_writer *w)
 	}
 }
 
-/* The row that is filling, if `n` more fit, otherwise a new one. */
 static struct log_row *
-row_for(struct log_writer *w, size_t n)
+row_last(struct log_writer *w)
 {
-	struct log_row *row = w->last;
+	struct log_row *row = row_new(w);
 
-	if (row != NULL && row->n + n <= w->row_max)
-		return (row);
-	row = row_new(w);
 	if (row == NULL)
 		return (NULL);
 	if (w->last == NULL)
@@ -384,6 +383,26 @@ row_for(struct log_writer *w, size_t n)
 		w->last->next = row;
 	w->last = row;
 	return (row);
+}
+
+/*
+ * Few readings go into the first row that has room for them, so that they
+ * wait for what is on the wire but not for what gateways have queued; many
+ * go into the last row, of which they leave a part free.
+ */
+static struct log_row *
+row_for(struct log_writer *w, size_t n)
+{
+	struct log_row *row = w->last;
+
+	if (n <= SMALL) {
+		for (row = w->first; row != NULL; row = row->next)
+			if (row->n + n <= w->row_max)
+				return (row);
+	} else if (row != NULL &&
+	    row->n + n <= w->row_max - w->row_max / SMALL_PART)
+		return (row);
+	return (row_last(w));
 }
 
 static bool
@@ -401,6 +420,26 @@ waiter_add(struct log_row *row, append_cb *cb, void *arg)
 	}
 	row->waiters[row->nwaiters++] = (struct waiter){cb, arg};
 	return (true);
+}
+
+static void
+on_turn(void *arg)
+{
+	struct log_writer *w = arg;
+
+	w->send_timer = NULL;
+	send_rows(w);
+}
+
+/* All that arrives in this turn of the loop shares the row. */
+static void
+send_soon(struct log_writer *w)
+{
+	if (w->send_timer != NULL || w->inflight == w->inflight_max)
+		return;
+	w->send_timer = w->loop->ops->soon(w->loop, on_turn, w);
+	if (w->send_timer == NULL)
+		send_rows(w);
 }
 
 static enum err
@@ -426,7 +465,10 @@ append(void *self, const struct reading *r, size_t n, append_cb *cb, void *arg,
 		row_encode(row, &r[i]);
 	w->queued += n;
 	metric_gauge_add(GAUGE_QUEUE_READINGS, (int64_t)n);
-	send_rows(w);
+	if (w->first->n >= FULL_ENOUGH)
+		send_rows(w);
+	else
+		send_soon(w);
 	return (ERR_OK);
 }
 
@@ -461,6 +503,8 @@ log_writer_free(struct log_writer *w)
 	if (w == NULL)
 		return;
 	w->closed = true;
+	if (w->send_timer != NULL)
+		w->loop->ops->cancel(w->loop, w->send_timer);
 	if (w->fail_timer != NULL) {
 		w->loop->ops->cancel(w->loop, w->fail_timer);
 		on_failed(w);
