@@ -48,6 +48,7 @@ struct dependency {
 struct api {
 	struct query_port query;
 	struct log_port log;
+	struct lookup_port lookup;
 	struct hot_port hot;
 	/* Redis, PostgreSQL, archive; self NULL: there is no such tier. */
 	struct range_port range_hot, range_warm, range_cold;

@@ -1,7 +1,6 @@
 #include "api/handlers.h"
 
 #include "api/api.h"
-#include "api/wire.h"
 #include "core/loop.h"
 #include "core/metrics.h"
 #include "ingest/batch.h"
@@ -102,18 +101,23 @@ append(struct post *p)
 }
 
 static void
-looked_up(struct request *r, const struct rows *rows)
+looked_up(void *arg, const bool *found, const double *value, size_t n,
+    const struct err_info *info)
 {
-	struct post *p = r->state;
-	int64_t ord;
-	double value;
+	struct post *p = arg;
+	struct request *r = p->r;
+	size_t i;
 
-	for (int i = 0; i < rows->n; i++)
-		if (wire_integer(rows, i, 0, &ord) && ord > 0 &&
-		    (uint64_t)ord <= p->batch.nlookup &&
-		    wire_double(rows, i, 1, &value))
-			batch_stored(&p->batch, (size_t)ord - 1, value);
-	append(p);
+	if (!request_gone(r)) {
+		for (i = 0; info->code == ERR_OK && i < n; i++)
+			if (found[i])
+				batch_stored(&p->batch, i, value[i]);
+		if (info->code == ERR_OK)
+			append(p);
+		else
+			reply_problem(r, info);
+	}
+	request_release(r);
 }
 
 static void
@@ -121,31 +125,23 @@ look_up(struct post *p)
 {
 	struct request *r = p->r;
 	const struct batch *b = &p->batch;
-	int32_t *series = arena_alloc(&r->arena, b->nlookup * sizeof(*series));
-	int64_t *ts = arena_alloc(&r->arena, b->nlookup * sizeof(*ts));
-	struct param params[2] = {{NULL, 0, false}, {NULL, 0, false}};
+	const struct lookup_port *port = &r->api->lookup;
+	struct reading *keys =
+	    arena_alloc(&r->arena, b->nlookup * sizeof(*keys));
+	struct err_info info = {.code = ERR_OK};
+	size_t i;
 
-	if (series != NULL && ts != NULL) {
-		for (size_t i = 0; i < b->nlookup; i++) {
-			series[i] = b->readings[b->lookup[i]].series;
-			ts[i] = b->readings[b->lookup[i]].t_us;
-		}
-		params[0] = wire_int4s(&r->arena, series, b->nlookup);
-		params[1] = wire_instants(&r->arena, ts, b->nlookup);
-	}
-	if (params[0].data == NULL || params[1].data == NULL) {
+	if (keys == NULL) {
 		reply_error(r, ERR_NO_MEMORY, NULL, "the batch is too large");
 		return;
 	}
-	request_ask(r,
-	    &(struct query){
-		.statement = ST_reading_lookup,
-		.lane = LANE_LOG,
-		.params = params,
-		.nparams = 2,
-		.binary_result = true,
-	    },
-	    looked_up);
+	for (i = 0; i < b->nlookup; i++)
+		keys[i] = b->readings[b->lookup[i]];
+	if (port->known(port->self, keys, b->nlookup, looked_up, p, &info) !=
+	    ERR_OK)
+		reply_problem(r, &info);
+	else
+		request_hold(r);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "store/importer.h"
 #include "store/hot_keep.h"
 #include "store/log_writer.h"
+#include "store/lookup.h"
 #include "store/pg.h"
 #include "store/redis.h"
 
@@ -185,6 +186,7 @@ fill_api(const struct shared *shared)
 
 	self.api = (struct api){.query = pg_port(self.pg),
 	    .log = log_writer_port(self.log_writer),
+	    .lookup = lookup_warm(&self.api.query),
 	    .hot = hot_port(self.hot),
 	    .range_hot = hot_range_port(self.hot),
 	    .offload = {.run = edge_offload},

@@ -30,6 +30,18 @@ struct log_port {
 	    append_cb *, void *arg, struct err_info *);
 };
 
+/* found[i]: keys[i] is stored already, with value[i]; the first one stored
+ * counts. Nothing of it if info->code is not ERR_OK. */
+typedef void known_cb(void *arg, const bool *found, const double *value,
+    size_t n, const struct err_info *info);
+
+struct lookup_port {
+	void *self;
+	/* Series and time of the keys count; they live until the callback. */
+	enum err (*known)(void *self, const struct reading *keys, size_t n,
+	    known_cb *, void *arg, struct err_info *);
+};
+
 /* found[i] false: the hot tier does not hold series i. */
 typedef void hot_cb(void *arg, const struct reading *values, const bool *found,
     size_t n, const struct err_info *info);

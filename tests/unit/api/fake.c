@@ -15,12 +15,21 @@
 
 struct fake fake;
 
-enum kind { KIND_QUERY, KIND_LOG, KIND_HOT, KIND_WORK, KIND_REFRESH };
+enum kind {
+	KIND_QUERY,
+	KIND_LOOKUP,
+	KIND_LOG,
+	KIND_HOT,
+	KIND_WORK,
+	KIND_REFRESH
+};
 
 static struct pending {
 	enum kind kind;
 	const struct fake_rows *rows;
 	query_cb *on_rows;
+	known_cb *on_known;
+	const struct reading *keys;
 	append_cb *on_append;
 	hot_cb *on_hot;
 	void (*done)(void *);
@@ -117,6 +126,44 @@ give_rows(const struct pending *p)
 		return;
 	}
 	p->on_rows(p->arg, NULL, &info);
+}
+
+static enum err
+lookup_known(void *self, const struct reading *keys, size_t n, known_cb *cb,
+    void *arg, struct err_info *info)
+{
+	struct pending *p;
+
+	(void)self;
+	if (fake.lookup_refuses != ERR_OK)
+		return (err_set(info, fake.lookup_refuses, NULL, "refused"));
+	assert(n > 0 && fake.nlooked_up + n <= 64);
+	memcpy(fake.looked_up + fake.nlooked_up, keys, n * sizeof(*keys));
+	fake.nlooked_up += n;
+	p = push(KIND_LOOKUP, arg);
+	p->on_known = cb;
+	p->keys = keys;
+	p->n = n;
+	return (ERR_OK);
+}
+
+static void
+give_known(const struct pending *p)
+{
+	struct err_info info = {.code = ERR_OK};
+	double value[64] = {0};
+	bool found[64] = {false};
+
+	if (fake.lookup_fails != ERR_OK)
+		(void)err_set(&info, fake.lookup_fails, NULL, "failed");
+	for (size_t i = 0; i < p->n; i++)
+		for (size_t j = 0; j < fake.nstored; j++)
+			if (fake.stored[j].series == p->keys[i].series &&
+			    fake.stored[j].t_us == p->keys[i].t_us) {
+				found[i] = true;
+				value[i] = fake.stored[j].value;
+			}
+	p->on_known(p->arg, found, value, p->n, &info);
 }
 
 static enum err
@@ -218,6 +265,9 @@ give(const struct pending *p)
 	case KIND_QUERY:
 		give_rows(p);
 		break;
+	case KIND_LOOKUP:
+		give_known(p);
+		break;
 	case KIND_LOG:
 		if (fake.log_fails != ERR_OK)
 			(void)err_set(&info, fake.log_fails, NULL, "lost");
@@ -300,6 +350,7 @@ fake_init(void)
 	assert(fake.last_seen_memory != NULL);
 	fake.api = (struct api){
 	    .query = {NULL, run_query},
+	    .lookup = {NULL, lookup_known},
 	    .log = {NULL, log_append},
 	    .hot = {.latest = hot_latest,
 		.fill = hot_fill,

@@ -62,6 +62,10 @@ struct fake {
 	struct reading logged[64];
 	size_t nlogged;
 	enum err log_refuses, log_fails;
+	/* What is stored already, and the keys that were looked up. */
+	struct reading stored[8], looked_up[64];
+	size_t nstored, nlooked_up;
+	enum err lookup_refuses, lookup_fails;
 	/* The hot tier: what it holds, and whether it can be asked. */
 	struct reading hot[16], filled[16];
 	size_t nhot, nfilled;

@@ -14,15 +14,10 @@
 #define HEAD "node,metric,ts,value\n"
 #define ROW  "N1,flow,2026-11-18T11:00:00Z,10\n"
 
-/* Nothing is stored yet. */
-static const struct fake_rows none[] = {
-    {.statement = ST_reading_lookup, .columns = 2}, {.columns = 0}};
-
 static void
 setup(void)
 {
 	fake_init();
-	fake.rows = none;
 	registry_put_node(
 	    fake.api.registry, &(struct node_row){"N1", "Z1", false, 1});
 	registry_put_series(fake.api.registry,

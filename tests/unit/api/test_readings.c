@@ -83,33 +83,19 @@ Test(readings, new_one_goes_straight_to_the_log)
 	call_done(&c);
 }
 
-static int32_t
-be32(const char *p)
-{
-	const unsigned char *u = (const unsigned char *)p;
-
-	return ((int32_t)((uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 |
-	    (uint32_t)u[2] << 8 | u[3]));
-}
-
-static const char first_ord[] = {0, 0, 0, 1};
 static const char second_ord[] = {0, 0, 0, 2};
 static const char ten[] = {0x40, 0x24, 0, 0, 0, 0, 0, 0};
-static const int lookup_lens[] = {4, 8, 4, 8};
 
 /* The same again, and another value at the same time. */
 Test(readings, old_ones_are_looked_up)
 {
-	struct fake_rows rows[] = {
-	    {.statement = ST_reading_lookup,
-		.n = 2,
-		.columns = 2,
-		.cells = {first_ord, ten, second_ord, ten},
-		.lens = lookup_lens},
-	    {.columns = 0}};
 	struct fake_call c;
 
-	fake.rows = rows;
+	fake.stored[0] =
+	    (struct reading){.series = 3, .value = 10, .t_us = T1_US};
+	fake.stored[1] = (struct reading){
+	    .series = 3, .value = 10, .t_us = T1_US + US_PER_SECOND};
+	fake.nstored = 2;
 	c = post(READING("N2", "level", "2026-11-18T11:01:00Z", "1"));
 	call_done(&c);
 	fake.nlogged = 0;
@@ -121,15 +107,39 @@ Test(readings, old_ones_are_looked_up)
 	    strstr(c.body, "{\"accepted\":1,\"duplicates\":1,\"rejected\":1,"),
 	    "%s", c.body);
 	cr_expect_not_null(strstr(c.body, "\"conflict\""));
-	cr_assert_eq(fake.nasked, 1);
-	cr_expect_eq(fake.asked[0].lane, LANE_LOG);
-	cr_assert_eq(fake.asked[0].lens[0], 20 + 3 * 8);
-	cr_assert_eq(fake.asked[0].lens[1], 20 + 3 * 12);
-	cr_expect_eq(be32(fake.asked[0].params[0] + 12), 3);
-	cr_expect_eq(be32(fake.asked[0].params[0] + 24), 3);
+	cr_expect_eq(fake.nlooked_up, 3);
 	cr_assert_eq(fake.nlogged, 1);
 	cr_expect_eq(fake.logged[0].value, 12);
 	call_done(&c);
+}
+
+/* What cannot be looked up may be there: nothing is stored. */
+Test(readings, look_up_fails_or_the_client_leaves)
+{
+	static const enum err fails[] = {ERR_OK, ERR_DATABASE};
+	struct fake_call c =
+	    post(READING("N2", "level", "2026-11-18T11:01:00Z", "1"));
+
+	call_done(&c);
+	fake.nlogged = 0;
+	fake.lookup_refuses = ERR_BUSY;
+	for (size_t i = 0; i < 2; i++) {
+		fake.lookup_fails = fails[i];
+		c = post(READING("N2", "level", T1, "10"));
+		cr_expect_eq(c.status, 503);
+		call_done(&c);
+		fake.lookup_refuses = ERR_OK;
+	}
+	fake.lookup_fails = ERR_OK;
+	call_init(&c, METHOD_POST, "/api/v1/readings",
+	    READING("N2", "level", T1, "10"));
+	call_header(&c, "Authorization", fake_bearer(ROLE_DEVICE));
+	api_dispatch(&fake.api, &c.x);
+	cr_expect_eq(fake_waiting(), 1);
+	c.x.on_gone(&c.x);
+	fake_turn();
+	cr_expect_eq(c.answers, 0);
+	cr_expect_eq(fake.nlogged, 0);
 }
 
 Test(readings, single_rejected_is_422_with_its_reason)
