@@ -41,4 +41,9 @@ extern const struct field body_import[];
 extern const struct resource resource_imports_create, resource_imports_list,
     resource_imports_get, resource_imports_finish, resource_imports_cancel;
 
+/* archives.c */
+extern const struct field query_archives[], body_retention[];
+extern const struct resource resource_archives_list, resource_archives_get,
+    resource_retention_list, resource_retention_put;
+
 #endif

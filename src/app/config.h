@@ -79,6 +79,20 @@
 	    "A request's body must be complete within") \
 	X(drain_ms, NUMBER, "PENSTOCK_DRAIN", "8000", 100, 120000, "ms", false, \
 	    "On stop, requests in flight may take this long") \
+	X(archive_dir, TEXT, "PENSTOCK_ARCHIVE_DIR", "", 0, 3000, "path", false, \
+	    "Folder of archived readings; empty: the bucket, if one is set") \
+	X(s3_endpoint, TEXT, "PENSTOCK_S3_ENDPOINT", "", 0, 500, "url", false, \
+	    "S3-compatible server of archived readings, addressed path style") \
+	X(s3_bucket, TEXT, "PENSTOCK_S3_BUCKET", "", 0, 100, "name", false, \
+	    "Its bucket; of this database alone") \
+	X(s3_region, TEXT, "PENSTOCK_S3_REGION", "us-east-1", 1, 60, "name", false, \
+	    "Region that requests are signed for") \
+	X(s3_access_key, TEXT, "PENSTOCK_S3_ACCESS_KEY", "", 0, 200, "text", false, \
+	    "Who signs; may read, penstock-archive also write") \
+	X(s3_secret_key, TEXT, "PENSTOCK_S3_SECRET_KEY", "", 0, 500, "text", true, \
+	    "The key to sign with") \
+	X(s3_ca, TEXT, "PENSTOCK_S3_CA", "", 0, 4095, "path", false, \
+	    "Certificates to trust for the S3 server; empty: the system's") \
 	X(cors_origin, TEXT, "PENSTOCK_CORS_ORIGIN", "", 0, 200, "origin", false, \
 	    "The one foreign origin a browser may call from; empty: none") \
 	X(log_level, TEXT, "PENSTOCK_LOG_LEVEL", "info", 4, 5, "debug|info|warn|error", false, \

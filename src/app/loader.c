@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "ingest/last_seen.h"
 #include "ingest/registry_rows.h"
+#include "store/cold.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,11 +31,15 @@ struct loader {
 	bool again, loaded, fresh;
 };
 
+/* Steps that are no table of the registry are not paged. */
+#define AT_FIRST (-1) /* only in the first load of the first worker */
+#define WHOLE	 (-2) /* all rows each time: they replace those before */
+
 /* One table of a load: its statement and what to do with a row. */
 struct step {
 	enum statement statement;
 	enum err (*put)(struct loader *, const struct rows *, int row);
-	int table; /* enum registry_table, or -1: not paged, only at first */
+	int table; /* enum registry_table or one of the above */
 };
 
 static enum err
@@ -83,12 +88,20 @@ put_last_seen(struct loader *l, const struct rows *r, int row)
 	return (ERR_OK);
 }
 
+static enum err
+put_span(struct loader *l, const struct rows *r, int row)
+{
+	return (cold_span_put(l->config.cold, registry_row_text(r, row, 0),
+	    registry_row_int(r, row, 1), registry_row_int(r, row, 2)));
+}
+
 /* In this order: a series needs its node. */
 static const struct step steps[] = {
     {ST_registry_nodes, put_node, REGISTRY_NODES},
     {ST_registry_series, put_series, REGISTRY_SERIES},
     {ST_registry_keys, put_key, REGISTRY_KEYS},
-    {ST_registry_last_seen, put_last_seen, -1},
+    {ST_archive_spans, put_span, WHOLE},
+    {ST_registry_last_seen, put_last_seen, AT_FIRST},
 };
 #define NSTEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -153,8 +166,7 @@ ask(struct loader *l)
 	struct param param = {change, -1, false};
 	struct query q = {.lane = LANE_FAST, .deadline_ms = 30000};
 
-	/* Only the first load, of the first worker, fills last_seen. */
-	if (l->step < steps + NSTEPS && l->step->table == -1 &&
+	if (l->step < steps + NSTEPS && l->step->table == AT_FIRST &&
 	    last_seen_trusted(l->config.last_seen))
 		l->step++;
 	err_clear(&l->failure);
@@ -163,7 +175,7 @@ ask(struct loader *l)
 		return;
 	}
 	q.statement = l->step->statement;
-	if (l->step->table != -1) {
+	if (l->step->table >= 0) {
 		snprintf(change, sizeof(change), "%" PRId64,
 		    registry_change(l->config.registry,
 			(enum registry_table)l->step->table));
@@ -183,22 +195,28 @@ ask(struct loader *l)
 static bool
 apply(struct loader *l, const struct rows *rows)
 {
+	bool whole = true;
 	enum err e;
 	int i;
 
+	if (l->step->table == WHOLE)
+		cold_spans_begin(l->config.cold);
 	for (i = 0; i < rows->n; i++) {
 		e = l->step->put(l, rows, i);
 		if (e == ERR_NOT_FOUND) {
 			l->step = steps;
 			return (false);
 		}
-		if (e != ERR_OK)
-			log_event(LOG_LEVEL_ERROR, "registry_row_unusable",
-			    "statement", LOG_STR,
-			    statement_name(l->step->statement), "first",
-			    LOG_STR, registry_row_text(rows, i, 0), "reason",
-			    LOG_STR, err_title(e), NULL);
+		if (e == ERR_OK)
+			continue;
+		whole = false;
+		log_event(LOG_LEVEL_ERROR, "registry_row_unusable", "statement",
+		    LOG_STR, statement_name(l->step->statement), "first",
+		    LOG_STR, registry_row_text(rows, i, 0), "reason", LOG_STR,
+		    err_title(e), NULL);
 	}
+	if (l->step->table == WHOLE && whole)
+		cold_spans_end(l->config.cold);
 	return (true);
 }
 
@@ -212,9 +230,9 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		return;
 	}
 	if (apply(l, rows)) {
-		if (l->step->table == -1)
+		if (l->step->table == AT_FIRST)
 			last_seen_trust(l->config.last_seen);
-		if (l->step->table == -1 || rows->n < REGISTRY_PAGE_ROWS)
+		if (l->step->table < 0 || rows->n < REGISTRY_PAGE_ROWS)
 			l->step++;
 	}
 	ask(l);

@@ -1,6 +1,7 @@
 /*
  * loader: keeps a worker's registry as the database has it: everything once,
- * then what changed, when a notification or an unknown name asks for it.
+ * then what changed, when a notification or an unknown name asks for it; and
+ * the spans that are archived.
  *
  * Runs on: L, one per worker. Frees: loader_free().
  * Errors: a failed load is tried again after a second; who waits for it is
@@ -17,12 +18,14 @@
 struct loader;
 struct registry;
 struct last_seen;
+struct cold;
 
 struct loader_config {
 	struct loop *loop;
 	struct query_port query;
 	struct registry *registry;
 	struct last_seen *last_seen;
+	struct cold *cold; /* gets the spans it answers for */
 };
 
 struct loader *loader_new(const struct loader_config *);

@@ -10,6 +10,7 @@
 #include "core/metrics.h"
 #include "edge/edge.h"
 #include "ingest/registry.h"
+#include "store/cold.h"
 #include "store/hot.h"
 #include "store/importer.h"
 #include "store/hot_keep.h"
@@ -34,6 +35,7 @@ static struct worker {
 	struct pg *pg;
 	struct redis *redis;
 	struct hot *hot;
+	struct cold *cold;
 	struct importer *importer;
 	struct hot_keeper *keeper; /* NULL in all but LEADER_WORKER */
 	struct log_writer *log_writer;
@@ -92,7 +94,8 @@ write_metrics(struct text *t)
 static void
 on_notify(void *arg, const char *table)
 {
-	static const char *const loaded[] = {"nodes", "series", "api_keys"};
+	static const char *const loaded[] = {"nodes", "series", "api_keys",
+	    "archives"};
 	bool load = table == NULL;
 	size_t i;
 
@@ -133,6 +136,42 @@ open_keeper(const struct shared *shared, struct err_info *info)
 	return (ERR_OK);
 }
 
+/* NULL: there is no such series. */
+static const char *
+metric_of(void *registry, int32_t series)
+{
+	const struct series_entry *s = registry_by_id(registry, series);
+
+	return (s != NULL ? s->metric : NULL);
+}
+
+static const char *
+unless_empty(const char *s)
+{
+	return (s[0] != '\0' ? s : NULL);
+}
+
+static enum err
+open_archive(struct err_info *info)
+{
+	const struct config *c = self.config;
+	struct cold_config cc = {.query = pg_port(self.pg),
+	    .depot = {.dir = unless_empty(c->archive_dir),
+		.s3 = {.endpoint = c->s3_endpoint,
+		    .bucket = unless_empty(c->s3_bucket),
+		    .region = c->s3_region,
+		    .access_key = c->s3_access_key,
+		    .secret_key = c->s3_secret_key,
+		    .ca_path = unless_empty(c->s3_ca)}},
+	    .offload = edge_offload,
+	    .metric = metric_of,
+	    .metric_arg = self.api.registry};
+
+	if ((self.cold = cold_new(&cc)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "archive"));
+	return (ERR_OK);
+}
+
 static enum err
 open_database(const struct shared *shared, size_t number, struct err_info *info)
 {
@@ -146,7 +185,10 @@ open_database(const struct shared *shared, size_t number, struct err_info *info)
 	snprintf(name, sizeof(name), "penstock w%zu", number);
 	if ((self.pg = pg_new(self.loop, &pc, info)) == NULL)
 		return (info->code);
+	if (open_archive(info) != ERR_OK)
+		return (info->code);
 	lc.query = pg_port(self.pg);
+	lc.cold = self.cold;
 	if ((self.loader = loader_new(&lc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "loader"));
 	pg_on_notify(self.pg, on_notify, NULL);
@@ -192,6 +234,7 @@ fill_api(const struct shared *shared)
 	    .offload = {.run = edge_offload},
 	    .loop = self.loop,
 	    .import = importer_port(self.importer),
+	    .range_cold = cold_port(self.cold),
 	    .clocks = {utc_us, monotonic_us},
 	    .registry = registry,
 	    .last_seen = shared->last_seen,
@@ -352,6 +395,7 @@ worker_stop(void)
 	hot_free(self.hot);
 	redis_free(self.redis);
 	pg_free(self.pg);
+	cold_free(self.cold);
 	loader_free(self.loader);
 	log_writer_free(self.log_writer);
 	registry_free(self.api.registry);
