@@ -1,13 +1,18 @@
--- Readings of one series by bucket of a time zone. $1 series, $2 from, $3 to,
--- $4 step (interval), $5 kind: 'span' (multiples of the step), 'hour',
--- 'quarter' (of the local day), 'day', 'week', 'month'; $6 IANA zone,
--- $7 text[] of count, avg, min, max, sum
--- -> items (JSON text), from, to (the buckets' own bounds), rollup_s: the
--- width of the roll-ups that were added up, NULL for readings themselves.
+-- Readings of some series by bucket of a time zone. $1 int4[] series, $2 from,
+-- $3 to, $4 step (interval), $5 kind: 'span' (multiples of the step), 'hour',
+-- 'quarter' (of the local day), 'day', 'week', 'month'; $6 IANA zone, $7 true:
+-- bounds alone, false: sums too
+-- -> series int4, ord int4, ts timestamptz, stamp text, n int8, good int8,
+--    sum, min, max float8. First, without a series, the bounds of the buckets
+--    by ord from 1 on, one more than there are buckets, n: the width of the
+--    roll-ups that were added up, NULL if none answers exactly (then there
+--    are no sums); then what each series has in the bucket that begins at
+--    bound ord; min and max NULL if good is 0.
 -- Roll-ups lie on UTC and answer exactly where every bound of a bucket is one
 -- of theirs: the widest such width is taken. What the log still holds and no
--- segment has is added. count and good count all and good readings; the
--- rest is of the good ones, as in roll-ups.
+-- segment has is added. n and good count all and good readings; the rest is
+-- of the good ones, as in roll-ups. Segments are opened only where they may
+-- have a reading that the log has too.
 WITH local AS (
 	SELECT CASE $5::text
 	    WHEN 'quarter' THEN date_bin($4::interval,
@@ -26,7 +31,7 @@ WITH local AS (
 	    ELSE date_trunc('hour', $2, $6) END, $3 + $4, $4)
 	WHERE $5 IN ('span', 'hour')
 ), edge AS MATERIALIZED (
-	SELECT b FROM bound
+	SELECT b, row_number() OVER (ORDER BY b)::int4 AS ord FROM bound
 	WHERE b >= (SELECT max(b) FROM bound WHERE b <= $2)
 	    AND b <= (SELECT min(b) FROM bound WHERE b >= $3)
 ), edges AS MATERIALIZED (
@@ -36,68 +41,63 @@ WITH local AS (
 	SELECT max(s) AS s FROM unnest('{300,3600,86400}'::int4[]) AS s
 	WHERE NOT EXISTS (SELECT FROM edge
 	    WHERE extract(epoch FROM b)::int8 % s <> 0)
+), want AS MATERIALIZED (
+	SELECT u.series, coalesce(m.class, 1::int2) AS class
+	FROM width w CROSS JOIN unnest($1::int4[]) AS u(series)
+	    LEFT JOIN series s ON s.id = u.series
+	    LEFT JOIN metrics m ON m.id = s.metric_id
+	WHERE w.s IS NOT NULL AND NOT $7::boolean
+), logged AS MATERIALIZED (
+	SELECT DISTINCT ON (u.series, u.ts) u.series, q.class, u.ts, u.value,
+	    u.quality
+	FROM edges e, ingest_log l,
+	    unnest(l.series, l.ts, l.value, l.quality)
+	    WITH ORDINALITY AS u(series, ts, value, quality, pos), want q
+	WHERE q.series = u.series AND l.max_ts >= e.lo AND l.min_ts < e.hi
+	    AND l.series && $1 AND u.ts >= e.lo AND u.ts < e.hi
+	ORDER BY u.series, u.ts, l.id, u.pos
+), known AS MATERIALIZED (
+	SELECT d.series, p.ts
+	FROM (
+		SELECT series, class, min(ts) AS lo, max(ts) AS hi
+		FROM logged GROUP BY 1, 2, date_trunc('day', ts, 'UTC')
+	) d CROSS JOIN LATERAL (
+		SELECT g.data FROM segments g
+		WHERE g.series = d.series AND g.class = d.class
+		    AND g.t0 >= date_trunc('month', d.lo, 'UTC')
+		    AND g.t0 <= d.hi AND g.t1 >= d.lo
+		OFFSET 0
+	) g, packed_readings(g.data) AS p
 ), part AS (
-	SELECT r.bucket AS ts, r.n, r.good, r.sum,
+	SELECT q.series, r.bucket AS ts, r.n, r.good, r.sum,
 	    CASE WHEN r.good > 0 THEN r.min END AS min,
 	    CASE WHEN r.good > 0 THEN r.max END AS max
-	FROM edges e, width w, rollups r
-	WHERE r.series = $1::int4 AND r.width_s = w.s
-	    AND r.bucket >= e.lo AND r.bucket < e.hi
+	FROM edges e, width w, want q CROSS JOIN LATERAL (
+		SELECT * FROM rollups r
+		WHERE r.series = q.series AND r.width_s = w.s
+		    AND r.bucket >= e.lo AND r.bucket < e.hi
+		OFFSET 0
+	) r
 	UNION ALL
-	SELECT u.ts, 1, (u.quality = 0)::int,
-	    CASE WHEN u.quality = 0 THEN u.value ELSE 0 END,
-	    CASE WHEN u.quality = 0 THEN u.value END,
-	    CASE WHEN u.quality = 0 THEN u.value END
-	FROM edges e, width w, segments g,
-	    packed_readings(g.data) AS u
-	WHERE w.s IS NULL AND g.series = $1
-	    AND g.t0 >= date_trunc('month', e.lo, 'UTC') AND g.t0 < e.hi
-	    AND u.ts >= e.lo AND u.ts < e.hi
-	UNION ALL
-	SELECT l.ts, 1, (l.quality = 0)::int,
+	SELECT l.series, l.ts, 1, (l.quality = 0)::int,
 	    CASE WHEN l.quality = 0 THEN l.value ELSE 0 END,
 	    CASE WHEN l.quality = 0 THEN l.value END,
 	    CASE WHEN l.quality = 0 THEN l.value END
-	FROM (
-		SELECT DISTINCT ON (u.ts) u.ts, u.value, u.quality
-		FROM edges e, ingest_log l,
-		    unnest(l.series, l.ts, l.value, l.quality)
-		    WITH ORDINALITY AS u(series, ts, value, quality, pos)
-		WHERE l.max_ts >= e.lo AND l.min_ts < e.hi
-		    AND l.series && ARRAY[$1] AND u.series = $1
-		    AND u.ts >= e.lo AND u.ts < e.hi
-		ORDER BY u.ts, l.id, u.pos
-	) l
-	WHERE NOT EXISTS (SELECT FROM segments g WHERE g.series = $1
-	    AND g.t0 >= date_trunc('month', l.ts, 'UTC') AND g.t0 <= l.ts
-	    AND g.t1 >= l.ts AND l.ts IN (SELECT ts FROM packed_readings(g.data)))
-), bucket AS (
-	SELECT e.all[width_bucket(p.ts, e.all)] AS b, sum(p.n) AS n,
-	    sum(p.good) AS good, sum(p.sum) AS sum, min(p.min) AS min,
-	    max(p.max) AS max
-	FROM part p, edges e GROUP BY 1
-), shown AS (
-	SELECT b, stamp, (
-		SELECT json_object_agg(k, v ORDER BY o) FROM (VALUES
-		    (0, 'ts', to_json(stamp)),
-		    (1, 'count', to_json(n)),
-		    (2, 'good', to_json(good)),
-		    (3, 'avg', to_json(sum / nullif(good, 0))),
-		    (4, 'min', to_json(min)), (5, 'max', to_json(max)),
-		    (6, 'sum', to_json(CASE WHEN good > 0 THEN sum END)))
-		    AS m(o, k, v)
-		WHERE k IN ('ts', 'good') OR k = ANY ($7::text[])
-	) AS item
-	FROM bucket, LATERAL (
-		SELECT to_char(b AT TIME ZONE $6, 'YYYY-MM-DD"T"HH24:MI:SS') ||
-		    CASE WHEN $6 = 'UTC' THEN 'Z'
-		    ELSE CASE WHEN d < interval '0' THEN '-' ELSE '+' END ||
-		    to_char(greatest(d, -d), 'HH24:MI') END AS stamp
-		FROM (SELECT (b AT TIME ZONE $6) - (b AT TIME ZONE 'UTC') AS d) z
-	) s
+	FROM logged l
+	WHERE NOT EXISTS (SELECT FROM known k
+	    WHERE k.series = l.series AND k.ts = l.ts)
 )
-SELECT coalesce(json_agg(item ORDER BY b) FILTER (WHERE b IS NOT NULL),
-    '[]')::text AS items,
-    rfc3339(e.lo) AS from, rfc3339(e.hi) AS to, w.s AS rollup_s
-FROM edges e CROSS JOIN width w LEFT JOIN shown ON true
-GROUP BY e.lo, e.hi, w.s
+SELECT NULL::int4 AS series, ord, b AS ts,
+    to_char(b AT TIME ZONE $6, 'YYYY-MM-DD"T"HH24:MI:SS') ||
+    CASE WHEN $6 = 'UTC' THEN 'Z'
+    ELSE CASE WHEN d < interval '0' THEN '-' ELSE '+' END ||
+    to_char(greatest(d, -d), 'HH24:MI') END AS stamp,
+    w.s::int8 AS n, NULL::int8 AS good, NULL::float8 AS sum,
+    NULL::float8 AS min, NULL::float8 AS max
+FROM edge, width w,
+    LATERAL (SELECT (b AT TIME ZONE $6) - (b AT TIME ZONE 'UTC') AS d) z
+UNION ALL
+SELECT p.series, width_bucket(p.ts, e.all), NULL, NULL, sum(p.n)::int8,
+    sum(p.good)::int8, sum(p.sum), min(p.min), max(p.max)
+FROM part p, edges e GROUP BY 1, 2
+ORDER BY series NULLS FIRST, ord

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define BODY_MAX  ((size_t)65536)
-#define QUERY_MAX 2000 /* bytes of one decoded value and its NUL */
+#define QUERY_MAX 6144 /* bytes of one decoded value and its NUL */
 
 static char *
 decode(struct request *r, const char *s, size_t len)

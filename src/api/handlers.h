@@ -30,5 +30,7 @@ void latest_get(struct request *);
 void latest_node_get(struct request *);
 /* history.c */
 void history_get(struct request *);
+/* before.c */
+void before_get(struct request *);
 
 #endif

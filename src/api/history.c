@@ -1,23 +1,20 @@
-#include "api/handlers.h"
+#include "api/history.h"
 
 #include "api/api.h"
+#include "api/handlers.h"
+#include "api/media.h"
+#include "api/stream.h"
 #include "core/instant.h"
 #include "ingest/registry.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LIMIT_DEFAULT "1000"
-#define BUCKETS_MAX   10000
-#define REPLY_CAP     ((size_t)32 << 20)
+#define LIMIT_DEFAULT 1000
+#define WHOLE	      1000 /* items that are written in one step */
+#define ITEM_BYTES    1024 /* more than an item and what stands around it */
 
-/* Which bounds a bucket has: SQL's words of readings_buckets.sql. `least_us`
- * is the shortest it can be, for the bound on their number. */
-static const struct width {
-	const char *word, *step, *kind;
-	int64_t least_us;
-} widths[] = {
+static const struct width widths[] = {
     {"5m", "5 minutes", "span", 5 * US_PER_MINUTE},
     {"15m", "15 minutes", "span", 15 * US_PER_MINUTE},
     {"1h", "1 hour", "hour", US_PER_HOUR},
@@ -27,101 +24,72 @@ static const struct width {
     {"1mo", "1 month", "month", 671 * US_PER_HOUR},
 };
 
-struct history {
-	struct request *r;
-	const struct series_entry *series;
-	int64_t from_us, to_us;
-	char id[12], from[INSTANT_TEXT], to[INSTANT_TEXT];
-	const struct width *width; /* NULL: readings themselves */
-	bool refreshed;
-};
+const char *const history_aggregates[HISTORY_AGGREGATES] = {
+    "count", "avg", "min", "max", "sum"};
 
-static const char *
-column(const struct rows *rows, int c, int *ret_len)
+void
+history_write_series(struct text *t, const struct series_entry *s)
 {
-	return (rows->get(rows, 0, c, ret_len));
+	json_string(t, "node", s->node->name.s);
+	json_string(t, "metric", s->metric);
+	json_string(t, "unit", s->canonical);
 }
 
 static void
-write_head(struct text *t, const struct history *h)
+pull(struct request *r)
 {
-	json_object(t, NULL);
-	json_string(t, "node", h->series->node->name.s);
-	json_string(t, "metric", h->series->metric);
-	json_string(t, "unit", h->series->canonical);
+	struct history *h = r->state;
+	char piece[STREAM_PIECE + ITEM_BYTES];
+	struct text t;
+	bool all;
+
+	text_init_fixed(&t, piece, sizeof(piece));
+	t.comma = h->comma;
+	all = h->write(h->job, &t, STREAM_PIECE);
+	h->comma = t.comma;
+	stream_write(r, t.s, t.len);
+	if (all || !text_ok(&t))
+		stream_end(r, text_ok(&t));
 }
 
-static void
-on_page(struct request *r, const struct rows *rows)
+void
+history_answer(struct history *h, size_t items,
+    bool (*write)(void *job, struct text *, size_t full))
 {
-	const char *items, *next;
-	int len, next_len;
+	static const struct stream stream = {
+	    .status = 200, .content_type = "application/json", .pull = pull};
 	struct text t;
 
-	items = column(rows, 0, &len);
-	next = column(rows, 1, &next_len);
-	text_init(&t, REPLY_CAP);
-	write_head(&t, r->state);
-	json_raw(&t, "items", items, (size_t)len);
-	if (next == NULL)
-		json_null(&t, "next");
-	else
-		json_string(&t, "next", next);
-	json_string(&t, "source", "warm");
-	json_object_end(&t);
-	reply_text(r, 200, &t);
+	h->write = write;
+	if (items > WHOLE) {
+		(void)stream_begin(h->r, &stream);
+		return;
+	}
+	text_init(&t, (size_t)4 << 20);
+	(void)write(h->job, &t, SIZE_MAX);
+	reply_text(h->r, 200, &t);
 	text_done(&t);
 }
 
-static void
-on_buckets(struct request *r, const struct rows *rows)
+/* "avg,max" to bits; false if a word is not one of the known. */
+static bool
+take_aggregates(struct history *h)
 {
-	const struct history *h = r->state;
-	const char *tz = request_query(r, "tz"), *s;
-	struct text t;
-	int len;
-
-	text_init(&t, REPLY_CAP);
-	write_head(&t, h);
-	json_string(&t, "bucket", h->width->word);
-	json_string(&t, "tz", tz != NULL ? tz : "UTC");
-	json_string(&t, "from", column(rows, 1, &len));
-	json_string(&t, "to", column(rows, 2, &len));
-	s = column(rows, 0, &len);
-	json_raw(&t, "items", s, (size_t)len);
-	json_null(&t, "next");
-	json_string(&t, "source", "warm");
-	if ((s = column(rows, 3, &len)) == NULL)
-		json_null(&t, "rollup_s");
-	else
-		json_raw(&t, "rollup_s", s, (size_t)len);
-	json_object_end(&t);
-	reply_text(r, 200, &t);
-	text_done(&t);
-}
-
-/* "avg,max" to "{avg,max}"; NULL if a word is not one of the known. */
-static const char *
-aggregates(struct request *r)
-{
-	static const char *const known[] = {
-	    "avg", "min", "max", "sum", "count"};
-	const char *agg = request_query(r, "agg"), *s = agg;
+	const char *s = request_query(h->r, "agg");
 	size_t len, i;
 
-	if (agg == NULL)
-		return ("{avg,min,max,sum,count}");
-	for (;; s += len + 1) {
+	h->aggregates = s == NULL ? (1u << HISTORY_AGGREGATES) - 1 : 0;
+	for (; s != NULL; s = s[len] == ',' ? s + len + 1 : NULL) {
 		len = strcspn(s, ",");
-		for (i = 0; i < 5; i++)
-			if (strlen(known[i]) == len &&
-			    memcmp(known[i], s, len) == 0)
+		for (i = 0; i < HISTORY_AGGREGATES; i++)
+			if (strlen(history_aggregates[i]) == len &&
+			    memcmp(history_aggregates[i], s, len) == 0)
 				break;
-		if (i == 5)
-			return (NULL);
-		if (s[len] == '\0')
-			return (arena_printf(&r->arena, "{%s}", agg));
+		if (i == HISTORY_AGGREGATES)
+			return (false);
+		h->aggregates |= 1u << i;
 	}
+	return (true);
 }
 
 /* Etc/GMT-14 to Etc/GMT+12: the only names with digits. */
@@ -149,81 +117,84 @@ is_zone(const char *tz)
 		    "xyz/_+-") == strlen(tz)));
 }
 
-static void
-ask_buckets(struct history *h)
+static bool
+given(struct history *h, const char *name)
 {
-	struct request *r = h->r;
-	const char *tz = request_query(r, "tz"), *agg = aggregates(r);
-
-	if (agg == NULL)
-		reply_error(r, ERR_INVALID, NULL,
-		    "agg is a list of avg, min, max, sum and count");
-	else if (tz != NULL && !is_zone(tz))
-		reply_error(r, ERR_INVALID, NULL,
-		    "tz is a name of the IANA database, as Europe/Rome");
-	else if (request_query(r, "cursor") != NULL ||
-	    request_query(r, "limit") != NULL)
-		reply_error(r, ERR_INVALID, NULL,
-		    "buckets come at once: no limit and no cursor");
-	else if ((h->to_us - h->from_us) / h->width->least_us > BUCKETS_MAX)
-		reply_error(r, ERR_INVALID, NULL,
-		    "more than %d buckets: widen them or shorten the time",
-		    BUCKETS_MAX);
-	else
-		request_ask(r,
-		    &(struct query){
-			.statement = ST_readings_buckets,
-			.lane = LANE_SLOW,
-			.params = (struct param[]){{h->id, -1, false},
-			    {h->from, -1, false}, {h->to, -1, false},
-			    {h->width->step, -1, false},
-			    {h->width->kind, -1, false},
-			    {tz != NULL ? tz : "UTC", -1, false},
-			    {agg, -1, false}},
-			.nparams = 7,
-		    },
-		    on_buckets);
+	return (request_query(h->r, name) != NULL);
 }
 
-/* Our cursors are µs since 1970; anything else is refused. */
-static bool
-take_cursor(const char *s, char ret[static INSTANT_TEXT])
+static void
+refuse(struct history *h, const char *why)
 {
-	const char *digits = s + (s[0] == '-');
-	size_t n = strspn(digits, "0123456789");
-	long long us;
+	reply_error(h->r, ERR_INVALID, NULL, "%s", why);
+}
 
+static void
+start_buckets(struct history *h)
+{
+	const char *tz = request_query(h->r, "tz");
+	int64_t count = (h->to_us - h->from_us) / h->width->least_us;
+
+	if (!take_aggregates(h))
+		refuse(h, "agg is a list of avg, min, max, sum and count");
+	else if (tz != NULL && !is_zone(tz))
+		refuse(h, "tz is a name of the IANA database, as Europe/Rome");
+	else if (given(h, "cursor") || given(h, "limit"))
+		refuse(h, "buckets come at once: no limit and no cursor");
+	else if (h->format != FORMAT_JSON)
+		refuse(h, "buckets come as JSON only");
+	else if (count > HISTORY_BUCKETS)
+		reply_error(h->r, ERR_INVALID, NULL,
+		    "more than %d buckets: widen them or shorten the time",
+		    HISTORY_BUCKETS);
+	else if (count * (int64_t)h->n > HISTORY_CELLS)
+		reply_error(h->r, ERR_INVALID, NULL,
+		    "more than %d buckets of all series: widen them, shorten "
+		    "the time or ask for fewer series",
+		    HISTORY_CELLS);
+	else
+		history_buckets(h);
+}
+
+/* Our cursors are µs since 1970 of the last reading shown. */
+static bool
+take_cursor(struct history *h)
+{
+	const char *s = request_query(h->r, "cursor"), *digits;
+	long long us;
+	size_t n;
+
+	if (s == NULL)
+		return (true);
+	digits = s + (s[0] == '-');
+	n = strspn(digits, "0123456789");
 	if (n == 0 || n > 18 || digits[n] != '\0')
 		return (false);
 	us = strtoll(s, NULL, 10);
-	return (llabs(us) < INT64_C(200000000) * US_PER_HOUR &&
-	    instant_format(us, ret) > 0);
+	if (llabs(us) >= INT64_C(200000000) * US_PER_HOUR)
+		return (false);
+	if (us >= h->from_us)
+		h->from_us = us + 1;
+	return (true);
 }
 
 static void
-ask_page(struct history *h)
+start_page(struct history *h)
 {
-	struct request *r = h->r;
-	const char *limit = request_query(r, "limit");
-	const char *cursor = request_query(r, "cursor");
-	char after[INSTANT_TEXT];
+	const char *limit = request_query(h->r, "limit");
 
-	if (request_query(r, "agg") != NULL || request_query(r, "tz") != NULL)
-		reply_error(r, ERR_INVALID, NULL, "agg and tz go with bucket");
-	else if (cursor != NULL && !take_cursor(cursor, after))
-		reply_error(r, ERR_INVALID, NULL, "cursor is not one of ours");
+	h->limit =
+	    limit != NULL ? (size_t)strtoul(limit, NULL, 10) : LIMIT_DEFAULT;
+	if (h->many && given(h, "cursor"))
+		refuse(h, "a cursor is of one series: ask for that one alone");
+	else if (!take_cursor(h))
+		refuse(h, "cursor is not one of ours");
+	else if (h->limit * h->n > HISTORY_PAGE_MAX)
+		reply_error(h->r, ERR_INVALID, NULL,
+		    "limit times the number of series is over %d",
+		    HISTORY_PAGE_MAX);
 	else
-		request_ask(r,
-		    &(struct query){
-			.statement = ST_readings_page,
-			.lane = LANE_SLOW,
-			.params = (struct param[]){{h->id, -1, false},
-			    {h->from, -1, false}, {h->to, -1, false},
-			    {limit != NULL ? limit : LIMIT_DEFAULT, -1, false},
-			    {cursor != NULL ? after : NULL, -1, false}},
-			.nparams = 5,
-		    },
-		    on_page);
+		history_page(h);
 }
 
 /* The last 24 hours unless said otherwise. */
@@ -233,63 +204,77 @@ take_span(struct history *h)
 	struct request *r = h->r;
 	const char *from = request_query(r, "from");
 	const char *to = request_query(r, "to");
+	const char *known = request_query(r, "as_known_at");
 
+	h->known_us = INT64_MAX;
 	h->to_us = r->api->clocks.now_us() + 1;
 	if (to != NULL && !instant_parse(to, strlen(to), &h->to_us))
 		return (false);
 	h->from_us = h->to_us - US_PER_DAY;
 	if (from != NULL && !instant_parse(from, strlen(from), &h->from_us))
 		return (false);
-	(void)instant_format(h->from_us, h->from);
-	(void)instant_format(h->to_us, h->to);
-	return (h->from_us < h->to_us);
+	return (h->from_us < h->to_us &&
+	    (known == NULL ||
+		instant_parse(known, strlen(known), &h->known_us)));
+}
+
+static bool
+take_format(struct history *h)
+{
+	static const char *const media[] = {
+	    [FORMAT_JSON] = "application/json",
+	    [FORMAT_CSV] = "text/csv",
+	    [FORMAT_NDJSON] = "application/x-ndjson",
+	};
+	static const char *const words[] = {
+	    [FORMAT_JSON] = "json",
+	    [FORMAT_CSV] = "csv",
+	    [FORMAT_NDJSON] = "ndjson",
+	};
+	const char *word = request_query(h->r, "format");
+	int i;
+
+	if (word == NULL) {
+		i = media_choose(request_header(h->r, "Accept"), media, 3);
+		h->format = (enum format)i;
+		return (i >= 0);
+	}
+	for (i = 0; strcmp(words[i], word) != 0; i++)
+		;
+	h->format = (enum format)i;
+	return (true);
 }
 
 static void
-ask(struct history *h)
+start(struct history *h)
 {
-	struct request *r = h->r;
-	const char *word = request_query(r, "bucket");
+	const char *word = request_query(h->r, "bucket");
 
-	(void)snprintf(h->id, sizeof(h->id), "%d", (int)h->series->id);
 	for (size_t i = 0; word != NULL && i < sizeof(widths) / sizeof(*widths);
 	     i++)
 		if (strcmp(widths[i].word, word) == 0)
 			h->width = &widths[i];
-	if (!take_span(h))
-		reply_error(r, ERR_INVALID, NULL, "from must be before to");
+	if (!take_format(h))
+		reply_error(h->r, ERR_NOT_ACCEPTABLE, NULL,
+		    "application/json, text/csv or application/x-ndjson");
+	else if (!take_span(h))
+		refuse(h, "from must be before to");
 	else if (h->width != NULL)
-		ask_buckets(h);
+		start_buckets(h);
+	else if (given(h, "agg") || given(h, "tz"))
+		refuse(h, "agg and tz go with bucket");
+	else if (h->format == FORMAT_JSON)
+		start_page(h);
+	else if (given(h, "limit") || given(h, "cursor"))
+		refuse(h, "all of it comes at once: no limit and no cursor");
 	else
-		ask_page(h);
-}
-
-static void find_series(struct history *);
-
-static void
-refreshed(struct request *r)
-{
-	find_series(r->state);
+		history_flow(h);
 }
 
 static void
-find_series(struct history *h)
+on_series(struct request *r)
 {
-	struct request *r = h->r;
-	const char *node = request_query(r, "node");
-	const char *metric = request_query(r, "metric");
-
-	h->series = registry_series(
-	    r->api->registry, node, strlen(node), metric, strlen(metric));
-	if (h->series != NULL)
-		ask(h);
-	else if (h->refreshed)
-		reply_error(r, ERR_NOT_FOUND, NULL, "there is no series %s/%s",
-		    node, metric);
-	else {
-		h->refreshed = true;
-		request_refresh(r, refreshed);
-	}
+	start(r->state);
 }
 
 void
@@ -303,5 +288,5 @@ history_get(struct request *r)
 	}
 	h->r = r;
 	r->state = h;
-	find_series(h);
+	history_select(h, on_series);
 }

@@ -255,6 +255,26 @@ write_body(struct text *t, const struct route *r)
 }
 
 static void
+write_media(struct text *t, const char *media)
+{
+	char type[80];
+	size_t n;
+
+	if (media == NULL)
+		return;
+	json_object(t, "content");
+	for (;; media += n + 1) {
+		n = strcspn(media, "|");
+		(void)snprintf(type, sizeof(type), "%.*s", (int)n, media);
+		json_object(t, type);
+		json_object_end(t);
+		if (media[n] == '\0')
+			break;
+	}
+	json_object_end(t);
+}
+
+static void
 write_responses(struct text *t, const struct route *r)
 {
 	const struct resource *res = r->resource;
@@ -265,6 +285,7 @@ write_responses(struct text *t, const struct route *r)
 	json_object(t, "responses");
 	json_object(t, status);
 	json_string(t, "description", r->summary);
+	write_media(t, r->media);
 	json_object_end(t);
 	json_object(t, "default");
 	json_string(t, "$ref", "#/components/responses/problem");

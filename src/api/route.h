@@ -55,6 +55,7 @@ struct route {
 	const char *body_media; /* "a/b|c/d" that body_own takes; NULL: JSON */
 	size_t inflated_max;	/* of a gzip body; 0: takes none */
 	size_t body_max;	/* 0: 64 KiB */
+	const char *media;	/* "a/b|c/d": of the answer; NULL: JSON */
 	/* The rest is for handlers that are one SQL statement (resource.h). */
 	const void *resource;
 };

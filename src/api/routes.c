@@ -9,6 +9,7 @@
 	}
 #define ROLES	"viewer|operator|engineer|admin"
 #define BUCKETS "5m|15m|1h|6h|1d|1w|1mo"
+#define FORMATS "json|csv|ndjson"
 
 #define IMPORT_BODY_MAX	      ((size_t)8 << 20)
 #define READINGS_BODY_MAX     ((size_t)2 << 20)
@@ -44,16 +45,29 @@ static const struct field query_latest[] = {
 };
 
 static const struct field query_history[] = {
-	{ "node", FIELD_STRING, true, 1, 63, NULL, NULL, "Node code" },
-	{ "metric", FIELD_STRING, true, 1, 63, NULL, NULL, "Metric code" },
+	{ "node", FIELD_STRING, false, 1, 63, NULL, NULL,
+	    "Node code; without metric: all series of the node" },
+	{ "metric", FIELD_STRING, false, 1, 500, NULL, NULL,
+	    "Metric code, or several with commas" },
+	{ "series", FIELD_STRING, false, 1, 6000, NULL, NULL,
+	    "NODE/metric, up to 100 of them with commas; instead of node" },
+	{ "zone", FIELD_STRING, false, 1, 63, NULL, NULL,
+	    "Series of all nodes of a zone, up to 100; instead of node" },
 	{ "from", FIELD_INSTANT, false, 0, 0, NULL, NULL,
 	    "First event time; absent: 24 hours before `to`" },
 	{ "to", FIELD_INSTANT, false, 0, 0, NULL, NULL,
 	    "Event time to end before; absent: now" },
+	{ "as_known_at", FIELD_INSTANT, false, 0, 0, NULL, NULL,
+	    "Only what had been received by then; buckets are then added up "
+	    "from readings" },
+	{ "format", FIELD_STRING, false, 0, 0, FORMATS, NULL,
+	    "Instead of Accept. csv and ndjson: readings of any number, as a "
+	    "stream; cut off if it cannot be whole" },
 	{ "limit", FIELD_INTEGER, false, 1, 10000, NULL, NULL,
-	    "Readings per page, 1000 if absent; not with bucket" },
+	    "Readings per page and series, 1000 if absent; limit times series "
+	    "up to 100000; not with bucket" },
 	{ "cursor", FIELD_STRING, false, 1, 20, NULL, NULL,
-	    "`next` of the page before; not with bucket" },
+	    "`next` of the page before; one series, not with bucket" },
 	{ "bucket", FIELD_STRING, false, 0, 0, BUCKETS, NULL,
 	    "Sum up by bucket of this width; `from` and `to` are widened to "
 	    "whole buckets, empty buckets are left out" },
@@ -62,6 +76,14 @@ static const struct field query_history[] = {
 	    "readings, the rest is of the good ones" },
 	{ "tz", FIELD_STRING, false, 1, 60, NULL, NULL,
 	    "IANA time zone of the buckets, UTC if absent" },
+	END
+};
+
+static const struct field query_before[] = {
+	{ "node", FIELD_STRING, true, 1, 63, NULL, NULL, "Node code" },
+	{ "metric", FIELD_STRING, true, 1, 63, NULL, NULL, "Metric code" },
+	{ "at", FIELD_INSTANT, false, 0, 0, NULL, NULL,
+	    "Event time to look before; absent: now" },
 	END
 };
 

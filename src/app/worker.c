@@ -17,6 +17,7 @@
 #include "store/log_writer.h"
 #include "store/lookup.h"
 #include "store/pg.h"
+#include "store/range.h"
 #include "store/redis.h"
 
 #include <stdatomic.h>
@@ -252,6 +253,7 @@ fill_api(const struct shared *shared)
 	    .future_us = c->future_s * US_PER_SECOND,
 	    .oldest_us = instant_from_civil(1970, 1, 1, 0),
 	    .cors_origin = c->cors_origin[0] != '\0' ? c->cors_origin : NULL};
+	self.api.range_warm = range_warm(&self.api.query);
 }
 
 static enum err

@@ -22,7 +22,7 @@
 
 #define EDGE_HEADERS_MAX   64
 #define EDGE_HEADER_MAX	   16384
-#define EDGE_TARGET_MAX	   2048
+#define EDGE_TARGET_MAX	   6144
 #define EDGE_OFFLOAD_QUEUE 16 /* jobs that may wait for a thread */
 #define EDGE_THREADS	   4
 

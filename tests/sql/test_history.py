@@ -1,6 +1,5 @@
-"""Pages and buckets of readings against the same sums made in Python."""
+"""Buckets of readings against the same sums made in Python."""
 import datetime as dt
-import json
 import random
 from zoneinfo import ZoneInfo
 
@@ -25,9 +24,9 @@ def instant(text):
 
 def put_segment(db, readings):
     ts, value, quality = (list(c) for c in zip(*sorted(readings)))
-    db.sql("INSERT INTO segments VALUES (%s, 1, %s, %s, %s, packed_from("
-           "%s, %s, %s::int2[], %s))", SERIES, ts[0], ts[-1], len(ts), ts,
-           value, quality, ts)
+    db.sql("INSERT INTO segments SELECT %s, 1, %s, %s, %s, packed_from("
+           "%s::timestamptz[], %s::float8[], %s::int2[], %s::timestamptz[])",
+           SERIES, ts[0], ts[-1], len(ts), ts, value, quality, ts)
     for width in (300, 3600, 86400):
         db.sql("""
             INSERT INTO rollups SELECT %s, %s, to_timestamp(b), count(*),
@@ -76,11 +75,28 @@ def stored(db):
     return all_ | {t: (v, q) for t, v, q in new}
 
 
-def buckets(db, kind, zone, start, end, agg="{avg,min,max,sum,count}"):
+NAMES = ("n", "good", "sum", "min", "max")
+
+
+def ask(db, kind, zone, start, end, series=(SERIES,), bounds_alone=False):
+    """Bounds as (ts, stamp), {(series, bound): sums}, width."""
     step, word = KINDS[kind]
-    items, lo, hi, width = db.run("readings_buckets", str(SERIES), start, end,
-                                  step, word, zone, agg)[0]
-    return json.loads(items), instant(lo), instant(hi), width
+    rows = db.run("readings_buckets", list(series), start, end, step, word,
+                  zone, bounds_alone)
+    bounds = [r for r in rows if r[0] is None]
+    assert [r[1] for r in bounds] == list(range(1, len(bounds) + 1))
+    assert rows[:len(bounds)] == bounds, "bounds stand first"
+    sums = {(r[0], r[1] - 1): dict(zip(NAMES, r[4:])) for r in rows
+            if r[0] is not None}
+    assert len(sums) == len(rows) - len(bounds), "a bucket is there once"
+    return [(r[2], r[3]) for r in bounds], sums, bounds[0][4]
+
+
+def buckets(db, kind, zone, start, end):
+    """Buckets that hold something, as (begin, end, stamp, sums)."""
+    bounds, sums, width = ask(db, kind, zone, start, end)
+    return [(bounds[i][0], bounds[i + 1][0], bounds[i][1], s)
+            for (_, i), s in sorted(sums.items())], bounds, width
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -88,30 +104,30 @@ def buckets(db, kind, zone, start, end, agg="{avg,min,max,sum,count}"):
 def test_buckets(db, stored, kind, zone):
     start = START + dt.timedelta(hours=7, minutes=3)
     end = LOGGED + dt.timedelta(minutes=15)
-    items, lo, hi, _ = buckets(db, kind, zone, start, end)
-    assert lo <= start and hi >= end
-    starts = [instant(i["ts"]) for i in items]
-    assert starts == sorted(starts) and lo <= starts[0]
+    items, bounds, width = buckets(db, kind, zone, start, end)
+    assert width is not None
+    lo, hi = bounds[0][0], bounds[-1][0]
+    assert bounds[0][0] <= start < bounds[1][0]
+    assert bounds[-2][0] < end <= bounds[-1][0]
     left = {t: r for t, r in stored.items() if lo <= t < hi}
-    for item, begin, after in zip(items, starts, starts[1:] + [hi]):
+    for begin, after, stamp, sums in items:
+        assert instant(stamp) == begin
         local = begin.astimezone(ZoneInfo(zone))
-        assert local.utcoffset() == begin.utcoffset(), item
+        assert local.utcoffset() == instant(stamp).utcoffset(), stamp
         if kind in ("6h", "1d", "1w", "1mo"):
-            assert (local.minute, local.hour % 6) == (0, 0), item
+            assert (local.minute, local.hour % 6) == (0, 0), stamp
         mine = [left.pop(t) for t in sorted(left) if begin <= t < after]
         good = [v for v, q in mine if q == 0]
-        assert (item["count"], item["good"]) == (len(mine), len(good))
-        assert item["min"] == min(good, default=None)
-        assert item["max"] == max(good, default=None)
-        assert item["sum"] == (pytest.approx(sum(good)) if good else None)
-        assert item["avg"] == (pytest.approx(sum(good) / len(good))
-                               if good else None)
+        assert (sums["n"], sums["good"]) == (len(mine), len(good))
+        assert sums["min"] == min(good, default=None)
+        assert sums["max"] == max(good, default=None)
+        assert sums["sum"] == pytest.approx(sum(good))
     assert not left, "readings in no bucket"
 
 
 def test_days_of_23_and_25_hours(db, stored):
     items, *_ = buckets(db, "1d", "Europe/Rome", START, LOGGED)
-    counts = {i["ts"]: i["count"] for i in items}
+    counts = {stamp: sums["n"] for _, _, stamp, sums in items}
     assert counts["2026-03-28T00:00:00+01:00"] == 144
     assert counts["2026-03-29T00:00:00+01:00"] == 138
     assert counts["2026-03-30T00:00:00+02:00"] == 144
@@ -121,7 +137,7 @@ def test_days_of_23_and_25_hours(db, stored):
     put_segment(db, rows[:12])  # a segment never leaves its UTC day
     put_segment(db, rows[12:])
     items, *_ = buckets(db, "1d", "Europe/Rome", first, rows[-1][0])
-    assert [(i["ts"], i["count"]) for i in items] == [
+    assert [(stamp, sums["n"]) for _, _, stamp, sums in items] == [
         ("2025-10-26T00:00:00+02:00", 150)]
 
 
@@ -130,12 +146,34 @@ def test_widest_rollup_that_fits_is_taken(db, stored):
     for kind, zone, width in [("1d", "UTC", 86400), ("1d", "Europe/Rome", 3600),
                               ("1d", "Asia/Kathmandu", 300), ("1h", "UTC", 3600),
                               ("15m", "UTC", 300)]:
-        assert buckets(db, kind, zone, START, end)[3] == width, (kind, zone)
+        assert buckets(db, kind, zone, START, end)[2] == width, (kind, zone)
 
 
-def test_only_what_was_asked(db, stored):
-    items, *_ = buckets(db, "1d", "UTC", START, LOGGED, "{max}")
-    assert set(items[0]) == {"ts", "good", "max"}
+def test_each_series_on_its_own(db, stored):
+    others = [SERIES + 2, SERIES + 1, SERIES]
+    bounds, sums, _ = ask(db, "1d", "UTC", START, LOGGED + dt.timedelta(
+        minutes=1), series=others)
+    day = len(bounds) - 2
+    assert {k for k in sums if k[0] != SERIES} == {(SERIES + 1, day)}
+    assert sums[SERIES + 1, day]["sum"] == 78
+    assert [sums[SERIES, i]["n"] for i in range(DAYS)] == [144] * DAYS
+
+
+def test_bounds_alone(db, stored):
+    bounds, sums, _ = ask(db, "1d", "Europe/Rome", START, LOGGED,
+                          bounds_alone=True)
+    assert not sums
+    assert [b for b, _ in bounds] == [
+        b for b, _ in ask(db, "1d", "Europe/Rome", START, LOGGED)[0]]
+
+
+def test_no_rollup_fits_an_odd_zone(db, stored):
+    """Dublin was 25 minutes and 21 seconds behind until 1916."""
+    start = dt.datetime(1910, 1, 1, tzinfo=UTC)
+    bounds, sums, width = ask(db, "1d", "Europe/Dublin", start,
+                              start + dt.timedelta(days=3))
+    assert (sums, width) == ({}, None)
+    assert bounds[1][0] == start + dt.timedelta(minutes=25, seconds=21)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -149,27 +187,17 @@ def test_unknown_zone_is_refused(db):
         buckets(db, "1d", "Nowhere/Land", START, LOGGED)
 
 
-@pytest.mark.parametrize("limit", [7, 100, 144, 145, 10000])
-def test_pages(db, stored, limit):
-    start = START + dt.timedelta(hours=5, minutes=1)
-    end = LOGGED + dt.timedelta(minutes=15)
-    seen, after = [], None
-    while True:
-        items, after = db.run("readings_page", str(SERIES), start, end,
-                              str(limit), after)[0]
-        items = json.loads(items)
-        assert len(items) <= limit
-        seen += [(instant(i["ts"]), i["value"], i["quality"]) for i in items]
-        if after is None:
-            break
-        assert len(items) == limit
-        after = dt.datetime(1970, 1, 1, tzinfo=UTC) + dt.timedelta(
-            microseconds=after)
-    assert seen == [(t, v, "suspect" if q else "good")
-                    for t, (v, q) in sorted(stored.items())
-                    if start <= t < end]
+BEFORE = [  # before LOGGED + minutes: hour of the last good, log's last good
+    (11, LOGGED - dt.timedelta(hours=1), LOGGED),
+    (0, LOGGED - dt.timedelta(hours=1), START),
+]
 
 
-def test_page_of_nothing(db):
-    assert db.run("readings_page", str(SERIES), START, LOGGED, "10",
-                  None) == [("[]", None)]
+@pytest.mark.parametrize("minutes, bucket, logged", BEFORE)
+def test_where_the_last_good_one_is(db, stored, minutes, bucket, logged):
+    at = LOGGED + dt.timedelta(minutes=minutes)
+    assert db.run("range_before", str(SERIES), at) == [(bucket, logged)]
+
+
+def test_nothing_good_before_the_first(db, stored):
+    assert db.run("range_before", str(SERIES), START) == [(None, None)]

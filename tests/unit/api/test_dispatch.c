@@ -108,7 +108,7 @@ Test(dispatch, query_is_checked)
 	    {"/api/v1/latest?zone=A&metric=flow", 200, "items"},
 	    {"/api/v1/latest?&&zone=A&", 200, "items"},
 	    {"/health?x=1", 422, "x"},
-	    {"/api/v1/readings?node=A", 422, "metric"},
+	    {"/api/v1/readings/before?node=A", 422, "metric"},
 	    {"/api/v1/readings?node=A&metric=flow&limit=0", 422, "limit"},
 	    {"/api/v1/readings?node=A&metric=flow&limit=10001", 422, "limit"},
 	    {"/api/v1/readings?node=A&metric=flow&from=monday", 422, "from"},

@@ -113,7 +113,8 @@ Test(etag, latest_again, .init = setup, .fini = fake_done)
 			fake.hot[0].value += j == 0;
 			fake.hot[0].t_us += j == 1;
 			fake.hot[0].received_us += j == 2;
-			fake.hot[0].quality += j == 3;
+			if (j == 3)
+				fake.hot[0].quality = QUALITY_CLOCK_AHEAD;
 			fake.stale_since_us += j == 4;
 			again = get(paths[i], tag);
 			cr_expect_eq(again.status, 200, "%d", j);

@@ -37,7 +37,6 @@ setup(void)
 
 TestSuite(readings, .init = setup, .fini = fake_done);
 TestSuite(latest, .init = setup, .fini = fake_done);
-TestSuite(history, .init = setup, .fini = fake_done);
 
 static struct fake_call
 post(const char *body)
@@ -433,108 +432,4 @@ Test(latest, unknown_node)
 	c = get("/api/v1/nodes/N9/latest");
 	cr_expect_eq(c.status, 503); /* known now; the database is away */
 	call_done(&c);
-}
-
-static const char page[] = "[{\"value\":1}]";
-
-Test(history, page)
-{
-	struct fake_rows rows[] = {{.statement = ST_readings_page,
-				       .n = 1,
-				       .columns = 2,
-				       .cells = {page, "1794999600000000"}},
-	    {.columns = 0}};
-	struct fake_call c;
-
-	fake.rows = rows;
-	c = get("/api/v1/readings?node=N1&metric=flow");
-	cr_expect_eq(c.status, 200);
-	cr_expect_str_eq(c.body,
-	    "{\"node\":\"N1\",\"metric\":\"flow\",\"unit\":\"m3/h\","
-	    "\"items\":[{\"value\":1}],\"next\":\"1794999600000000\","
-	    "\"source\":\"warm\"}",
-	    "%s", c.body);
-	cr_expect_eq(fake.asked[0].lane, LANE_SLOW);
-	cr_expect_str_eq(fake.asked[0].params[1],
-	    "2026-11-17T11:06:40.000001Z"); /* a day before now */
-	cr_expect_str_eq(fake.asked[0].params[3], "1000");
-	cr_expect_eq(fake.asked[0].lens[4], -1);
-	call_done(&c);
-	c = get("/api/v1/readings?node=N1&metric=flow&limit=7"
-		"&from=2026-11-18T00:00:00%2B01:00&to=" T1
-		"&cursor=1794999600000000");
-	cr_expect_eq(c.status, 200, "%s", c.body);
-	cr_expect_str_eq(fake.asked[1].params[1], "2026-11-17T23:00:00Z");
-	cr_expect_str_eq(fake.asked[1].params[2], T1);
-	cr_expect_str_eq(fake.asked[1].params[3], "7");
-	cr_expect_str_eq(fake.asked[1].params[4], T1);
-	call_done(&c);
-}
-
-Test(history, buckets)
-{
-	struct fake_rows rows[] = {{.statement = ST_readings_buckets,
-				       .n = 1,
-				       .columns = 4,
-				       .cells = {page, "2026-11-16T23:00:00Z",
-					   "2026-11-18T23:00:00Z", "3600"}},
-	    {.columns = 0}};
-	struct fake_call c;
-
-	fake.rows = rows;
-	c = get("/api/v1/readings?node=N1&metric=flow&bucket=1d"
-		"&agg=avg,max&tz=Europe/Rome");
-	cr_expect_eq(c.status, 200, "%s", c.body);
-	cr_expect_str_eq(c.body,
-	    "{\"node\":\"N1\",\"metric\":\"flow\",\"unit\":\"m3/h\","
-	    "\"bucket\":\"1d\",\"tz\":\"Europe/Rome\","
-	    "\"from\":\"2026-11-16T23:00:00Z\",\"to\":\"2026-11-18T23:00:00Z\","
-	    "\"items\":[{\"value\":1}],\"next\":null,\"source\":\"warm\","
-	    "\"rollup_s\":3600}",
-	    "%s", c.body);
-	cr_expect_str_eq(fake.asked[0].params[3], "1 day");
-	cr_expect_str_eq(fake.asked[0].params[5], "Europe/Rome");
-	cr_expect_str_eq(fake.asked[0].params[6], "{avg,max}");
-	call_done(&c);
-	c = get("/api/v1/readings?node=N1&metric=flow&bucket=1d&tz=Etc/GMT-14");
-	cr_expect_eq(c.status, 200, "%s", c.body);
-	call_done(&c);
-}
-
-Test(history, refused)
-{
-#define Q "/api/v1/readings?node=N1&metric=flow&"
-	static const struct {
-		const char *path;
-		int status;
-	} rows[] = {
-	    {"/api/v1/readings?node=N7&metric=flow", 404},
-	    {Q "from=2026-11-18T11:00:00Z&to=2026-11-18T11:00:00Z", 422},
-	    {Q "cursor=x", 422},
-	    {Q "cursor=-", 422},
-	    {Q "cursor=999999999999999999", 422},
-	    {Q "agg=avg", 422},
-	    {Q "tz=UTC", 422},
-	    {Q "bucket=1h&agg=median", 422},
-	    {Q "bucket=1h&agg=avg,", 422},
-	    {Q "bucket=1h&tz=CEST", 422},
-	    {Q "bucket=1h&tz=FOO5BAR", 422},
-	    {Q "bucket=1h&tz=Europe/Rome%2B3", 422},
-	    {Q "bucket=1h&tz=Nowhere/Land-5", 422},
-	    {Q "bucket=1h&tz=Etc/GMT%2B55", 422},
-	    {Q "bucket=1h&tz=Etc/X-5", 422},
-	    {Q "bucket=1h&tz=/etc/passwd", 422},
-	    {Q "bucket=1h&tz=a/../../b", 422},
-	    {Q "bucket=1h&limit=5", 422},
-	    {Q "bucket=5m&from=2020-01-01T00:00:00Z", 422},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct fake_call c = get(rows[i].path);
-
-		cr_expect_eq(c.status, rows[i].status, "%s: %d %s",
-		    rows[i].path, c.status, c.body);
-		call_done(&c);
-	}
-	cr_expect_eq(fake.nasked, 0);
 }

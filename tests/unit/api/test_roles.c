@@ -25,6 +25,7 @@ static const struct {
     {"api_keys_revoke", "EM"},
     {"readings_create", "DEM"},
     {"readings_list", "VOEM"},
+    {"readings_before", "VOEM"},
     {"latest_list", "VOEM"},
     {"latest_get", "VOEM"},
     {"nodes_list", "VOEM"},

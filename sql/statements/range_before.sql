@@ -1,0 +1,16 @@
+-- Where to look for a series' last good reading before a time. $1 series,
+-- $2 time (excluded)
+-- -> bucket timestamptz: the newest hour that has good merged readings and
+--    begins before $2; logged timestamptz: the newest good reading before $2
+--    that the log holds. NULL: there is none. Binary.
+SELECT (
+	SELECT bucket FROM rollups
+	WHERE series = $1::int4 AND width_s = 3600
+	    AND bucket < $2::timestamptz AND good > 0
+	ORDER BY bucket DESC LIMIT 1
+) AS bucket, (
+	SELECT max(u.ts) FROM ingest_log l,
+	    unnest(l.series, l.ts, l.quality) AS u(series, ts, quality)
+	WHERE l.min_ts < $2 AND l.series && ARRAY[$1] AND u.series = $1
+	    AND u.ts < $2 AND u.quality = 0
+) AS logged

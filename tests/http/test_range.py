@@ -1,0 +1,268 @@
+"""GET of readings over time, as a dashboard and a data scientist see it."""
+
+import csv
+import datetime as dt
+import io
+import itertools
+import json
+import socket
+import ssl
+import urllib.parse
+
+import pytest
+
+from support.service import wait_for
+
+codes = (f"RANGE-{i}" for i in itertools.count())
+UTC = dt.timezone.utc
+START = dt.datetime(2024, 5, 1, tzinfo=UTC)
+STEP = dt.timedelta(seconds=15)
+
+
+def text(t):
+    return t.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def post(service, node, metric, values, start=START, step=STEP):
+    """Values in time order, in posts of 5,000."""
+    readings = [{"node": node, "metric": metric, "ts": text(start + i * step),
+                 "value": v} for i, v in enumerate(values)]
+    for at in range(0, len(readings), 5000):
+        answer = service.call("POST", "/api/v1/readings", "device",
+                              json={"readings": readings[at:at + 5000]})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["rejected"] == 0, answer.text
+    return [(r["ts"], float(r["value"])) for r in readings]
+
+
+def merged(service, node):
+    wait_for("the merge", lambda: not service.sql(
+        "SELECT 1 FROM readings WHERE node = %s AND NOT merged LIMIT 1", node))
+
+
+def get(service, headers=None, **query):
+    return service.call(
+        "GET", "/api/v1/readings?" + urllib.parse.urlencode(
+            query, safe=",/:"), "viewer", headers=headers or {})
+
+
+@pytest.fixture(scope="module")
+def day(service):
+    """A node with a day of pressure at 15 s and an hour of flow, merged; and
+    ten readings of the next day that still lie in the log, perhaps."""
+    node = next(codes)
+    service.make_series(node, "pressure", "flow", zone=node + "-Z")
+    pressure = post(service, node, "pressure",
+                    [20 + i % 100 / 8 for i in range(5760)])
+    flow = post(service, node, "flow", [i / 16 for i in range(240)])
+    merged(service, node)
+    more = post(service, node, "pressure", range(30, 40),
+                start=START + dt.timedelta(days=1))
+    return node, pressure + more, flow
+
+
+def pages(service, **query):
+    """All pages' items, and the sources they came from."""
+    items, sources, cursor = [], set(), {}
+    while True:
+        answer = get(service, **query, **cursor)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        items += page["items"]
+        sources.add(page["source"])
+        if page["next"] is None:
+            return items, sources
+        assert len(page["items"]) == int(query.get("limit", 1000))
+        cursor = {"cursor": page["next"]}
+
+
+SPAN = {"from": "2024-05-01T00:00:00Z", "to": "2024-05-03T00:00:00Z"}
+
+
+@pytest.mark.parametrize("limit", [100, 999, 5760, 10000])
+def test_pages_give_every_reading_once(service, day, limit):
+    node, pressure, _ = day
+    items, sources = pages(service, node=node, metric="pressure", limit=limit,
+                           **SPAN)
+    assert [(i["ts"], i["value"]) for i in items] == pressure
+    assert sources <= {"warm", "mixed", "hot"}
+    assert {i["quality"] for i in items} == {"good"}
+
+
+def test_csv_has_every_reading_of_every_series(service, day):
+    node, pressure, flow = day
+    answer = get(service, {"Accept": "text/csv"}, node=node, **SPAN)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert list(rows[0]) == ["node", "metric", "ts", "value", "unit",
+                             "quality", "received_at"]
+    for metric, unit, sent in (("pressure", "m", pressure),
+                               ("flow", "m3/h", flow)):
+        assert [(r["ts"], float(r["value"])) for r in rows
+                if r["metric"] == metric] == sent
+        assert {r["unit"] for r in rows if r["metric"] == metric} == {unit}
+    assert len(rows) == len(pressure) + len(flow)
+
+
+def test_ndjson_is_the_same(service, day):
+    node, pressure, _ = day
+    answer = get(service, node=node, metric="pressure", format="ndjson",
+                 **SPAN)
+    rows = [json.loads(line) for line in answer.text.splitlines()]
+    assert [(r["ts"], r["value"]) for r in rows] == pressure
+    assert {r["node"] for r in rows} == {node}
+
+
+def test_many_series_in_one_call(service, day):
+    node, pressure, flow = day
+    for query in ({"series": f"{node}/pressure,{node}/flow"},
+                  {"node": node, "metric": "pressure,flow"},
+                  {"zone": node + "-Z", "metric": "pressure,flow"}):
+        answer = get(service, **query, limit=50, **SPAN)
+        assert answer.status_code == 200, answer.text
+        got = {s["metric"]: s for s in answer.json()["series"]}
+        assert len(got) == 2
+        for metric, sent in (("pressure", pressure), ("flow", flow)):
+            s = got[metric]
+            assert [(i["ts"], i["value"]) for i in s["items"]] == sent[:50]
+            assert s["next"] is not None
+
+
+def test_a_hundred_series_by_quarter_of_an_hour(service):
+    nodes = [next(codes) for _ in range(100)]
+    for node in nodes:
+        service.make_series(node, "pressure", zone="HUNDRED")
+    for i, node in enumerate(nodes):
+        post(service, node, "pressure", [i, i + 1], step=STEP * 120)
+    answer = get(service, zone="HUNDRED", bucket="15m", agg="avg,count",
+                 **{"from": SPAN["from"], "to": "2024-05-02T00:00:00Z"})
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert (said["bucket"], said["rollup_s"]) == ("15m", 300)
+    assert [s["node"] for s in said["series"]] == sorted(nodes)
+    for s in said["series"]:
+        i = nodes.index(s["node"])
+        assert [(b["ts"], b["avg"], b["count"]) for b in s["items"]] == [
+            ("2024-05-01T00:00:00Z", i, 1), ("2024-05-01T00:30:00Z", i + 1, 1)]
+
+
+def test_buckets_from_rollups_and_from_readings_agree(service, day):
+    """as_known_at makes the service add up the readings themselves."""
+    node, _, _ = day
+    query = dict(node=node, metric="pressure", bucket="1h", **SPAN)
+    rolled = get(service, **query).json()
+    added = get(service, as_known_at="2999-01-01T00:00:00Z", **query).json()
+    assert (rolled.pop("rollup_s"), added.pop("rollup_s")) == (3600, None)
+    rolled.pop("source"), added.pop("source")
+    assert len(rolled["items"]) == 25
+    for a, b in zip(rolled["items"], added["items"]):
+        assert a.pop("sum") == pytest.approx(b.pop("sum"))
+        assert a.pop("avg") == pytest.approx(b.pop("avg"))
+    assert rolled == added
+
+
+def test_what_was_known_then(service):
+    node = next(codes)
+    service.make_series(node, "pressure")
+    post(service, node, "pressure", [1, 2, 3])
+    items, _ = pages(service, node=node, metric="pressure", **SPAN)
+    then = max(i["received_at"] for i in items)
+    wait_for("a later millisecond", lambda: service.sql(
+        "SELECT now() > %s::timestamptz + interval '2 ms'", then)[0][0])
+    post(service, node, "pressure", [9], start=START - STEP)
+    for _ in range(2):  # from the log, and after the merge
+        known, _ = pages(service, node=node, metric="pressure",
+                         as_known_at=then, **{**SPAN, "from": text(
+                             START - STEP)})
+        assert [i["value"] for i in known] == [1, 2, 3]
+        now, _ = pages(service, node=node, metric="pressure",
+                       **{**SPAN, "from": text(START - STEP)})
+        assert [i["value"] for i in now] == [9, 1, 2, 3]
+        merged(service, node)
+
+
+def before(service, node, at):
+    return service.call(
+        "GET", f"/api/v1/readings/before?node={node}&metric=pressure&at={at}",
+        "viewer")
+
+
+def test_last_good_before(service, day):
+    node, pressure, _ = day
+    assert before(service, node, text(START)).status_code == 404
+    for at, expected in ((text(START + STEP), pressure[0]),
+                         (pressure[5759][0], pressure[5758]),
+                         ("2024-06-01T00:00:00Z", pressure[-1])):
+        answer = before(service, node, at)
+        assert answer.status_code == 200, answer.text
+        said = answer.json()
+        assert (said["ts"], said["value"]) == expected
+        assert said["quality"] == "good" and said["unit"] == "m"
+        assert said["source"] in ("warm", "hot")
+    assert before(service, "NOWHERE", text(START)).status_code == 404
+
+
+def test_latest_again_is_304(service, day):
+    node, _, _ = day
+    path = f"/api/v1/nodes/{node}/latest"
+    merged(service, node)
+    service.call("GET", path, "viewer")  # fills the hot tier
+    first = service.call("GET", path, "viewer")
+    tag = first.headers["ETag"]
+    again = service.call("GET", path, "viewer",
+                         headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == tag
+    post(service, node, "flow", [5], start=START + dt.timedelta(days=3))
+    assert service.call("GET", path, "viewer", headers={
+        "If-None-Match": tag}).status_code == 200
+
+
+def connect(service):
+    context = ssl.create_default_context(cafile=service.ca)
+    context.check_hostname = False
+    plain = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    return context.wrap_socket(plain)
+
+
+def test_client_that_leaves_in_the_middle_harms_nobody(service, day):
+    node, pressure, _ = day
+    for _ in range(20):
+        with connect(service) as s:
+            s.sendall((f"GET /api/v1/readings?node={node}&format=csv"
+                       f"&from={SPAN['from']}&to={SPAN['to']} HTTP/1.1\r\n"
+                       "Host: localhost\r\nAuthorization: Bearer "
+                       f"{service.token('viewer')}\r\n\r\n").encode())
+            assert s.recv(100)
+    items, _ = pages(service, node=node, metric="pressure", limit=10000,
+                     **SPAN)
+    assert len(items) == len(pressure)
+
+
+def test_answer_that_cannot_be_whole_is_cut(own_service):
+    """A broken row in the middle: the client must not take what came before
+    it for all there is."""
+    service = own_service()
+    service.start()
+    node = next(codes)
+    service.make_series(node, "pressure")
+    for day in range(4):
+        post(service, node, "pressure", [i % 50 for i in range(5760)],
+             start=START + dt.timedelta(days=day))
+    merged(service, node)
+    service.sql("UPDATE segments SET data = '\\x0105ff' WHERE ctid = ("
+                "SELECT ctid FROM segments ORDER BY t0 DESC LIMIT 1)")
+    with connect(service) as s:
+        s.sendall((f"GET /api/v1/readings?node={node}&format=csv"
+                   "&from=2024-05-01T00:00:00Z&to=2024-05-09T00:00:00Z "
+                   "HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+                   f"{service.token('viewer')}\r\n\r\n").encode())
+        got = b"".join(iter(lambda: s.recv(65536), b""))
+    assert got.startswith(b"HTTP/1.1 200")
+    assert got.count(b"\n") > 5760, "what was whole came first"
+    assert not got.endswith(b"0\r\n\r\n"), "no last chunk"
+    # A page of the same span is a problem, never a shorter page.
+    assert get(service, node=node, metric="pressure", limit=10000, **{
+        "from": "2024-05-04T12:00:00Z", "to": "2024-05-09T00:00:00Z",
+    }).status_code == 500
