@@ -29,15 +29,17 @@ const struct field body_retention[] = {
 	END
 };
 
+#define PATH_CODE { SOURCE_PATH, "class" }
+#define PATH_ID   { SOURCE_PATH_ID, "id" }
+#define BODY      { SOURCE_BODY, NULL }
+#define PAGE      { SOURCE_LIMIT, NULL }, { SOURCE_QUERY, "cursor" }
 #define RESOURCE(name, status, what, ...) \
 	const struct resource resource_##name = { ST_##name, status, what, \
 		{ __VA_ARGS__ } }
 
 RESOURCE(archives_list, 200, "archive", { SOURCE_QUERY, "class" },
-    { SOURCE_QUERY, "state" }, { SOURCE_LIMIT, NULL },
-    { SOURCE_QUERY, "cursor" });
-RESOURCE(archives_get, 200, "archive", { SOURCE_PATH_ID, "id" });
+    { SOURCE_QUERY, "state" }, PAGE);
+RESOURCE(archives_get, 200, "archive", PATH_ID);
 RESOURCE(retention_list, 200, "retention class", { SOURCE_END, NULL });
-RESOURCE(retention_put, 200, "retention class", { SOURCE_PATH, "class" },
-    { SOURCE_BODY, NULL });
+RESOURCE(retention_put, 200, "retention class", PATH_CODE, BODY);
 /* clang-format on */
