@@ -4,25 +4,32 @@
 --
 -- The planner cannot know how long the arrays are: OFFSET 0 keeps log rows
 -- unopened that hold none of these times, or, of few keys, none of the keys.
+-- A value is fetched by its place once its key was found, from an array that
+-- || has taken out of its compression: 0.8 to 0.4 µs for each reading of an
+-- opened row, and still the cost of a look-up in a log that is long.
 WITH q AS MATERIALIZED (
 	SELECT u.series, u.ts, u.ord::int4 AS ord
 	FROM unnest($1::int4[], $2::timestamptz[])
 	    WITH ORDINALITY AS u(series, ts, ord)
 )
-SELECT DISTINCT ON (q.ord) q.ord, l.value
+SELECT DISTINCT ON (q.ord) q.ord, l.value[l.pos]
 FROM q JOIN (
-	SELECT l.id, e.lo, e.hi, unnest(l.series) AS series,
-	    unnest(l.ts) AS ts, unnest(l.value) AS value,
+	SELECT l.id, l.value, unnest(l.series) AS series, unnest(l.ts) AS ts,
 	    generate_subscripts(l.ts, 1) AS pos
-	FROM (SELECT min(ts) AS lo, max(ts) AS hi FROM q) e
-	CROSS JOIN LATERAL (
-		SELECT * FROM ingest_log g
-		WHERE g.max_ts >= e.lo AND g.min_ts <= e.hi
-		    AND CASE WHEN cardinality($1::int4[]) <= 8
-		    THEN g.series && $1::int4[] AND g.ts && $2::timestamptz[]
-		    ELSE true END
+	FROM (
+		SELECT g.id, g.series, g.ts, g.value || '{}'::float8[] AS value
+		FROM (SELECT min(ts) AS lo, max(ts) AS hi FROM q) e
+		CROSS JOIN LATERAL (
+			SELECT * FROM ingest_log g
+			WHERE g.max_ts >= e.lo AND g.min_ts <= e.hi
+			    AND CASE WHEN cardinality($1::int4[]) <= 8
+			    THEN g.series && $1::int4[]
+			        AND g.ts && $2::timestamptz[]
+			    ELSE true END
+			OFFSET 0
+		) g
 		OFFSET 0
 	) l
+	OFFSET 0
 ) l ON l.series = q.series AND l.ts = q.ts
-WHERE l.ts BETWEEN l.lo AND l.hi
 ORDER BY q.ord, l.id, l.pos

@@ -89,7 +89,7 @@ take_apart(const char *p, const char *end, struct decimal *d)
  * m and 10^|exp| are both exact, so their product or quotient is rounded
  * once (W. D. Clinger, "How to Read Floating Point Numbers Accurately", 1990).
  */
-static bool
+static inline bool
 exact_double(const struct decimal *d, double *ret)
 {
 	static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
@@ -218,9 +218,13 @@ static inline size_t
 parse_plain(const char *s, const char *end, double *ret)
 {
 	struct decimal d = {.negative = s < end && *s == '-'};
-	const char *from = s + d.negative, *p = take_run(from, end, &d.m);
-	ptrdiff_t digits = p - from;
+	const char *from = s + d.negative, *p = from;
+	ptrdiff_t digits;
 	double v;
+
+	for (; p < end && is_digit(*p); p++)
+		d.m = d.m * 10 + (unsigned)(*p - '0');
+	digits = p - from;
 
 	if (digits == 0 || (*from == '0' && digits > 1))
 		return (0);
