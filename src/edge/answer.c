@@ -1,7 +1,6 @@
 #include "edge/answer.h"
 
-#include "core/text.h"
-
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -59,72 +58,100 @@ reason(int status)
 	return ("Unknown");
 }
 
-/* IMF-fixdate (RFC 9110 section 5.6.7), made once a second. */
-static const char *
-date(time_t now)
+/* What all answers of one status in one second begin with. The date is an
+ * IMF-fixdate (RFC 9110 section 5.6.7). */
+static size_t
+begin(char buf[static 512], int status, time_t now)
 {
-	static char text[40];
-	static time_t made = -1;
 	struct tm tm;
+	char date[40];
 
-	if (now != made && gmtime_r(&now, &tm) != NULL &&
-	    strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
-		made = now;
-	return (text);
+	if (gmtime_r(&now, &tm) == NULL ||
+	    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
+		date[0] = '\0';
+	return ((size_t)snprintf(buf, 512,
+	    "HTTP/1.1 %d %s\r\nDate: %s\r\n"
+	    "X-Content-Type-Options: nosniff\r\n"
+	    "Strict-Transport-Security: max-age=31536000\r\n"
+	    "X-Request-Id: ",
+	    status, reason(status), date));
 }
 
+struct out {
+	char *p, *end; /* end NULL: it did not fit */
+};
+
 static void
-add(struct text *t, const char *s)
+add(struct out *o, const char *s, size_t n)
 {
-	text_add(t, s, strlen(s));
+	if (o->end == NULL || n > (size_t)(o->end - o->p)) {
+		o->end = NULL;
+		return;
+	}
+	memcpy(o->p, s, n);
+	o->p += n;
+}
+
+#define ADD(o, text) add((o), (text), sizeof(text) - 1)
+
+static void
+add_begin(struct out *o, int status, time_t now)
+{
+	static char text[512];
+	static size_t len;
+	static time_t of = -1;
+	static int with;
+
+	if (of != now || with != status) {
+		len = begin(text, status, now);
+		of = now;
+		with = status;
+	}
+	add(o, text, len);
 }
 
 static bool
-add_header(struct text *t, const struct header *h)
+add_header(struct out *o, const struct header *h)
 {
-	if (strpbrk(h->name, "\r\n") != NULL ||
-	    strpbrk(h->value, "\r\n") != NULL)
+	size_t name = strlen(h->name), value = strlen(h->value);
+
+	if (strcspn(h->name, "\r\n") < name ||
+	    memchr(h->value, '\r', value) != NULL ||
+	    memchr(h->value, '\n', value) != NULL)
 		return (false);
-	add(t, h->name);
-	text_add(t, ": ", 2);
-	add(t, h->value);
-	text_add(t, "\r\n", 2);
+	add(o, h->name, name);
+	ADD(o, ": ");
+	add(o, h->value, value);
+	ADD(o, "\r\n");
 	return (true);
 }
 
 static void
-add_number(struct text *t, size_t n)
+add_number(struct out *o, size_t n)
 {
 	char digits[24], *p = digits + sizeof(digits);
 
 	do {
 		*--p = (char)('0' + n % 10);
 	} while ((n /= 10) > 0);
-	text_add(t, p, (size_t)(digits + sizeof(digits) - p));
+	add(o, p, (size_t)(digits + sizeof(digits) - p));
 }
 
 static void
-add_standard(struct text *t, const struct answer *a)
+add_end(struct out *o, const struct answer *a)
 {
-	static const char fixed[] =
-	    "X-Content-Type-Options: nosniff\r\n"
-	    "Strict-Transport-Security: max-age=31536000\r\n"
-	    "X-Request-Id: ";
-
-	add(t, "HTTP/1.1 ");
-	add_number(t, (size_t)a->status);
-	text_add(t, " ", 1);
-	add(t, reason(a->status));
-	add(t, "\r\nDate: ");
-	add(t, date(a->now));
-	text_add(t, "\r\n", 2);
-	text_add(t, fixed, sizeof(fixed) - 1);
-	add(t, a->request_id);
-	text_add(t, "\r\n", 2);
+	if (a->end == END_CHUNK)
+		ADD(o, "Transfer-Encoding: chunked\r\n");
+	else if (a->end == END_LENGTH && answer_has_body(a->status)) {
+		ADD(o, "Content-Length: ");
+		add_number(o, a->body_len);
+		ADD(o, "\r\n");
+	}
 	if (a->close)
-		add(t, "Connection: close\r\n");
+		ADD(o, "Connection: close\r\n");
 	else if (a->keep_old)
-		add(t, "Connection: keep-alive\r\n");
+		ADD(o, "Connection: keep-alive\r\n");
+	ADD(o, "\r\n");
 }
 
 bool
@@ -136,25 +163,19 @@ answer_has_body(int status)
 size_t
 answer_head(char *buf, size_t size, const struct answer *a)
 {
-	struct text t;
+	struct out o = {buf, buf + size};
 	bool cache = false;
 
-	text_init_fixed(&t, buf, size);
-	add_standard(&t, a);
+	add_begin(&o, a->status, a->now);
+	add(&o, a->request_id, strlen(a->request_id));
+	ADD(&o, "\r\n");
 	for (size_t i = 0; i < a->nheaders; i++) {
-		if (!add_header(&t, &a->headers[i]))
+		if (!add_header(&o, &a->headers[i]))
 			return (0);
 		cache |= strcasecmp(a->headers[i].name, "Cache-Control") == 0;
 	}
 	if (!cache)
-		add(&t, "Cache-Control: no-store\r\n");
-	if (a->end == END_CHUNK)
-		add(&t, "Transfer-Encoding: chunked\r\n");
-	else if (a->end == END_LENGTH && answer_has_body(a->status)) {
-		add(&t, "Content-Length: ");
-		add_number(&t, a->body_len);
-		text_add(&t, "\r\n", 2);
-	}
-	text_add(&t, "\r\n", 2);
-	return (text_ok(&t) ? t.len : 0);
+		ADD(&o, "Cache-Control: no-store\r\n");
+	add_end(&o, a);
+	return (o.end == NULL ? 0 : (size_t)(o.p - buf));
 }

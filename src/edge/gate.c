@@ -319,6 +319,27 @@ take_field(const struct header *field, struct gate_head *h, struct seen *seen,
 	return (ERR_OK);
 }
 
+/* 1 for any but a tab (RFC 9110 section 5.5). Without a branch: below it
+ * becomes one instruction for 16 bytes. */
+static unsigned char
+is_control(unsigned char c)
+{
+	return ((unsigned char)(((c < ' ') & (c != '\t')) | (c == 0x7f)));
+}
+
+static bool
+has_control(const char *s, size_t len)
+{
+	unsigned char found = 0;
+
+	for (; len >= 16; s += 16, len -= 16)
+		for (size_t i = 0; i < 16; i++)
+			found |= is_control((unsigned char)s[i]);
+	for (size_t i = 0; i < len; i++)
+		found |= is_control((unsigned char)s[i]);
+	return (found != 0);
+}
+
 static enum err
 parse_field(char *s, struct header *ret, struct err_info *info)
 {
@@ -336,11 +357,8 @@ parse_field(char *s, struct header *ret, struct err_info *info)
 	     end > value && (end[-1] == ' ' || end[-1] == '\t'); end--)
 		;
 	*end = '\0';
-	for (const char *p = value; *p != '\0'; p++)
-		if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
-			return (bad(info,
-			    "A header value holds a control "
-			    "character"));
+	if (has_control(value, (size_t)(end - value)))
+		return (bad(info, "A header value holds a control character"));
 	ret->name = s;
 	ret->value = value;
 	return (ERR_OK);
