@@ -40,13 +40,6 @@ types_of(const struct request *r)
 }
 
 static bool
-is_coded(const struct request *r, const char **ret)
-{
-	*ret = request_header(r, "Content-Encoding");
-	return (*ret != NULL && strcasecmp(*ret, "identity") != 0);
-}
-
-static bool
 is_gzip(const char *coding)
 {
 	return (strcasecmp(coding, "gzip") == 0 ||
@@ -56,8 +49,9 @@ is_gzip(const char *coding)
 enum err
 content_check(struct request *r, struct err_info *info)
 {
-	const char *list = types_of(r), *coding;
+	const char *list = types_of(r);
 	const char *type = request_header(r, "Content-Type");
+	const char *coding = request_header(r, "Content-Encoding");
 	size_t first = strcspn(list, "|");
 
 	r->form = type != NULL ? place_of(list, type) : -1;
@@ -67,7 +61,8 @@ content_check(struct request *r, struct err_info *info)
 	if (r->form < 0)
 		return (err_set(info, ERR_MEDIA_TYPE, NULL,
 		    "Content-Type must be one of %s", list));
-	if (!is_coded(r, &coding))
+	r->coded = coding != NULL && strcasecmp(coding, "identity") != 0;
+	if (!r->coded)
 		return (ERR_OK);
 	if (r->match.route->inflated_max == 0)
 		return (err_set(info, ERR_MEDIA_TYPE, NULL,
@@ -235,11 +230,10 @@ void
 content_open(struct request *r, void (*next)(struct request *))
 {
 	struct err_info info = {0};
-	const char *coding;
 
 	r->content = r->x->body;
 	r->content_len = r->x->body_len;
-	if (r->match.route->inflated_max == 0 || !is_coded(r, &coding))
+	if (!r->coded)
 		next(r);
 	else if (!inflate_here(r, &info))
 		inflate_aside(r, next);

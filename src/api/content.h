@@ -12,7 +12,7 @@
 
 #include "api/request.h"
 
-/* Content-Type and Content-Encoding fit the route; sets r->form. */
+/* Content-Type and Content-Encoding fit the route; sets r->form, r->coded. */
 enum err content_check(struct request *, struct err_info *);
 /* Sets r->content, then calls `next`, or answers. Not for a client that
  * left. */

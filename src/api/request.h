@@ -38,6 +38,7 @@ struct request {
 	const char *content;
 	size_t content_len;
 	int form;
+	bool coded;	     /* what came is gzip */
 	char *content_owned; /* freed with the request */
 	char request_id[40];
 	enum method method;
