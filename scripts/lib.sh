@@ -137,6 +137,16 @@ use_state() {
 	SOCK=$(readlink -f "$STATE/sock")
 }
 
+# The service's settings, as scripts/run wrote them. What is in the
+# environment already (PENSTOCK_LOOP_PERIOD=1000 …) wins.
+service_env() {
+	local line name
+	while IFS= read -r line; do
+		name=${line%%=*}
+		[ -n "${!name:-}" ] || eval "export $line"
+	done <"$STATE/penstock.env"
+}
+
 # --- processes ----------------------------------------------------------------
 
 # A pid file holds "PID STARTTIME", so that a reused pid is never taken for

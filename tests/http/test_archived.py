@@ -1,0 +1,203 @@
+"""Months of readings in the archive, as those see it who use the API."""
+import csv
+import datetime
+import io
+import os
+import subprocess
+
+import pytest
+
+from support.service import ROOT, Service, wait_for
+
+UTC = datetime.timezone.utc
+START = datetime.datetime(2025, 2, 27, tzinfo=UTC)
+MARCH = "2025-03-01T00:00:00Z"
+APRIL = "2025-04-01T00:00:00Z"
+STEP = datetime.timedelta(minutes=20)
+COUNT = 35 * 72  # into April
+
+
+def when(i):
+    return (START + i * STEP).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def reading(i, value=None, metric="flow"):
+    return {"node": "N1", "metric": metric, "ts": when(i),
+            "value": i % 50 / 8 if value is None else value}
+
+
+def is_march(i):
+    return MARCH <= when(i) < APRIL
+
+
+@pytest.fixture(scope="module")
+def keeper():
+    s = Service(PENSTOCK_LOOP_PERIOD=200)
+    s.start()
+    s.make_series("N1", "flow", "pressure")
+    for at in range(0, COUNT, 2000):
+        answer = s.call("POST", "/api/v1/readings", "device", json={
+            "readings": [reading(i) for i in range(at, min(at + 2000, COUNT))]
+            + [reading(at, metric="pressure")]})
+        assert answer.json()["accepted"] > 0, answer.text
+    merged(s)
+    yield s
+    s.remove()
+
+
+def merged(s):
+    wait_for("the log is merged",
+             lambda: s.sql("SELECT count(*) FROM ingest_log") == [(0,)])
+
+
+def archive(s, *args, ok=True, script="archive", **env):
+    done = subprocess.run([ROOT / "scripts" / script, *args], text=True,
+                          env=s.env | env, capture_output=True, timeout=120)
+    assert (done.returncode == 0) == ok, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def get(s, path="/api/v1/readings", **query):
+    query = {"node": "N1", "metric": "flow", "from": "2025-02-01T00:00:00Z",
+             "to": "2025-05-01T00:00:00Z", "limit": 5000} | query
+    return s.call("GET", path, "viewer", params=query)
+
+
+def items(s, **query):
+    answer = get(s, **query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+@pytest.fixture(scope="module")
+def archived(keeper):
+    """March is archived; what was read before."""
+    before = items(keeper)
+    daily = items(keeper, bucket="1d", limit=None)
+    assert len(before) == COUNT
+    out = archive(keeper, "run", "--before", APRIL, "--class", "operational",
+                  "--grace", "1")
+    assert "archived and dropped" in out
+    return before, daily
+
+
+def test_archived_readings_answer_as_before(keeper, archived):
+    before, daily = archived
+    assert items(keeper) == before
+    march = get(keeper, **{"from": "2025-03-10T00:00:00Z",
+                            "to": "2025-03-11T12:00:00Z"}).json()
+    assert march["source"] == "cold"
+    assert march["items"] == [x for x in before if "2025-03-10T00:00:00Z"
+                              <= x["ts"] < "2025-03-11T12:00:00Z"]
+    assert get(keeper).json()["source"] == "mixed"
+    # Days come from roll-ups, which stay.
+    assert items(keeper, bucket="1d", limit=None) == daily
+
+
+def test_pages_meet_at_the_archive(keeper, archived):
+    before, _ = archived
+    found, cursor = [], None
+    while True:
+        page = get(keeper, limit=170, **{"cursor": cursor} if cursor
+                   else {}).json()
+        found += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == before
+
+
+def test_a_csv_stream_runs_through_it(keeper, archived):
+    before, _ = archived
+    answer = get(keeper, limit=None, format="csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [(r["ts"], float(r["value"])) for r in rows] == [
+        (x["ts"], x["value"]) for x in before]
+
+
+def test_the_list_says_what_is_archived(keeper, archived):
+    answer = keeper.call("GET", "/api/v1/archives?class=operational",
+                          "viewer").json()
+    found = {a["from"]: a for a in answer["items"]}
+    assert found[MARCH]["state"] == "dropped"
+    assert found[MARCH]["to"] == APRIL
+    assert found[MARCH]["readings"] == sum(map(is_march, [
+        *range(COUNT), *range(0, COUNT, 2000)]))
+    one = keeper.call("GET", f"/api/v1/archives/{found[MARCH]['id']}",
+                       "viewer").json()
+    assert len(one["days"]) == 31 == one["files"]
+    assert all(len(d["sha256"]) == 64 for d in one["days"])
+
+
+def test_archived_spans_take_no_readings(keeper, archived):
+    late = {"readings": [
+        reading(0, 99) | {"ts": "2025-03-05T00:01:00Z"},
+        reading(0, 99) | {"ts": "2025-04-03T00:01:00Z"}]}
+    answer = keeper.call("POST", "/api/v1/readings", "device",
+                          json=late).json()
+    assert answer["accepted"] == 1 and answer["rejected"] == 1, answer
+    assert [(i["index"], i["reason"]) for i in answer["items"]] == [
+        (0, "too_old")], answer
+    assert "archived" in answer["items"][0]["detail"]
+    merged(keeper)
+    archived[0].append(items(keeper, **{"from": "2025-04-03T00:01:00Z"})[0])
+
+
+def files(s):
+    return sorted((s.state / "archive").resolve().rglob("*.avro"))
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "flip"])
+def test_a_broken_file_is_an_error_that_names_the_day(keeper, archived,
+                                                      damage):
+    path = next(p for p in files(keeper) if "day=2025-03-07" in str(p))
+    kept = path.read_bytes()
+    owner = path.stat()
+    try:
+        if damage == "gone":
+            path.unlink()
+        elif damage == "cut":
+            path.write_bytes(kept[:-50])
+        else:
+            path.write_bytes(kept[:-50] + bytes([kept[-50] ^ 1]) + kept[-49:])
+        answer = get(keeper, **{"from": "2025-03-07T00:00:00Z",
+                                 "to": "2025-03-08T00:00:00Z"})
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["type"] == "/problems/archive-unavailable"
+        assert "2025-03-07" in answer.json()["detail"]
+        # Other days answer.
+        assert len(items(keeper, **{"from": "2025-03-08T00:00:00Z",
+                                     "to": "2025-03-09T00:00:00Z"})) == 72
+    finally:
+        path.write_bytes(kept)
+        os.chown(path, owner.st_uid, owner.st_gid)
+        path.chmod(0o640)
+    assert items(keeper) == archived[0]
+
+
+def test_a_killed_worker_knows_what_is_archived(keeper, archived):
+    for pid in keeper.workers():
+        os.kill(pid, 9)
+    wait_for("workers are back", keeper.ready)
+    assert items(keeper) == archived[0]
+
+
+def test_restored_readings_answer_warm(keeper, archived):
+    before, daily = archived
+    archive(keeper, "--from", "2025-03-01", "--to", "2025-03-02",
+            script="restore")
+    wait_for("it is warm", lambda: get(
+        keeper, **{"from": MARCH, "to": APRIL}).json()["source"] == "warm")
+    assert items(keeper) == before
+    late = {"readings": [reading(0, 99) | {"ts": "2025-03-05T00:01:00Z"}]}
+    answer = keeper.call("POST", "/api/v1/readings", "device",
+                          json=late).json()
+    assert answer["accepted"] == 1
+    # And it can go again, the late reading with it.
+    merged(keeper)
+    archive(keeper, "run", "--before", APRIL, "--class", "operational",
+            "--grace", "1")
+    found = items(keeper, **{"from": "2025-03-05T00:00:00Z",
+                              "to": "2025-03-06T00:00:00Z"})
+    assert len(found) == 73 and found[1]["value"] == 99
+    archive(keeper, "verify")
