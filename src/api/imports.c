@@ -3,6 +3,8 @@
 #include "api/imports_part.h"
 #include "api/resource.h"
 #include "core/import_port.h"
+#include "core/instant.h"
+#include "core/loop.h"
 #include "core/metrics.h"
 
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 #define QUEUE_MAX 4
 /* Readings given on at once, so that no step of the loop is long. */
 #define SLICE 2000
+/* Until a thread may be free. */
+#define BUSY_MS 50
 
 /* One part on its way; lives in its request's arena. */
 struct upload {
@@ -47,41 +51,49 @@ finish(struct upload *u)
 	start_next();
 }
 
+static void tell_hot(void *);
+
+/* The hot tier keeps hours for two days; some more, for a clock that is
+ * ahead. */
+#define HOT_US (3 * US_PER_DAY)
+
+/* Which of them reach into the hours that the hot tier may hold. */
 static void
-nothing(void *arg)
+forget_hours(const struct api *api, const struct reading *newest, size_t n)
 {
-	(void)arg;
+	int64_t since = api->clocks.now_us() - HOT_US;
+	int32_t series[SLICE];
+	size_t i, recent = 0;
+
+	for (i = 0; i < n; i++)
+		if (newest[i].t_us >= since)
+			series[recent++] = newest[i].series;
+	if (recent > 0 && api->hot.forget != NULL)
+		api->hot.forget(api->hot.self, series, recent);
 }
 
-static void fill_hot(void *);
-
-/* Lets the loop go round once. */
+/* What was stored beside the log, slice by slice, before it is answered. */
 static void
-next_slice(struct upload *u)
-{
-	const struct offload_port *o = &u->r->api->offload;
-
-	if (o->run(o->self, nothing, fill_hot, u) != ERR_OK)
-		finish(u); /* Redis asks PostgreSQL for what it misses */
-}
-
-/* The newest values go to Redis, which keeps what is newer there. */
-static void
-fill_hot(void *arg)
+tell_hot(void *arg)
 {
 	struct upload *u = arg;
-	const struct hot_port *hot = &u->r->api->hot;
+	const struct api *api = u->r->api;
+	const struct reading *newest = u->job.latest + u->at;
 	size_t n = u->job.nlatest - u->at;
 
 	if (n > SLICE)
 		n = SLICE;
-	if (n > 0)
-		hot->fill(hot->self, u->job.latest + u->at, n);
+	if (n > 0) {
+		api->hot.note(api->hot.self, newest, n);
+		forget_hours(api, newest, n);
+	}
 	u->at += n;
-	if (u->at < u->job.nlatest)
-		next_slice(u);
-	else
+	if (u->at == u->job.nlatest)
 		finish(u);
+	else if (api->loop->ops->after(api->loop, 0, tell_hot, u) == NULL) {
+		api->hot.doubt(api->hot.self);
+		finish(u);
+	}
 }
 
 static void
@@ -112,19 +124,19 @@ recorded(void *arg)
 	finish(u);
 }
 
+/* The place in the database is held until this is done. */
 static void
-record(struct upload *u)
+record(void *arg)
 {
-	const struct offload_port *o = &u->r->api->offload;
+	struct upload *u = arg;
+	const struct api *api = u->r->api;
 
-	/* All threads are busy: later. The place in the database is held, so
-	 * it must be tried until it is given up. */
-	if (o->run(o->self, do_record, recorded, u) != ERR_OK) {
-		(void)err_set(&u->job.info, ERR_BUSY, NULL,
-		    "no thread is free; send the part again");
-		import_job_record(&u->job);
-		recorded(u);
-	}
+	if (api->offload.run(api->offload.self, do_record, recorded, u) ==
+		ERR_OK ||
+	    api->loop->ops->after(api->loop, BUSY_MS, record, u) != NULL)
+		return;
+	do_record(u);
+	recorded(u);
 }
 
 static void append(struct upload *);
@@ -168,7 +180,9 @@ worked(void *arg)
 		return;
 	}
 	count(j);
-	fill_hot(u);
+	if (j->unsure && u->r->api->hot.doubt != NULL)
+		u->r->api->hot.doubt(u->r->api->hot.self);
+	tell_hot(u);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "core/import_port.h"
 #include "core/instant.h"
 #include "core/log.h"
+#include "ingest/import_spans.h"
 #include "ingest/last_seen.h"
 #include "ingest/registry_rows.h"
 
@@ -188,9 +189,37 @@ refresh(struct import_job *j)
 /* --- reading --- */
 
 static enum err
+on_spans(void *arg, const struct rows *rows, struct err_info *info)
+{
+	return (import_spans_take(arg, rows, info));
+}
+
+static enum err
+load_spans(struct import_job *j, struct import_spans *spans)
+{
+	spans->registry = registry;
+	return (run(j, ST_archive_spans, NULL, 0, on_spans, spans));
+}
+
+/* What was archived since the part was read takes none of its readings. */
+static enum err
+check_spans(struct import_job *j)
+{
+	struct import_spans now = {0};
+	enum err e = load_spans(j, &now);
+
+	if (e == ERR_OK && !import_spans_same(&now, &j->spans))
+		e = err_set(&j->info, ERR_BUSY, NULL,
+		    "a span was archived meanwhile; send the part again");
+	import_spans_done(&now);
+	return (e);
+}
+
+static enum err
 decode(struct import_job *j)
 {
 	const struct api *api = j->api;
+	const struct range_port archive = import_spans_port(&j->spans);
 	struct import_input in = {
 	    .csv = j->csv,
 	    .len = j->len,
@@ -198,7 +227,8 @@ decode(struct import_job *j)
 	    .registry = registry,
 	    .limits = {.now_us = api->clocks.now_us(),
 		.future_us = api->future_us,
-		.oldest_us = api->oldest_us},
+		.oldest_us = api->oldest_us,
+		.archive = j->spans.n > 0 ? &archive : NULL},
 	};
 	struct span line;
 	enum err e;
@@ -251,12 +281,14 @@ sort_out(struct import_job *j, size_t at, size_t n)
 	return (fresh);
 }
 
+/* Of what was committed. */
 static void
-keep_latest(struct import_job *j, const struct reading *r, size_t n)
+keep_latest(struct import_job *j)
 {
+	const struct reading *r = j->fresh;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < j->nfresh; i++) {
 		if (j->nlatest == 0 ||
 		    j->latest[j->nlatest - 1].series != r[i].series)
 			j->nlatest++;
@@ -379,18 +411,16 @@ store_chunk(struct import_job *j, size_t at, size_t n)
 {
 	const struct import_port *port = &j->api->import;
 	const struct reading *r = &j->part.readings[at];
-	size_t fresh;
 	enum err e;
 
-	e = port->stored(port->self, r, n, j->known, &j->info);
+	if ((e = check_spans(j)) != ERR_OK ||
+	    (e = port->stored(port->self, r, n, j->known, &j->info)) != ERR_OK)
+		return (e);
+	j->nfresh = sort_out(j, at, n);
+	j->accepted += (int64_t)j->nfresh;
+	e = port->store(port->self, j->fresh, j->nfresh, &j->info);
 	if (e != ERR_OK)
 		return (e);
-	fresh = sort_out(j, at, n);
-	j->accepted += (int64_t)fresh;
-	e = port->store(port->self, j->fresh, fresh, &j->info);
-	if (e != ERR_OK)
-		return (e);
-	keep_latest(j, j->fresh, fresh);
 	return (at + n == j->part.n ? tell_done(j) : tell_some(j, &r[n - 1]));
 }
 
@@ -422,12 +452,15 @@ store(struct import_job *j)
 		n = import_part_chunk(&j->part, at);
 		if ((e = port->begin(port->self, &j->info)) == ERR_OK)
 			e = store_chunk(j, at, n);
-		if (e == ERR_OK)
+		if (e == ERR_OK) {
 			e = port->commit(port->self, &j->info);
+			j->unsure = e != ERR_OK;
+		}
 		if (e != ERR_OK) {
 			port->rollback(port->self);
 			return (e);
 		}
+		keep_latest(j);
 		at += n;
 	} while (at < j->part.n);
 	return (ERR_OK);
@@ -503,6 +536,7 @@ void
 import_job_free(struct import_job *j)
 {
 	import_part_done(&j->part);
+	import_spans_done(&j->spans);
 	text_done(&j->answer);
 	free(j->latest);
 	free(j->header);

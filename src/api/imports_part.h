@@ -13,6 +13,7 @@
 #include "core/err.h"
 #include "core/text.h"
 #include "ingest/import_part.h"
+#include "ingest/import_spans.h"
 
 #define IMPORT_PART_MAX	  ((size_t)8 << 20) /* bytes, inflated */
 #define IMPORT_ANSWER_MAX ((size_t)256 << 10)
@@ -32,16 +33,19 @@ struct import_job {
 	/* The newest that was stored of each series. */
 	struct reading *latest;
 	size_t nlatest;
+	bool unsure; /* whether a commit that failed took place */
 	/* The worker's own. */
 	char sha256[65]; /* hex */
 	char *header;	 /* NULL: this part brings it */
 	int64_t began_us;
 	int64_t accepted, duplicates;
+	struct import_spans spans; /* archived: taken no readings of */
 	/* What an earlier try of this part stored, as far as. */
 	int32_t covered_series;
 	int64_t covered_us;
 	struct import_known *known;
-	struct reading *fresh;
+	struct reading *fresh; /* of one transaction */
+	size_t nfresh;
 };
 
 /* All of it; or, with `alarms`, as far as part.readings are what is not stored

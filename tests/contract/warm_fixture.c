@@ -85,7 +85,7 @@ static void
 empty(void)
 {
 	sql("SET client_min_messages = warning");
-	sql("TRUNCATE ingest_log, ingest_log_aside, segments, "
+	sql("TRUNCATE ingest_log, ingest_log_aside, import_marks, segments, "
 	    "segment_spans, rollups, "
 	    "series_latest, series_states, transitions, commands, plans, "
 	    "anomalies, gateway_breakers, template_actions, plan_templates, "
