@@ -1,7 +1,8 @@
 -- Settings of the loop's connection. JIT only costs where every statement
 -- is short. Who was killed must not hold the lock of the loop until its
--- statement ends. -> one row
-SELECT set_config('statement_timeout', '60s', false),
+-- statement ends. -> oids of the row types of rollups and series_latest
+SELECT 'rollups'::regtype::oid, 'series_latest'::regtype::oid,
+    set_config('statement_timeout', '60s', false),
     set_config('lock_timeout', '10s', false),
     set_config('client_connection_check_interval', '1s', false),
     set_config('idle_in_transaction_session_timeout', '60s', false),

@@ -68,6 +68,7 @@ struct merge {
 	const struct segment *segments;
 	size_t nsegments;
 	const struct rollup *rollups;
+	const bool *fresh; /* surely nothing is stored of the bucket yet */
 	size_t nrollups;
 	const struct reading *latest; /* newest per touched series */
 	size_t nlatest;

@@ -192,7 +192,8 @@ monitor(struct cycle *c)
 	    (err = group_states(c)) != ERR_OK ||
 	    (err = monitor_known(a, t, &c->batch, c->states, c->info)) !=
 		ERR_OK ||
-	    (err = monitor_build(a, &c->batch, &merge, c->info)) != ERR_OK)
+	    (err = monitor_build(
+		 a, &c->batch, c->states, &merge, c->info)) != ERR_OK)
 		return (err);
 	c->figures->merged = (int64_t)c->batch.n;
 	c->figures->duplicates = (int64_t)c->batch.duplicates;
@@ -235,6 +236,9 @@ analyze(struct cycle *c)
 	enum err err = ERR_OK;
 	size_t i;
 
+	/* Who is behind cannot tell silence from what the log still holds. */
+	if (c->figures->more)
+		c->ctx->awake_us = an.awake_us = c->now_us;
 	for (i = 0; err == ERR_OK && i < b->ngroups; i++) {
 		err = analyze_readings(&an,
 		    knowledge_series(&c->ctx->knowledge, b->groups[i].series),

@@ -153,15 +153,26 @@ cut_days(struct segment *out, const struct reading *r, size_t n)
 	return (out);
 }
 
+/* What begins after all that was merged before has no roll-up yet. */
+static void
+mark_fresh(bool *fresh, const struct rollup *u, size_t n, int64_t last_us)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		fresh[i] = last_us != INSTANT_NONE && u[i].bucket_us > last_us;
+}
+
 enum err
-monitor_build(struct arena *a, const struct batch *b, struct merge *ret,
-    struct err_info *info)
+monitor_build(struct arena *a, const struct batch *b,
+    struct series_state **states, struct merge *ret, struct err_info *info)
 {
 	struct segment *segments, *next;
-	struct rollup *rollups, *up;
+	struct rollup *rollups, *up, *from;
 	struct reading *latest;
 	const struct group *g;
 	size_t i, nrollups = 0, days = 0, d;
+	bool *fresh;
 
 	for (i = 0; i < b->ngroups; i++) {
 		g = &b->groups[i];
@@ -171,15 +182,21 @@ monitor_build(struct arena *a, const struct batch *b, struct merge *ret,
 	up = rollups = arena_alloc(a, nrollups * sizeof(*rollups));
 	next = segments = arena_alloc(a, days * sizeof(*segments));
 	latest = arena_alloc(a, b->ngroups * sizeof(*latest));
-	if (rollups == NULL || segments == NULL || latest == NULL)
+	fresh = arena_calloc(a, nrollups, sizeof(*fresh));
+	if (fresh == NULL || rollups == NULL || segments == NULL ||
+	    latest == NULL)
 		return (no_memory(info));
 	for (i = 0; i < b->ngroups; i++) {
 		g = &b->groups[i];
 		next = cut_days(next, &b->readings[g->at], g->n);
+		from = up;
 		up = rollup_readings(up, &b->readings[g->at], g->n);
+		if (states != NULL)
+			mark_fresh(&fresh[from - rollups], from,
+			    (size_t)(up - from), states[i]->last_us);
 		latest[i] = b->readings[g->at + g->n - 1];
 	}
 	*ret = (struct merge){segments, (size_t)(next - segments), rollups,
-	    nrollups, latest, b->ngroups};
+	    fresh, nrollups, latest, b->ngroups};
 	return (ERR_OK);
 }

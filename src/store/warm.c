@@ -69,6 +69,7 @@ warm_connect(struct warm *w, struct err_info *info)
 	    "dbname", "application_name", NULL};
 	const char *values[] = {
 	    "5", "10", "5", "3", "20000", w->conninfo, w->name, NULL};
+	AUTO_RESULT r = NULL;
 	enum err e;
 
 	if (w->conn != NULL)
@@ -81,10 +82,12 @@ warm_connect(struct warm *w, struct err_info *info)
 	pthread_mutex_lock(&w->cancel_lock);
 	w->cancel = PQgetCancel(w->conn);
 	pthread_mutex_unlock(&w->cancel_lock);
-	e = warm_run(w, ST_cycle_setup, NULL, NULL, info);
-	if (e == ERR_OK)
+	if ((e = warm_run(w, ST_cycle_setup, NULL, &r, info)) == ERR_OK) {
+		w->rollups_oid = (uint32_t)warm_get_i32(r, 0, 0);
+		w->latest_oid = (uint32_t)warm_get_i32(r, 0, 1);
 		log_event(LOG_LEVEL_INFO, "connected", "name", LOG_STR, w->name,
 		    "instance", LOG_STR, w->instance, NULL);
+	}
 	return (e);
 }
 

@@ -63,7 +63,8 @@ struct warm {
 	struct warm_part parts[WARM_PARTS];
 	int64_t days[WARM_DAYS];
 	size_t nparts, ndays;
-	bool locked;
+	bool locked, careful;
+	uint32_t rollups_oid, latest_oid; /* of their row types */
 	struct warm_class *classes; /* a hash table */
 	size_t nclasses, classes_size;
 	struct reading *decoded; /* kept for reuse */

@@ -10,8 +10,7 @@
 /* Of a row: its column count, six lengths and five fixed columns. */
 #define ROW_HEAD 64
 
-/* COPY can be neither prepared nor given parameters. */
-static const char copy_segments[] =
+const char warm_copy_segments[] =
     "COPY segments (series, class, t0, t1, n, data) FROM STDIN "
     "(FORMAT binary)";
 static const char copy_head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
@@ -227,7 +226,7 @@ send(struct warm *w, const struct wire *b)
 
 /* The COPY's own answer, then the end of the command. */
 static enum err
-finish(struct warm *w, bool ok, struct err_info *info)
+finish(struct warm *w, const char *sql, bool ok, struct err_info *info)
 {
 	AUTO_RESULT r = NULL;
 	PGresult *rest;
@@ -237,33 +236,27 @@ finish(struct warm *w, bool ok, struct err_info *info)
 	while ((rest = PQgetResult(w->conn)) != NULL)
 		PQclear(rest);
 	if (!ended || PQresultStatus(r) != PGRES_COMMAND_OK)
-		return (warm_error(w, r, "COPY", info));
+		return (warm_error(w, r, sql, info));
 	return (ERR_OK);
 }
 
 enum err
-warm_copy_end(struct warm_copy *c, struct err_info *info)
-{
-	return (warm_copy_send(c, copy_segments, info));
-}
-
-enum err
-warm_copy_send(struct warm_copy *c, const char *sql, struct err_info *info)
+warm_copy_end(struct warm_copy *c, const char *sql, struct err_info *info)
 {
 	struct warm *w = c->warm;
 	AUTO_RESULT r = NULL;
 
 	wire_i16(c->wire, -1);
 	if (!wire_ok(c->wire))
-		return (err_set(info, ERR_NO_MEMORY, NULL, "COPY"));
+		return (err_set(info, ERR_NO_MEMORY, NULL, "%s", sql));
 	if (c->rows == 0)
 		return (ERR_OK);
 	if (w->conn == NULL)
-		return (warm_error(w, NULL, "COPY", info));
+		return (warm_error(w, NULL, sql, info));
 	r = PQexec(w->conn, sql);
 	if (PQresultStatus(r) != PGRES_COPY_IN)
-		return (warm_error(w, r, "COPY", info));
-	return (finish(w, send(w, c->wire), info));
+		return (warm_error(w, r, sql, info));
+	return (finish(w, sql, send(w, c->wire), info));
 }
 
 /* --- reading ------------------------------------------------------------ */

@@ -12,7 +12,8 @@
 #include "domain/reading.h"
 #include "store/warm_conn.h"
 
-/* Rows written by one COPY: kept together until `end` sends them. */
+/* Rows written by one COPY: kept together until `end` sends them. Those that
+ * are not readings are put straight into `wire` and counted in `rows`. */
 struct warm_copy {
 	struct warm *warm;
 	struct wire *wire;
@@ -40,9 +41,15 @@ enum err warm_segments_ensure(
 void warm_copy_init(struct warm_copy *, struct warm *, struct wire *);
 void warm_copy_put(
     struct warm_copy *, int16_t class, const struct reading *, size_t n);
-enum err warm_copy_end(struct warm_copy *, struct err_info *);
-/* The same for rows of any table that the caller put into the wire. */
-enum err warm_copy_send(struct warm_copy *, const char *sql, struct err_info *);
+/* Sends them by this COPY, which can be neither prepared nor given
+ * parameters. */
+enum err warm_copy_end(struct warm_copy *, const char *sql, struct err_info *);
+extern const char warm_copy_segments[];
+static inline enum err
+warm_copy_send(struct warm_copy *c, const char *sql, struct err_info *info)
+{
+	return (warm_copy_end(c, sql, info));
+}
 
 /* Decodes packed bytes behind the `n` readings of w->decoded, which grows;
  * returns how many came, 0 and an error if the bytes are none. */

@@ -90,82 +90,135 @@ copy(struct warm *w, const struct merge *m, struct err_info *info)
 		s = &m->segments[i];
 		warm_copy_put(&c, warm_class(w, s->series), s->readings, s->n);
 	}
-	return (warm_copy_end(&c, info));
+	return (warm_copy_end(&c, warm_copy_segments, info));
+}
+
+/* Columns of the tables rollups and series_latest, in their order. */
+static const struct wire_column rollup_columns[] = {{OID_INT4, 4},
+    {OID_INT4, 4}, {OID_TIMESTAMPTZ, 8}, {OID_INT8, 8}, {OID_INT8, 8},
+    {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8},
+    {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_TIMESTAMPTZ, 8},
+    {OID_FLOAT8, 8}};
+static const struct wire_column latest_columns[] = {{OID_INT4, 4},
+    {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_INT2, 2}, {OID_TIMESTAMPTZ, 8}};
+#define ROLLUP_COLUMNS 13
+#define LATEST_COLUMNS 5
+
+static void
+rollup_row(const struct rollup *r, int64_t v[ROLLUP_COLUMNS])
+{
+	v[0] = r->series;
+	v[1] = r->width_s;
+	v[2] = wire_time_to_pg(r->bucket_us);
+	v[3] = r->count;
+	v[4] = r->good;
+	v[5] = wire_f64_bits(r->sum);
+	v[6] = wire_f64_bits(r->min);
+	v[7] = wire_f64_bits(r->max);
+	v[8] = wire_f64_bits(r->sumsq);
+	v[9] = wire_time_to_pg(r->first_us);
+	v[10] = wire_f64_bits(r->first);
+	v[11] = wire_time_to_pg(r->last_us);
+	v[12] = wire_f64_bits(r->last);
+}
+
+static bool
+is_fresh(const struct merge *m, size_t i)
+{
+	return (m->fresh != NULL && m->fresh[i]);
+}
+
+/* Rows whose bucket is surely new, without looking for it first. */
+static enum err
+copy_rollups(struct warm *w, const struct merge *m, struct err_info *info)
+{
+	int64_t v[ROLLUP_COLUMNS];
+	struct warm_copy c;
+	size_t i;
+
+	warm_copy_init(&c, w, &w->wires[0]);
+	for (i = 0; i < m->nrollups; i++) {
+		if (!is_fresh(m, i))
+			continue;
+		rollup_row(&m->rollups[i], v);
+		wire_copy_row(c.wire, rollup_columns, v, ROLLUP_COLUMNS);
+		c.rows++;
+	}
+	return (
+	    warm_copy_end(&c, "COPY rollups FROM STDIN (FORMAT binary)", info));
 }
 
 static enum err
-run_wires(struct warm *w, enum statement s, size_t n, struct err_info *info)
+run_rows(struct warm *w, enum statement s, struct err_info *info)
 {
 	struct warm_args a = {0};
-	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (!wire_ok(&w->wires[i]))
-			return (err_set(info, ERR_NO_MEMORY, NULL, "%s",
-			    statement_name(s)));
-		warm_wired(&a, &w->wires[i]);
-	}
+	if (!wire_ok(&w->wires[0]))
+		return (err_set(
+		    info, ERR_NO_MEMORY, NULL, "%s", statement_name(s)));
+	warm_wired(&a, &w->wires[0]);
 	return (warm_run(w, s, &a, NULL, info));
 }
 
-static void
-open_wires(struct warm *w, const uint32_t *oids, size_t columns, size_t n)
+/* From *at on; *at moves to where the next chunk begins. */
+static enum err
+add_rollups(struct warm *w, const struct merge *m, size_t *at, bool all,
+    struct err_info *info)
 {
-	size_t i;
+	int64_t v[ROLLUP_COLUMNS];
+	size_t i, n = 0, end;
 
-	for (i = 0; i < columns; i++) {
-		wire_reset(&w->wires[i]);
-		wire_array(&w->wires[i], oids[i], n);
+	for (end = *at; end < m->nrollups && n < CHUNK; end++)
+		n += all || !is_fresh(m, end);
+	wire_reset(&w->wires[0]);
+	wire_array(&w->wires[0], w->rollups_oid, n);
+	for (i = *at; i < end; i++) {
+		if (!all && is_fresh(m, i))
+			continue;
+		rollup_row(&m->rollups[i], v);
+		wire_put_composite(
+		    &w->wires[0], rollup_columns, v, ROLLUP_COLUMNS);
 	}
+	*at = end;
+	return (n == 0 ? ERR_OK : run_rows(w, ST_cycle_rollups_add, info));
 }
 
+/*
+ * If a row was there against all expectation, the merge fails, and the next
+ * one looks for each row.
+ */
 static enum err
-add_rollups(
-    struct warm *w, const struct rollup *r, size_t n, struct err_info *info)
+store_rollups(struct warm *w, const struct merge *m, struct err_info *info)
 {
-	static const uint32_t oids[] = {OID_INT4, OID_INT4, OID_TIMESTAMPTZ,
-	    OID_INT8, OID_INT8, OID_FLOAT8, OID_FLOAT8, OID_FLOAT8, OID_FLOAT8,
-	    OID_TIMESTAMPTZ, OID_FLOAT8, OID_TIMESTAMPTZ, OID_FLOAT8};
-	struct wire *c = w->wires;
-	size_t i;
+	bool all = w->careful;
+	enum err e = all ? ERR_OK : copy_rollups(w, m, info);
+	size_t at;
 
-	open_wires(w, oids, 13, n);
-	for (i = 0; i < n; i++) {
-		wire_put_i32(&c[0], r[i].series);
-		wire_put_i32(&c[1], r[i].width_s);
-		wire_put_time(&c[2], r[i].bucket_us);
-		wire_put_i64(&c[3], r[i].count);
-		wire_put_i64(&c[4], r[i].good);
-		wire_put_f64(&c[5], r[i].sum);
-		wire_put_f64(&c[6], r[i].min);
-		wire_put_f64(&c[7], r[i].max);
-		wire_put_f64(&c[8], r[i].sumsq);
-		wire_put_time(&c[9], r[i].first_us);
-		wire_put_f64(&c[10], r[i].first);
-		wire_put_time(&c[11], r[i].last_us);
-		wire_put_f64(&c[12], r[i].last);
-	}
-	return (run_wires(w, ST_cycle_rollups_add, 13, info));
+	w->careful = e == ERR_CONFLICT;
+	for (at = 0; e == ERR_OK && at < m->nrollups;)
+		e = add_rollups(w, m, &at, all, info);
+	return (e);
 }
 
 static enum err
 put_latest(
     struct warm *w, const struct reading *r, size_t n, struct err_info *info)
 {
-	static const uint32_t oids[] = {
-	    OID_INT4, OID_TIMESTAMPTZ, OID_FLOAT8, OID_INT2, OID_TIMESTAMPTZ};
-	struct wire *c = w->wires;
+	int64_t v[LATEST_COLUMNS];
 	size_t i;
 
-	open_wires(w, oids, 5, n);
+	wire_reset(&w->wires[0]);
+	wire_array(&w->wires[0], w->latest_oid, n);
 	for (i = 0; i < n; i++) {
-		wire_put_i32(&c[0], r[i].series);
-		wire_put_time(&c[1], r[i].t_us);
-		wire_put_f64(&c[2], r[i].value);
-		wire_put_i16(&c[3], r[i].quality);
-		wire_put_time(&c[4], r[i].received_us);
+		v[0] = r[i].series;
+		v[1] = wire_time_to_pg(r[i].t_us);
+		v[2] = wire_f64_bits(r[i].value);
+		v[3] = r[i].quality;
+		v[4] = wire_time_to_pg(r[i].received_us);
+		wire_put_composite(
+		    &w->wires[0], latest_columns, v, LATEST_COLUMNS);
 	}
-	return (run_wires(w, ST_cycle_latest_put, 5, info));
+	return (run_rows(w, ST_cycle_latest_put, info));
 }
 
 /* If another took one of the rows, this merge must not be. */
@@ -219,10 +272,8 @@ warm_store(void *self, const struct merge *m, struct err_info *info)
 		e = ensure(w, m, info);
 	if (e == ERR_OK)
 		e = copy(w, m, info);
-	for (i = 0; e == ERR_OK && i < m->nrollups; i += n) {
-		n = chunk(m->nrollups - i);
-		e = add_rollups(w, m->rollups + i, n, info);
-	}
+	if (e == ERR_OK)
+		e = store_rollups(w, m, info);
 	for (i = 0; e == ERR_OK && i < m->nlatest; i += n) {
 		n = chunk(m->nlatest - i);
 		e = put_latest(w, m->latest + i, n, info);

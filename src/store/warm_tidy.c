@@ -22,6 +22,8 @@
 #define READINGS_MANY 1000000
 /* After this long a call starts no further step. */
 #define BUDGET_US (US_PER_SECOND / 4)
+/* Hours that a start looks at. */
+#define HOURS_BACK (3 * US_PER_HOUR)
 /* What comes later than this finds its hour, day or month joined already. */
 #define HOUR_LAG  (5 * US_PER_MINUTE)
 #define DAY_LAG	  (30 * US_PER_MINUTE)
@@ -57,9 +59,11 @@ static bool
 choose_hour(struct warm_tidying *t, int64_t now_us)
 {
 	int64_t today = instant_floor(now_us, US_PER_DAY);
+	int64_t first = instant_floor(now_us, US_PER_HOUR) - HOURS_BACK;
 
-	if (t->next_hour_us < today)
-		t->next_hour_us = today;
+	/* What is older is joined with its day. */
+	if (t->next_hour_us < today || t->next_hour_us < first)
+		t->next_hour_us = first < today ? today : first;
 	if (t->next_hour_us + US_PER_HOUR + HOUR_LAG > now_us)
 		return (false);
 	t->from_us = t->next_hour_us;
@@ -213,7 +217,7 @@ in_unit(struct warm *w, struct step *s, int64_t now_us, struct err_info *info)
 		return (e);
 	warm_copy_init(&s->copy, w, &w->wires[0]);
 	if ((e = take_rows(s, info)) != ERR_OK ||
-	    (e = warm_copy_end(&s->copy, info)) != ERR_OK)
+	    (e = warm_copy_end(&s->copy, warm_copy_segments, info)) != ERR_OK)
 		return (e);
 	return (note(w, s, now_us, info));
 }

@@ -126,13 +126,73 @@ wire_put_i64(struct wire *w, int64_t v)
 	wire_i64(w, v);
 }
 
-void
-wire_put_f64(struct wire *w, double v)
+int64_t
+wire_f64_bits(double v)
 {
 	int64_t bits;
 
 	memcpy(&bits, &v, sizeof(bits));
-	wire_put_i64(w, bits);
+	return (bits);
+}
+
+void
+wire_put_f64(struct wire *w, double v)
+{
+	wire_put_i64(w, wire_f64_bits(v));
+}
+
+static char *
+put_u32(char *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+	return (p + sizeof(v));
+}
+
+/* The lowest `width` bytes of v behind their number. */
+static char *
+put_column(char *p, uint32_t width, int64_t v)
+{
+	uint64_t be = htobe64((uint64_t)v << (64 - 8 * width));
+
+	p = put_u32(p, width);
+	memcpy(p, &be, sizeof(be));
+	return (p + width);
+}
+
+void
+wire_copy_row(
+    struct wire *w, const struct wire_column *c, const int64_t *v, size_t n)
+{
+	uint16_t count = htobe16((uint16_t)n);
+	char *p;
+	size_t i;
+
+	if (!wire_room(w, 16 + n * 12))
+		return;
+	p = w->p + w->len;
+	memcpy(p, &count, sizeof(count));
+	p += sizeof(count);
+	for (i = 0; i < n; i++)
+		p = put_column(p, c[i].width, v[i]);
+	w->len = (size_t)(p - w->p);
+}
+
+void
+wire_put_composite(
+    struct wire *w, const struct wire_column *c, const int64_t *v, size_t n)
+{
+	char *start, *p;
+	size_t i;
+
+	if (!wire_room(w, 16 + n * 16))
+		return;
+	start = w->p + w->len;
+	p = put_u32(start + 4, (uint32_t)n);
+	for (i = 0; i < n; i++)
+		p = put_column(put_u32(p, c[i].oid), c[i].width, v[i]);
+	(void)put_u32(start, (uint32_t)(p - start - 4));
+	w->len = (size_t)(p - w->p);
 }
 
 int64_t

@@ -46,6 +46,17 @@ void wire_put_f64(struct wire *, double);
 /* INSTANT_NONE is not an instant: never pass it. */
 void wire_put_time(struct wire *, int64_t t_us);
 
+struct wire_column {
+	uint32_t oid, width; /* 2, 4 or 8 bytes */
+};
+/* A row for COPY, or an element of an array of a composite type: each column's
+ * bits in v. */
+void wire_copy_row(
+    struct wire *, const struct wire_column *, const int64_t *v, size_t n);
+void wire_put_composite(
+    struct wire *, const struct wire_column *, const int64_t *v, size_t n);
+int64_t wire_f64_bits(double);
+
 int16_t wire_get_i16(const char *);
 int32_t wire_get_i32(const char *);
 int64_t wire_get_i64(const char *);

@@ -125,7 +125,8 @@ Test(cycle, drains_the_log_again_and_again)
 		cr_assert(drained(5000));
 	}
 	cr_assert_eq(sql_int("SELECT count(*) FROM readings WHERE merged"), 30);
-	cr_assert_geq(sql_int("SELECT cycle FROM loop_status"), 3);
+	/* The last cycle empties the log before it reports. */
+	cr_assert_geq(sql_int("SELECT cycle FROM loop_status"), 2);
 	cr_assert_eq(atomic_load(&most_running), 1);
 	cr_assert_eq(sql_int("SELECT count(*) FROM pg_stat_activity WHERE "
 			     "application_name ~ '^penstock loop "

@@ -261,7 +261,7 @@ Test(monitor, segments_end_at_midnight_and_rollups_add_up)
 
 	arena_init(&a, 1 << 20);
 	cr_assert_eq(monitor_sort(&a, in, 4, &b, NULL), ERR_OK);
-	cr_assert_eq(monitor_build(&a, &b, &m, NULL), ERR_OK);
+	cr_assert_eq(monitor_build(&a, &b, NULL, &m, NULL), ERR_OK);
 	cr_assert_eq(m.nsegments, 2);
 	cr_assert_eq(m.segments[0].n, 1);
 	cr_assert_eq(m.segments[1].n, 3);
@@ -287,7 +287,7 @@ Test(monitor, nothing_is_nothing)
 
 	arena_init(&a, 1 << 20);
 	cr_assert_eq(monitor_sort(&a, NULL, 0, &b, NULL), ERR_OK);
-	cr_assert_eq(monitor_build(&a, &b, &m, NULL), ERR_OK);
+	cr_assert_eq(monitor_build(&a, &b, NULL, &m, NULL), ERR_OK);
 	cr_assert_eq(m.nsegments + m.nrollups + m.nlatest, 0);
 	arena_done(&a);
 }
