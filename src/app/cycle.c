@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "field/http.h"
+#include "ingest/last_seen.h"
 #include "mape/loop.h"
 #include "store/warm.h"
 
@@ -15,6 +16,10 @@
 #include <time.h>
 
 #define NAP_MS 5
+/* How often, at most, an instance looks for others; how much further back
+ * than one period it asks what they stored, for clocks that differ. */
+#define LOOK_US US_PER_SECOND
+#define SKEW_S	10
 /* What is larger goes back to the system when it is freed. */
 #define MAPPED_BYTES (256 * 1024)
 
@@ -29,7 +34,8 @@ struct cycle {
 	/* The thread's; the loop reads `next_ms` in done(). */
 	struct loop_ctx ctx;
 	bool led;
-	uint32_t boot; /* tells the ids of one start from another's */
+	int64_t looked_us; /* monotonic */
+	uint32_t boot;	   /* tells the ids of one start from another's */
 	uint64_t count;
 	char id[32];
 	unsigned next_ms;
@@ -179,6 +185,39 @@ tell(const struct cycle *c, const struct loop_figures *f, int64_t took_us)
 	    NULL);
 }
 
+static void
+see(void *arg, int32_t series, int64_t t_us)
+{
+	(void)last_seen_advance(arg, series, t_us);
+}
+
+/*
+ * Shards change hands when instances come and go. And a reading that another
+ * instance took is a duplicate here, too.
+ */
+static enum err
+look_around(struct cycle *c, struct err_info *info)
+{
+	int64_t now = clock_us(CLOCK_MONOTONIC), others = 0;
+	double lately_s = (double)(now - c->looked_us) / US_PER_SECOND + SKEW_S;
+	bool changed = false;
+	enum err e;
+
+	if (now < c->looked_us + LOOK_US)
+		return (ERR_OK);
+	e = warm_instances(c->warm, (int32_t)(c->boot >> 1), &others, info);
+	if (e == ERR_OK)
+		e = warm_shards(c->warm, others, &changed, info);
+	if (e != ERR_OK || changed)
+		loop_forget(&c->ctx);
+	if (e == ERR_OK && others > 0 && c->config.last_seen != NULL)
+		e = warm_seen(
+		    c->warm, lately_s, see, c->config.last_seen, info);
+	if (e == ERR_OK)
+		c->looked_us = now;
+	return (e);
+}
+
 /* What another instance did while it led is not in our caches. */
 static enum err
 lead(struct cycle *c, struct err_info *info)
@@ -186,9 +225,10 @@ lead(struct cycle *c, struct err_info *info)
 	bool leads = false;
 	enum err e = warm_lead(c->warm, &leads, info);
 
-	if (e != ERR_OK || !leads || !c->led)
+	if (e != ERR_OK || leads != c->led)
 		loop_forget(&c->ctx);
 	c->led = e == ERR_OK && leads;
+	c->ctx.watch_only = !c->led;
 	return (e);
 }
 
@@ -199,7 +239,9 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	int64_t took, joined;
 	enum err e = lead(c, info);
 
-	if (e != ERR_OK || !c->led)
+	if (e == ERR_OK)
+		e = look_around(c, info);
+	if (e != ERR_OK || !warm_watches(c->warm))
 		return (e);
 	if ((e = warm_name(c->warm, c->id, info)) != ERR_OK)
 		return (e);
@@ -208,7 +250,7 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	count(&f);
 	if (f.more)
 		c->next_ms = 0;
-	if (e == ERR_OK)
+	if (e == ERR_OK && c->led)
 		e = gauge(c, info);
 	if (e != ERR_OK)
 		return (e);
@@ -216,8 +258,9 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	metric_observe(HISTOGRAM_CYCLE_TIME, took);
 	metric_gauge_set(GAUGE_CYCLE_AT_US, clock_us(CLOCK_REALTIME));
 	tell(c, &f, took);
-	return (
-	    f.more ? ERR_OK : warm_tidy(c->warm, now_us(NULL), &joined, info));
+	if (f.more || !c->led)
+		return (ERR_OK);
+	return (warm_tidy(c->warm, now_us(NULL), &joined, info));
 }
 
 static void
@@ -240,6 +283,7 @@ work(void *arg)
 			    err_slug(info.code), "why", LOG_STR, info.detail,
 			    NULL);
 			loop_forget(&c->ctx);
+			c->looked_us = 0; /* the locks may be gone */
 		}
 		took = (clock_us(CLOCK_MONOTONIC) - began) / 1000;
 		if (c->next_ms > 0)

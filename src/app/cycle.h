@@ -21,7 +21,8 @@ struct cycle_config {
 	const char *database_url; /* borrowed */
 	unsigned period_ms;
 	unsigned gateway_timeout_ms;
-	const char *gateway_ca; /* PEM, borrowed; NULL: the system's */
+	struct last_seen *last_seen; /* borrowed; told what others stored */
+	const char *gateway_ca;	     /* PEM, borrowed; NULL: the system's */
 };
 
 /* NULL if memory is out. */

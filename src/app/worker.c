@@ -107,6 +107,8 @@ on_notify(void *arg, const char *table)
 		(void)loader_refresh(self.loader, NULL, NULL);
 	if (table == NULL || strcmp(table, "hot_epoch") == 0)
 		hot_notified(self.hot);
+	if (table != NULL && strcmp(table, "instances") == 0)
+		hot_instance_ended(self.hot);
 }
 
 static enum err
@@ -213,6 +215,7 @@ open_writer(struct err_info *info)
 	    .loop_period_ms = c->loop_period_ms};
 
 	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);
+	pc.log_writer = self.log_writer;
 	self.probe = probe_new(&pc);
 	self.importer = importer_new(c->database_url);
 	if (self.log_writer == NULL || self.probe == NULL ||
@@ -257,12 +260,13 @@ fill_api(const struct shared *shared)
 }
 
 static enum err
-open_loop(struct err_info *info)
+open_loop(const struct shared *shared, struct err_info *info)
 {
 	struct cycle_config cc = {.loop = self.loop,
 	    .offload = {.run = edge_offload_first},
 	    .database_url = self.config->database_url,
 	    .period_ms = (unsigned)self.config->loop_period_ms,
+	    .last_seen = shared->last_seen,
 	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms,
 	    .gateway_ca = self.config->gateway_ca[0] != '\0'
 		? self.config->gateway_ca
@@ -305,7 +309,7 @@ worker_start(
 		fill_api(shared);
 		if (number == LEADER_WORKER &&
 		    open_keeper(shared, &info) == ERR_OK)
-			open_loop(&info);
+			open_loop(shared, &info);
 	}
 	if (info.code != ERR_OK)
 		log_event(LOG_LEVEL_ERROR, "worker_failed", "worker", LOG_INT,

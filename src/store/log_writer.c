@@ -60,7 +60,7 @@ struct log_writer {
 	size_t nspare;
 	struct log_row *failed;
 	struct loop_timer *fail_timer, *send_timer;
-	bool closed;
+	bool closed, whole; /* whole: the log has but one shard */
 };
 
 static int64_t
@@ -335,6 +335,8 @@ row_send(struct log_writer *w, struct log_row *row)
 	    .nparams = 3 + COL_COUNT};
 	int c;
 
+	if (!w->whole)
+		q.statement = ST_log_insert_split;
 	/* Kept to the ms in every tier. */
 	row->received_us = (wall_us() + 999) / 1000 * 1000;
 	row->sent_us = w->loop->ops->monotonic_us(w->loop);
@@ -525,6 +527,12 @@ struct log_port
 log_writer_port(struct log_writer *w)
 {
 	return ((struct log_port){.self = w, .append = append});
+}
+
+void
+log_writer_split(struct log_writer *w, bool split)
+{
+	w->whole = !split;
 }
 
 size_t

@@ -30,6 +30,9 @@ struct log_writer *log_writer_new(struct loop *, const struct query_port *,
     const struct hot_port *hot, const struct log_writer_config *);
 void log_writer_free(struct log_writer *);
 struct log_port log_writer_port(struct log_writer *);
+/* Whether the log has several shards, so that PostgreSQL must split rows; it
+ * does so, which is always right and slower, until told otherwise. */
+void log_writer_split(struct log_writer *, bool);
 /* Readings not yet committed by this worker. */
 size_t log_writer_queued(const struct log_writer *);
 

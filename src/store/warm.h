@@ -41,6 +41,25 @@ enum err warm_gauges(struct warm *, struct warm_gauges *, struct err_info *);
  */
 enum err warm_tidy(
     struct warm *, int64_t now_us, int64_t *ret_joined, struct err_info *);
+/*
+ * Tells the database that instance `id` lives, and how many others do; of one
+ * that has ended all are told by a notification ("instances").
+ */
+enum err warm_instances(
+    struct warm *, int32_t id, int64_t *ret_others, struct err_info *);
+/* The newest time of each series that anybody stored readings of in the last
+ * `lately_s` seconds. */
+enum err warm_seen(struct warm *, double lately_s,
+    void (*fn)(void *arg, int32_t series, int64_t t_us), void *arg,
+    struct err_info *);
+/*
+ * Takes this instance's part of the log's shards, as many others there are.
+ * If it changed, what the loop kept is void.
+ */
+enum err warm_shards(
+    struct warm *, int64_t others, bool *ret_changed, struct err_info *);
+/* Whether there is anything for this instance's loop to watch. */
+bool warm_watches(const struct warm *);
 /* Makes the running statement fail, so that a stop need not wait for it. */
 void warm_cancel(struct warm *);
 

@@ -70,6 +70,8 @@ struct warm {
 	struct reading *decoded; /* kept for reuse */
 	size_t decoded_size;
 	int64_t version; /* last seen, -1 before */
+	int nshards;	 /* of the log; 0: not asked yet */
+	uint64_t owned;	 /* a bit each; of no meaning if there is one */
 	struct warm_tidying tidying;
 };
 
@@ -149,6 +151,7 @@ enum err warm_commands_due(void *self, struct arena *, int64_t now_us,
     size_t max, struct command **ret, size_t *ret_n, struct err_info *);
 enum err warm_breakers(void *self, struct arena *, struct breaker_state **ret,
     size_t *ret_n, struct err_info *);
+bool warm_owns(void *self, int32_t series);
 struct telemetry_port warm_telemetry(struct warm *);
 struct knowledge_port warm_knowledge(struct warm *);
 struct decisions_port warm_decisions(struct warm *);

@@ -1,5 +1,6 @@
 #include "core/instant.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "domain/reading.h"
 #include "store/warm_segments.h"
 
@@ -109,14 +110,34 @@ page_rows(const struct haul *h, size_t max)
 	return (rows < PAGE_MOST ? (int64_t)rows : PAGE_MOST);
 }
 
+/* The owned ones as an array's text; NULL if there is but one shard. */
+static const char *
+shards(const struct warm *w, struct text *t)
+{
+	int i;
+
+	if (w->nshards <= 1)
+		return (NULL);
+	for (i = 0; i < w->nshards; i++)
+		if (w->owned >> i & 1)
+			text_printf(t, "%c%d", t->len == 0 ? '{' : ',', i);
+	text_puts(t, t->len == 0 ? "{}" : "}");
+	return (t->s);
+}
+
 static enum err
 haul_in(struct warm *w, size_t max, struct haul *h, struct err_info *info)
 {
 	struct warm_args a;
+	char buf[256];
+	struct text t;
+	const char *list;
 	PGresult *page;
 	int64_t rows;
 	enum err e;
 
+	text_init_fixed(&t, buf, sizeof(buf));
+	list = shards(w, &t);
 	h->more = true;
 	while (h->more && h->readings < max) {
 		rows = page_rows(h, max);
@@ -124,6 +145,7 @@ haul_in(struct warm *w, size_t max, struct haul *h, struct err_info *info)
 		warm_i64(&a, h->last_id);
 		warm_i64(&a, rows);
 		warm_i64(&a, (int64_t)(max - h->readings));
+		warm_text(&a, list);
 		e = warm_run(w, ST_cycle_log_take, &a, &page, info);
 		if (e != ERR_OK)
 			return (e);
@@ -299,5 +321,6 @@ struct telemetry_port
 warm_telemetry(struct warm *w)
 {
 	return ((struct telemetry_port){
-	    w, take, warm_known, warm_store, window, warm_moved, NULL});
+	    w, take, warm_known, warm_store, window,
+	    warm_moved, warm_owns});
 }
