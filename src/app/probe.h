@@ -14,7 +14,6 @@ struct probe;
 struct pg;
 struct redis;
 struct hot_port;
-struct hot;
 struct loader;
 struct log_writer;
 
@@ -23,7 +22,6 @@ struct probe_config {
 	struct pg *pg;
 	struct redis *redis;
 	struct hot_port hot;
-	const struct hot *hot_tier;
 	struct loader *loader;
 	struct log_writer *log_writer;
 	int64_t loop_period_ms;
