@@ -27,6 +27,8 @@ struct judge {
 	const struct series *series;
 	struct series_state *state;
 	struct held held[SLOT_COUNT];
+	struct outlier_window window; /* if have_window */
+	bool have_window;
 };
 
 static enum err
@@ -154,8 +156,11 @@ judge_outlier(struct judge *j, const struct reading *r)
 
 	if (!(k > 0))
 		return (ERR_OK);
-	direction = outlier_judge(k, st, r->value, &stats);
-	outlier_remember(st, r->value);
+	if (!j->have_window)
+		outlier_window_init(&j->window, st);
+	j->have_window = true;
+	direction = outlier_judge(k, &j->window, r->value, &stats);
+	outlier_remember(st, &j->window, r->value);
 	finding_init(&f, j->series, ANOMALY_OUTLIER, direction);
 	if (direction == DIRECTION_LOW)
 		k = -k;

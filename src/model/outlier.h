@@ -12,7 +12,8 @@
  * estimation", JASA 69(346); Pearson 2002, "Outliers in process modeling and
  * identification", IEEE Trans. Control Syst. Technol. 10(1); for s of a tied
  * window Iglewicz and Hoaglin 1993, "How to detect and handle outliers".
- * Runs on: C. Units: the series' own. O(window), no allocation.
+ * Runs on: C. Units: the series' own. O(window), no allocation; a window kept
+ * in order judges a run of readings several times as fast as one at a time.
  */
 #ifndef PENSTOCK_MODEL_OUTLIER_H
 #define PENSTOCK_MODEL_OUTLIER_H
@@ -27,10 +28,19 @@ struct outlier_stats {
 	int n;
 };
 
+/* The state's window in rising order. */
+struct outlier_window {
+	double sorted[OUTLIER_WINDOW];
+	int n;
+};
+
+void outlier_window_init(struct outlier_window *, const struct series_state *);
 /* DIRECTION_NONE: within the band, or not to be judged. *ret_stats is what
  * the window said; sigma 0 if it could not judge. */
-enum direction outlier_judge(double k, const struct series_state *,
+enum direction outlier_judge(double k, const struct outlier_window *,
     double value, struct outlier_stats *ret_stats);
-void outlier_remember(struct series_state *, double value);
+/* Enters both the state and its window. */
+void
+outlier_remember(struct series_state *, struct outlier_window *, double value);
 
 #endif

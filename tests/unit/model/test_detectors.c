@@ -174,12 +174,77 @@ Test(silence, who_was_away_listens_first)
 }
 
 static enum direction
+look(const struct series_state *s, double value, struct outlier_stats *st)
+{
+	struct outlier_window w;
+
+	outlier_window_init(&w, s);
+	return (outlier_judge(5, &w, value, st));
+}
+
+static void
+enter(struct series_state *s, double value)
+{
+	struct outlier_window w;
+
+	outlier_window_init(&w, s);
+	outlier_remember(s, &w, value);
+}
+
+static enum direction
 judge(struct series_state *s, double value, struct outlier_stats *st)
 {
-	enum direction d = outlier_judge(5, s, value, st);
+	enum direction d = look(s, value, st);
 
-	outlier_remember(s, value);
+	enter(s, value);
 	return (d);
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return ((x > y) - (x < y));
+}
+
+static double
+median_of(double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), by_size);
+	return (n % 2 != 0 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
+}
+
+/* A window kept in order says what the definition says, reading by reading. */
+Test(outlier, window_in_order_agrees_with_the_definition)
+{
+	struct series_state s;
+	struct outlier_window w;
+	struct outlier_stats st;
+	double v[OUTLIER_WINDOW], m, value;
+	unsigned random = 1;
+	int i, n, round;
+
+	series_state_init(&s, 1);
+	outlier_window_init(&w, &s);
+	for (round = 0; round < 3000; round++) {
+		random = random * 1103515245 + 12345;
+		value =
+		    (double)(random >> 16 & 63) / (round % 400 < 200 ? 4 : 64);
+		(void)outlier_judge(5, &w, value, &st);
+		n = s.outlier_n;
+		memcpy(v, s.outlier_values, sizeof(v));
+		if (n >= OUTLIER_LEAST) {
+			m = median_of(v, n);
+			for (i = 0; i < n; i++)
+				v[i] = fabs(v[i] - m);
+			cr_assert_float_eq(st.median, m, 1e-12);
+			if ((m = median_of(v, n)) > 0)
+				cr_assert_float_eq(st.sigma, 1.4826 * m, 1e-9);
+		}
+		outlier_remember(&s, &w, value);
+		cr_assert_eq(w.n, s.outlier_n);
+	}
 }
 
 /* Vector: 1..31, median 16, MAD 8. */
@@ -191,14 +256,12 @@ Test(outlier, hampel_vector)
 
 	series_state_init(&s, 1);
 	for (i = 0; i < 31; i++)
-		outlier_remember(&s, (i * 7) % 31 + 1);
-	cr_assert_eq(outlier_judge(5, &s, 16 + 5 * 1.4826 * 8 - 1e-9, &st),
-	    DIRECTION_NONE);
+		enter(&s, (i * 7) % 31 + 1);
+	cr_assert_eq(look(&s, 16 + 5 * 1.4826 * 8 - 1e-9, &st), DIRECTION_NONE);
 	cr_assert_float_eq(st.median, 16, 1e-12);
 	cr_assert_float_eq(st.sigma, 1.4826 * 8, 1e-12);
-	cr_assert_eq(outlier_judge(5, &s, 16 + 5 * 1.4826 * 8 + 1e-9, &st),
-	    DIRECTION_HIGH);
-	cr_assert_eq(outlier_judge(5, &s, -44, &st), DIRECTION_LOW);
+	cr_assert_eq(look(&s, 16 + 5 * 1.4826 * 8 + 1e-9, &st), DIRECTION_HIGH);
+	cr_assert_eq(look(&s, -44, &st), DIRECTION_LOW);
 }
 
 /* Vector: 1..16, median 8.5, deviations 0.5..7.5 twice, MAD 4. */
@@ -213,7 +276,7 @@ Test(outlier, even_window)
 		cr_assert_eq(judge(&s, (i * 5) % 16 + 1, &st), DIRECTION_NONE);
 		cr_assert_eq(st.sigma, 0, "too few to judge");
 	}
-	(void)outlier_judge(5, &s, 0, &st);
+	(void)look(&s, 0, &st);
 	cr_assert_float_eq(st.median, 8.5, 1e-12);
 	cr_assert_float_eq(st.sigma, 1.4826 * 4, 1e-12);
 }
@@ -242,9 +305,9 @@ Test(outlier, no_spread_no_verdict_then_mean_deviation)
 
 	series_state_init(&s, 1);
 	for (i = 0; i < 31; i++)
-		outlier_remember(&s, 4);
-	cr_assert_eq(outlier_judge(5, &s, 1e9, &st), DIRECTION_NONE);
-	outlier_remember(&s, 5); /* one in 31: sigma 1.2533 / 31 */
-	cr_assert_eq(outlier_judge(5, &s, 4.2, &st), DIRECTION_NONE);
-	cr_assert_eq(outlier_judge(5, &s, 4.3, &st), DIRECTION_HIGH);
+		enter(&s, 4);
+	cr_assert_eq(look(&s, 1e9, &st), DIRECTION_NONE);
+	enter(&s, 5); /* one in 31: sigma 1.2533 / 31 */
+	cr_assert_eq(look(&s, 4.2, &st), DIRECTION_NONE);
+	cr_assert_eq(look(&s, 4.3, &st), DIRECTION_HIGH);
 }
