@@ -6,6 +6,9 @@
 -- A row of segments never leaves its UTC month, and rows may overlap: those
 -- that begin at or before $2 are all taken, of the ones after it as many as
 -- hold about $4 readings; whole is then what lies before the first one left.
+-- A row of the log mostly has a few readings of the series among a thousand:
+-- those are picked by place, 8 times as fast as unpacking the row; where they
+-- are many, the row is unpacked, as each pick decompresses it again.
 WITH class AS MATERIALIZED (
 	SELECT coalesce((SELECT m.class FROM series s
 	    JOIN metrics m ON m.id = s.metric_id WHERE s.id = $1::int4),
@@ -28,14 +31,25 @@ WITH class AS MATERIALIZED (
 ), span AS MATERIALIZED (
 	SELECT coalesce(min(t0), $3) AS until FROM ahead
 	WHERE before >= $4::int4 OR place > 500
+), held AS (
+	SELECT l.*, array_positions(l.series, $1) AS at
+	FROM ingest_log l
+	WHERE l.max_ts >= $2 AND l.min_ts < (SELECT until FROM span)
+	OFFSET 0
 ), logged AS (
-	SELECT DISTINCT ON (u.ts) u.ts, u.value, u.quality, l.received_at
-	FROM span, ingest_log l, unnest(l.series, l.ts, l.value, l.quality)
-	    WITH ORDINALITY AS u(series, ts, value, quality, pos)
-	WHERE l.max_ts >= $2 AND l.min_ts < span.until
-	    AND l.series && ARRAY[$1] AND u.series = $1
-	    AND u.ts >= $2 AND u.ts < span.until
-	ORDER BY u.ts, l.id, u.pos LIMIT $4::int4 + 1
+	SELECT DISTINCT ON (u.ts) u.ts, u.value, u.quality, h.received_at
+	FROM span, held h CROSS JOIN LATERAL (
+		SELECT pos, h.ts[pos] AS ts, h.value[pos] AS value,
+		    h.quality[pos] AS quality
+		FROM unnest(h.at) AS pos WHERE cardinality(h.at) <= 8
+		UNION ALL
+		SELECT a.pos, a.ts, a.value, a.quality
+		FROM unnest(h.series, h.ts, h.value, h.quality)
+		    WITH ORDINALITY AS a(series, ts, value, quality, pos)
+		WHERE cardinality(h.at) > 8 AND a.series = $1
+	) u
+	WHERE u.ts >= $2 AND u.ts < span.until
+	ORDER BY u.ts, h.id, u.pos LIMIT $4::int4 + 1
 )
 SELECT 0::int2 AS kind, until, NULL::bytea AS data, NULL::timestamptz AS ts,
     NULL::float8 AS value, NULL::int2 AS quality,

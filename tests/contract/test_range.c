@@ -74,6 +74,29 @@ put_log(const struct reading *r)
 	    (long long)r->t_us);
 }
 
+/* Twenty slots from `at` on in one row, each of them twice. */
+static void
+put_long_log(size_t at)
+{
+	(void)scratch_sql(
+	    "INSERT INTO ingest_log (received_at, min_ts, max_ts, series, ts, "
+	    "value, quality) SELECT packed_instant(%lld), min(t), max(t), "
+	    "array_agg(%d), array_agg(t ORDER BY i), array_agg(i ORDER BY i), "
+	    "array_agg(0) FROM (SELECT i, packed_instant(%lld) + i %% 20 * "
+	    "interval '1 hour' AS t FROM generate_series(0, 39) i) x",
+	    (long long)start_us, SERIES,
+	    (long long)(start_us + (int64_t)at * US_PER_HOUR));
+	for (size_t i = at; i < at + 20; i++) {
+		if (stored[i])
+			continue;
+		model[i].series = SERIES;
+		model[i].quality = 0;
+		model[i].value = (double)(i - at);
+		model[i].received_us = start_us;
+		stored[i] = true;
+	}
+}
+
 /* Some slots of the month from `at` on, where nothing is yet. */
 static size_t
 put_row(size_t at, size_t end)
@@ -127,6 +150,7 @@ fill(void)
 			model[at] = r;
 		stored[at] = true;
 	}
+	put_long_log(pick(SLOTS / 2));
 }
 
 static void

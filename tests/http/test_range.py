@@ -219,6 +219,52 @@ def test_latest_again_is_304(service, day):
         "If-None-Match": tag}).status_code == 200
 
 
+def test_tag_of_a_coded_answer_is_known_again(service, day):
+    """An answer long enough to be gzip'd has a tag of its own; either way
+    who has it gets 304."""
+    zone = next(codes) + "-Z"
+    service.make_series(next(codes), "pressure", "flow", "level", zone=zone)
+    for node in itertools.islice(codes, 5):
+        service.make_series(node, "pressure", "flow", "level", zone=zone)
+    path = f"/api/v1/latest?zone={zone}"
+    for coding in ("gzip", "identity"):
+        headers = {"Accept-Encoding": coding}
+        first = service.call("GET", path, "viewer", headers=headers)
+        assert first.headers.get("Content-Encoding", "identity") == coding
+        for known in (first.headers["ETag"], "W/" + first.headers["ETag"]):
+            again = service.call("GET", path, "viewer", headers={
+                **headers, "If-None-Match": known})
+            assert (again.status_code, again.content) == (304, b"")
+
+
+def test_new_readings_come_from_the_hot_tier_and_are_the_same(service):
+    node = next(codes)
+    service.make_series(node, "pressure")
+    start = dt.datetime.now(UTC).replace(microsecond=0) - 200 * STEP
+    sent = post(service, node, "pressure", [i / 8 for i in range(200)],
+                start=start)
+    query = {"node": node, "metric": "pressure",
+             "from": text(start - 20 * STEP)}
+
+    def hot():
+        answer = get(service, **query).json()
+        assert [(i["ts"], i["value"]) for i in answer["items"]] == sent
+        return answer if answer["source"] == "hot" else None
+
+    answer = wait_for("the hot tier", hot)
+    assert answer["complete"] is True
+    merged(service, node)
+    rows = service.sql("SELECT ts, value, received_at FROM readings "
+                       "WHERE node = %s ORDER BY ts", node)
+    assert [(i["ts"], i["value"], i["received_at"]) for i in answer["items"]
+            ] == [(text(t), v, rfc3339(r)) for t, v, r in rows]
+
+
+def rfc3339(t):
+    return t.strftime("%Y-%m-%dT%H:%M:%S") + (
+        f".{t.microsecond:06}Z" if t.microsecond else "Z")
+
+
 def connect(service):
     context = ssl.create_default_context(cafile=service.ca)
     context.check_hostname = False
