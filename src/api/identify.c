@@ -37,9 +37,13 @@ by_token(struct request *r, const char *text, void (*next)(struct request *))
 		return;
 	}
 	r->who.role = t.role;
-	(void)snprintf(r->who.name, sizeof(r->who.name), "%s", t.subject);
+	memcpy(r->who.name, t.subject, sizeof(t.subject));
 	next(r);
 }
+
+_Static_assert(sizeof(((struct principal *)0)->name) ==
+	sizeof(((struct token *)0)->subject),
+    "a subject is copied whole");
 
 struct key_wait {
 	struct key key;

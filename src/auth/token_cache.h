@@ -1,6 +1,8 @@
 /*
- * token_cache: tokens that were verified already, by their SHA-256, until
- * they expire. Bounded: a newer token takes the place of an older one.
+ * token_cache: tokens that were verified already, until they expire. Not the
+ * tokens themselves: 128 bits of SipHash-2-4 (Aumasson and Bernstein 2012) under
+ * a key that never leaves the process, so that nobody can make a token that
+ * meets another's. Bounded: a newer token takes the place of an older one.
  *
  * Runs on: L (one per worker). Frees: token_cache_free(). Units: µs UTC.
  * Errors: NULL from new when memory is out; a miss is never an error.
