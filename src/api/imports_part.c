@@ -489,6 +489,7 @@ work(struct import_job *j)
 	enum err e;
 
 	if ((e = find(j)) != ERR_OK || j->again || (e = refresh(j)) != ERR_OK ||
+	    (e = load_spans(j, &j->spans)) != ERR_OK ||
 	    (e = decode(j)) != ERR_OK || (e = allocate(j)) != ERR_OK)
 		return (e);
 	return (j->alarms ? sift(j) : store(j));

@@ -7,13 +7,14 @@ import itertools
 import os
 import random
 import signal
+import subprocess
 import threading
 
 import pytest
 import requests
 
 from support import proof
-from support.service import wait_for
+from support.service import ROOT, wait_for
 
 codes = (f"IMP-{i}" for i in itertools.count())
 HEADER = "node,metric,ts,value\n"
@@ -299,6 +300,79 @@ def test_alarms_only_if_asked(service):
             "GET", f"/api/v1/anomalies?node={code}", "viewer").json()["items"]
     assert found[False] == []
     assert [a["type"] for a in found[True]] == ["threshold"]
+
+
+def test_archived_spans_take_no_readings(service, node):
+    times = every(60, 10, datetime.datetime(1995, 5, 30, 23, 55))
+    service.sql("INSERT INTO archives (class, from_ts, to_ts, state) VALUES "
+                "(1, '1995-05-01Z', '1995-06-01Z', 'dropped')")
+    try:
+        # The last of them is in June.
+        number = begin(service)
+        answer = put(service, number, 0, HEADER + lines(
+            node, "pressure", times + every(86400, 3, times[0])))
+        assert good(answer) == (1, 0, 12)
+        item = answer.json()["items"][0]
+        assert item["reason"] == "too_old" and "archived" in item["detail"]
+    finally:
+        service.sql("DELETE FROM archives WHERE from_ts = '1995-05-01Z'")
+    assert good(put(service, number, 1, lines(
+        node, "pressure", times)))[0] == 10
+
+
+def test_what_redis_holds_is_read_anew(service, node):
+    now = datetime.datetime.utcnow().replace(microsecond=0)
+    times = every(60, 40, now - datetime.timedelta(hours=1))
+
+    def shown():
+        answer = service.call(
+            "GET", f"/api/v1/readings?node={node}&metric=pressure&limit=100&"
+            f"from={stamp(times[0])}&to={stamp(now)}", "viewer")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    answer = service.call("POST", "/api/v1/readings", "engineer", json={
+        "readings": [{"node": node, "metric": "pressure", "ts": stamp(t),
+                      "value": t.minute} for t in times[::2]]})
+    assert answer.json()["accepted"] == 20, answer.text
+    wait_for("an answer from Redis",
+             lambda: shown()["source"] == "hot", 60, 0.5)
+    number = begin(service)
+    assert good(put(service, number, 0, HEADER + lines(
+        node, "pressure", times[1::2], lambda t: t.minute)))[0] == 20
+    assert [i["value"] for i in shown()["items"]] == [t.minute for t in times]
+
+
+def test_a_file_by_the_script_stopped_and_resumed(service, node, tmp_path):
+    file = tmp_path / "history.csv"
+    count = 400000
+    file.write_text(HEADER + lines(
+        node, "pressure", every(15, count), lambda t: t.minute)
+        + "NOWHERE,pressure,2021-05-30T00:00:00Z,5\n")
+
+    def run(*options):
+        return subprocess.Popen(
+            [ROOT / "scripts/import", file, *options], env=service.env,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    first = run()
+    number = first.stdout.readline().split()[-1]
+    assert "part 0: " in first.stdout.readline()
+    first.kill()
+    first.wait()
+    second = run("--resume", number, "--gzip")
+    out, err = second.communicate(timeout=120)
+    assert second.returncode == 1, out + err  # a row was refused
+    assert "unknown_series" in err
+    said = progress(service, number)
+    assert (said["accepted"], said["duplicates"], said["rejected"]) == (
+        count, 0, 1)
+    assert said["bytes"] == said["total_bytes"] == file.stat().st_size
+    assert said["state"] == "finished"
+    assert service.sql("SELECT sum(n)::int FROM rollups r JOIN series s ON "
+                       "s.id = series JOIN nodes n ON n.id = node_id "
+                       "WHERE width_s = 86400 AND code = %s",
+                       node) == [(count,)]
 
 
 def send_parts(service, number, parts):
