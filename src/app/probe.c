@@ -148,6 +148,26 @@ say_postgresql(const struct probe *p, struct dependency *d)
 }
 
 static void
+say_hours(const struct probe *p, struct dependency *d)
+{
+	static const char *const words[] = {
+	    [HOT_HOURS_WAIT] = "connected; the last 48 h are not kept now",
+	    [HOT_HOURS_BUILD] = "connected; reading the last 48 h anew",
+	    [HOT_HOURS_FULL] = "nearly full; the last 48 h are not kept",
+	    [HOT_HOURS_ELSEWHERE] = "connected"};
+	struct hot_hours h;
+
+	hot_hours(p->config.hot_tier, &h);
+	if (h.word == HOT_HOURS_KEPT)
+		snprintf(d->state, sizeof(d->state),
+		    "connected; last 48 h of %lld of %lld series",
+		    (long long)h.whole, (long long)h.series);
+	else
+		snprintf(d->state, sizeof(d->state), "%s", words[h.word]);
+	d->ok = h.word != HOT_HOURS_FULL;
+}
+
+static void
 say_redis(const struct probe *p, struct dependency *d)
 {
 	struct redis_state s;
@@ -162,7 +182,8 @@ say_redis(const struct probe *p, struct dependency *d)
 	    p->config.hot.stale_since_us(p->config.hot.self) != INSTANT_NONE) {
 		d->ok = false;
 		snprintf(d->state, sizeof(d->state), "connected, not trusted");
-	}
+	} else if (s.connected)
+		say_hours(p, d);
 }
 
 static void

@@ -14,6 +14,7 @@ struct probe;
 struct pg;
 struct redis;
 struct hot_port;
+struct hot;
 struct loader;
 struct log_writer;
 
@@ -22,6 +23,7 @@ struct probe_config {
 	struct pg *pg;
 	struct redis *redis;
 	struct hot_port hot;
+	const struct hot *hot_tier;
 	struct loader *loader;
 	struct log_writer *log_writer;
 	int64_t loop_period_ms;

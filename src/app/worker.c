@@ -211,6 +211,7 @@ open_writer(struct err_info *info)
 	    .pg = self.pg,
 	    .redis = self.redis,
 	    .hot = hot,
+	    .hot_tier = self.hot,
 	    .loader = self.loader,
 	    .loop_period_ms = c->loop_period_ms};
 

@@ -51,8 +51,10 @@ hot_shared_init(struct hot_shared *s)
 }
 
 void
-hot_hours(const struct hot_shared *s, struct hot_hours *ret)
+hot_hours(const struct hot *h, struct hot_hours *ret)
 {
+	const struct hot_shared *s = h->shared;
+
 	ret->word = (enum hot_hours_word)atomic_load(&s->hours_word);
 	ret->whole = atomic_load(&s->hours_whole);
 	ret->series = atomic_load(&s->hours_series);

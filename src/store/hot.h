@@ -97,7 +97,7 @@ struct hot_hours {
 	enum hot_hours_word word;
 	int64_t whole, series; /* at the end of the last look at all */
 };
-void hot_hours(const struct hot_shared *, struct hot_hours *ret);
+void hot_hours(const struct hot *, struct hot_hours *ret);
 /* From pg_on_notify() with NULL: a recovery that waits for PostgreSQL goes
  * on at once. */
 void hot_notified(struct hot *);
