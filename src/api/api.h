@@ -48,6 +48,9 @@ struct dependency {
 struct api {
 	struct query_port query;
 	struct log_port log;
+	/* For batches with readings that are late, so that rows of live ones
+	 * span little time and a look-up passes them over. Not there: log. */
+	struct log_port log_late;
 	struct lookup_port lookup;
 	struct hot_port hot;
 	/* Redis, PostgreSQL, archive; self NULL: there is no such tier. */

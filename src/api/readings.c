@@ -12,6 +12,7 @@ struct post {
 	struct request *r;
 	struct batch batch;
 	bool refreshed; /* the registry, for names it did not know */
+	bool late;	/* not all were newer than their series' last */
 };
 
 static void open_batch(struct post *);
@@ -87,14 +88,17 @@ append(struct post *p)
 {
 	struct request *r = p->r;
 	struct batch *b = &p->batch;
+	const struct log_port *log = p->late && r->api->log_late.append != NULL
+	    ? &r->api->log_late
+	    : &r->api->log;
 	struct err_info info = {.code = ERR_OK};
 
 	if (batch_settle(b, &info) != ERR_OK)
 		reply_problem(r, &info);
 	else if (b->n == 0)
 		finish(p);
-	else if (r->api->log.append(r->api->log.self, b->readings, b->n,
-		     committed, p, &info) != ERR_OK)
+	else if (log->append(log->self, b->readings, b->n, committed, p,
+		     &info) != ERR_OK)
 		reply_problem(r, &info);
 	else
 		request_hold(r);
@@ -148,7 +152,8 @@ static void
 split(struct post *p)
 {
 	batch_split(&p->batch, p->r->api->last_seen);
-	if (p->batch.nlookup > 0)
+	p->late = p->batch.nlookup > 0;
+	if (p->late)
 		look_up(p);
 	else
 		append(p);

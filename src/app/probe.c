@@ -53,8 +53,10 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 	v = rows->get(rows, 0, 3, NULL);
 	p->read_only = v != NULL && v[0] == 't';
 	v = rows->get(rows, 0, 4, NULL);
-	if (v != NULL)
+	if (v != NULL) {
 		log_writer_split(p->config.log_writer, strcmp(v, "1") != 0);
+		log_writer_split(p->config.late_writer, strcmp(v, "1") != 0);
+	}
 }
 
 /* Second field of /proc/self/statm: resident pages (proc(5)). */

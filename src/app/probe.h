@@ -25,7 +25,7 @@ struct probe_config {
 	struct hot_port hot;
 	const struct hot *hot_tier;
 	struct loader *loader;
-	struct log_writer *log_writer;
+	struct log_writer *log_writer, *late_writer;
 	int64_t loop_period_ms;
 };
 

@@ -39,7 +39,7 @@ static struct worker {
 	struct cold *cold;
 	struct importer *importer;
 	struct hot_keeper *keeper; /* NULL in all but LEADER_WORKER */
-	struct log_writer *log_writer;
+	struct log_writer *log_writer, *late_writer;
 	struct loader *loader;
 	struct probe *probe;
 	struct cycle *cycle; /* NULL in all but LEADER_WORKER */
@@ -216,11 +216,13 @@ open_writer(struct err_info *info)
 	    .loop_period_ms = c->loop_period_ms};
 
 	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);
+	self.late_writer = log_writer_new(self.loop, &query, &hot, &wc);
 	pc.log_writer = self.log_writer;
+	pc.late_writer = self.late_writer;
 	self.probe = probe_new(&pc);
 	self.importer = importer_new(c->database_url);
-	if (self.log_writer == NULL || self.probe == NULL ||
-	    self.importer == NULL)
+	if (self.log_writer == NULL || self.late_writer == NULL ||
+	    self.probe == NULL || self.importer == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "worker"));
 	return (ERR_OK);
 }
@@ -233,6 +235,7 @@ fill_api(const struct shared *shared)
 
 	self.api = (struct api){.query = pg_port(self.pg),
 	    .log = log_writer_port(self.log_writer),
+	    .log_late = log_writer_port(self.late_writer),
 	    .lookup = lookup_warm(&self.api.query),
 	    .hot = hot_port(self.hot),
 	    .range_hot = hot_range_port(self.hot),
@@ -368,7 +371,8 @@ worker_handle(struct exchange *x)
 bool
 worker_idle(void)
 {
-	return (log_writer_queued(self.log_writer) == 0);
+	return (log_writer_queued(self.log_writer) == 0 &&
+	    log_writer_queued(self.late_writer) == 0);
 }
 
 void
@@ -405,6 +409,7 @@ worker_stop(void)
 	cold_free(self.cold);
 	loader_free(self.loader);
 	log_writer_free(self.log_writer);
+	log_writer_free(self.late_writer);
 	registry_free(self.api.registry);
 	log_event(LOG_LEVEL_INFO, "worker_stopped", NULL);
 }

@@ -181,6 +181,14 @@ log_append(void *self, const struct reading *r, size_t n, append_cb *cb,
 }
 
 static enum err
+log_append_late(void *self, const struct reading *r, size_t n, append_cb *cb,
+    void *arg, struct err_info *info)
+{
+	fake.nlate += n;
+	return (log_append(self, r, n, cb, arg, info));
+}
+
+static enum err
 hot_latest(void *self, const int32_t *series, size_t n, hot_cb *cb, void *arg,
     struct err_info *info)
 {
@@ -352,6 +360,7 @@ fake_init(void)
 	    .query = {NULL, run_query},
 	    .lookup = {NULL, lookup_known},
 	    .log = {NULL, log_append},
+	    .log_late = {NULL, log_append_late},
 	    .hot = {.latest = hot_latest,
 		.fill = hot_fill,
 		.stale_since_us = hot_stale},

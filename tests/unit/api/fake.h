@@ -60,7 +60,7 @@ struct fake {
 	size_t nasked;
 	/* The log. */
 	struct reading logged[64];
-	size_t nlogged;
+	size_t nlogged, nlate; /* late: of them, by log_late */
 	enum err log_refuses, log_fails;
 	/* What is stored already, and the keys that were looked up. */
 	struct reading stored[8], looked_up[64];

@@ -75,6 +75,7 @@ Test(readings, new_one_goes_straight_to_the_log)
 	cr_expect_str_eq(c.body,
 	    "{\"accepted\":1,\"duplicates\":0,\"rejected\":0,\"items\":[]}");
 	cr_expect_eq(fake.nasked, 0);
+	cr_expect_eq(fake.nlate, 0);
 	cr_assert_eq(fake.nlogged, 1);
 	cr_expect_eq(fake.logged[0].series, 1);
 	cr_expect_eq(fake.logged[0].t_us, T1_US);
@@ -108,6 +109,7 @@ Test(readings, old_ones_are_looked_up)
 	cr_expect_not_null(strstr(c.body, "\"conflict\""));
 	cr_expect_eq(fake.nlooked_up, 3);
 	cr_assert_eq(fake.nlogged, 1);
+	cr_expect_eq(fake.nlate, 1);
 	cr_expect_eq(fake.logged[0].value, 12);
 	call_done(&c);
 }
