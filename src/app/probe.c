@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PERIOD_MS 2000
+#define PERIOD_MS     2000
+#define LOG_ROWS_MOST 10000 /* service_probe counts no further */
 
 struct probe {
 	struct probe_config config;
@@ -25,6 +26,8 @@ struct probe {
 	int64_t asked_us, answered_us; /* monotonic; 0: never */
 	int schema;		       /* newest migration applied */
 	double cycle_age_s;	       /* NAN: no cycle yet */
+	int log_rows;
+	double log_age_s; /* NAN: none waits */
 	bool paused, read_only;
 };
 
@@ -32,6 +35,16 @@ static int64_t
 now_us(const struct probe *p)
 {
 	return (p->config.loop->ops->monotonic_us(p->config.loop));
+}
+
+static void
+on_backlog(struct probe *p, const struct rows *rows)
+{
+	const char *v = rows->get(rows, 0, 5, NULL);
+
+	p->log_rows = v != NULL ? (int)strtol(v, NULL, 10) : 0;
+	v = rows->get(rows, 0, 6, NULL);
+	p->log_age_s = v != NULL ? fmax(strtod(v, NULL), 0) : NAN;
 }
 
 static void
@@ -57,6 +70,7 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		log_writer_split(p->config.log_writer, strcmp(v, "1") != 0);
 		log_writer_split(p->config.late_writer, strcmp(v, "1") != 0);
 	}
+	on_backlog(p, rows);
 }
 
 /* Second field of /proc/self/statm: resident pages (proc(5)). */
@@ -102,7 +116,7 @@ probe_new(const struct probe_config *config)
 		return (NULL);
 	p->config = *config;
 	p->query = pg_port(config->pg);
-	p->cycle_age_s = NAN;
+	p->cycle_age_s = p->log_age_s = NAN;
 	p->timer = config->loop->ops->after(config->loop, 50, look, p);
 	return (p);
 }
@@ -234,12 +248,27 @@ say_loop(const struct probe *p, struct dependency *d)
 	    p->paused ? ", plan and execute paused" : "");
 }
 
+/* What the loop has not merged yet is stored and read all the same. */
+static void
+say_log(const struct probe *p, struct dependency *d)
+{
+	d->name = "log";
+	d->age_s = isnan(p->log_age_s)
+	    ? NAN
+	    : p->log_age_s + seconds_since(p, p->answered_us);
+	d->ok = isnan(d->age_s) ||
+	    d->age_s * 1000 < (double)(3 * p->config.loop_period_ms + 60000);
+	snprintf(d->state, sizeof(d->state), "%s%d rows wait for the loop%s",
+	    p->log_rows == LOG_ROWS_MOST ? "at least " : "", p->log_rows,
+	    d->ok ? "" : ", which is behind");
+}
+
 size_t
 probe_dependencies(const struct probe *p, struct dependency *ret, size_t max)
 {
 	static void (*const say[])(
-	    const struct probe *, struct dependency *) = {
-	    say_postgresql, say_schema, say_registry, say_redis, say_loop};
+	    const struct probe *, struct dependency *) = {say_postgresql,
+	    say_schema, say_registry, say_redis, say_loop, say_log};
 	size_t i, n = sizeof(say) / sizeof(say[0]);
 
 	if (n > max)

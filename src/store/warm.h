@@ -36,8 +36,9 @@ struct warm_gauges {
 };
 enum err warm_gauges(struct warm *, struct warm_gauges *, struct err_info *);
 /*
- * One step of joining the many small segments that cycles leave, in hours and
- * days that are over; outside a unit of work. Tells how many it joined.
+ * Some steps of joining the many small segments that cycles leave, in hours,
+ * days and months that are over, and partitions made ahead; outside a unit of
+ * work, a quarter of a second or one step. Tells how many it joined.
  */
 enum err warm_tidy(
     struct warm *, int64_t now_us, int64_t *ret_joined, struct err_info *);
@@ -60,6 +61,10 @@ enum err warm_shards(
     struct warm *, int64_t others, bool *ret_changed, struct err_info *);
 /* Whether there is anything for this instance's loop to watch. */
 bool warm_watches(const struct warm *);
+/* Makes the log's freed pages usable again once enough was removed, so that
+ * its files stay as big as the backlog was; outside a unit of work. Quiet:
+ * they may also be given back. */
+enum err warm_vacuum(struct warm *, bool quiet, struct err_info *);
 /* Makes the running statement fail, so that a stop need not wait for it. */
 void warm_cancel(struct warm *);
 

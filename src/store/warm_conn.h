@@ -28,7 +28,7 @@ struct warm_event {
 
 /* Where joining segments has come to; to_us 0: between two spans. */
 struct warm_tidying {
-	int64_t next_hour_us, from_us, to_us;
+	int64_t next_ahead_us, next_hour_us, from_us, to_us;
 	int64_t most; /* series per step */
 	int32_t series;
 	bool listed, monthly; /* a row of segment_spans; else an hour */
@@ -57,6 +57,8 @@ struct warm {
 	 * partitions it found or made, days it marked, the lock it took. */
 	int64_t *taken;
 	size_t ntaken, taken_size;
+	size_t ntaken_readings;
+	size_t freed_rows, freed_readings; /* of the log since its vacuum */
 	double row_mean; /* readings per log row, of the last take */
 	struct warm_event events[WARM_EVENTS];
 	size_t nevents, nmore; /* in events; beyond them */
@@ -65,7 +67,7 @@ struct warm {
 	size_t nparts, ndays;
 	bool locked, careful;
 	uint32_t rollups_oid, latest_oid; /* of their row types */
-	struct warm_class *classes; /* a hash table */
+	struct warm_class *classes;	  /* a hash table */
 	size_t nclasses, classes_size;
 	struct reading *decoded; /* kept for reuse */
 	size_t decoded_size;

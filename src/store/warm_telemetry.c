@@ -244,6 +244,7 @@ take(void *self, struct arena *arena, size_t max, struct reading **ret,
 		w->row_mean = h.nrows == 0
 		    ? w->row_mean
 		    : (double)h.readings / (double)h.nrows;
+		w->ntaken_readings = n;
 		*ret = to;
 		*ret_n = n;
 		*ret_more = h.more;
@@ -321,6 +322,5 @@ struct telemetry_port
 warm_telemetry(struct warm *w)
 {
 	return ((struct telemetry_port){
-	    w, take, warm_known, warm_store, window,
-	    warm_moved, warm_owns});
+	    w, take, warm_known, warm_store, window, warm_moved, warm_owns});
 }

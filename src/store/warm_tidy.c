@@ -33,6 +33,13 @@
 /* A month with more readings of a series stays in days. */
 #define SPARSE 2000
 
+/* Autovacuum would come too seldom for a log that is filled and emptied many
+ * times a minute. */
+#define VACUUM_ROWS	2000
+#define VACUUM_READINGS 4000000
+/* Between two looks whether partitions are there for what will come. */
+#define AHEAD (6 * US_PER_HOUR)
+
 /* One step: what it read and what it will write. */
 struct step {
 	struct warm *w;
@@ -245,6 +252,37 @@ step(struct warm *w, int64_t now_us, int64_t *ret_rows, struct err_info *info)
 	return (ERR_OK);
 }
 
+static enum err
+make_ahead(struct warm *w, int64_t now_us, struct err_info *info)
+{
+	struct warm_args a = {0};
+	enum err e;
+
+	if (now_us < w->tidying.next_ahead_us)
+		return (ERR_OK);
+	warm_time(&a, now_us);
+	e = warm_run(w, ST_cycle_segments_ahead, &a, NULL, info);
+	if (e == ERR_OK)
+		w->tidying.next_ahead_us = now_us + AHEAD;
+	return (e);
+}
+
+enum err
+warm_vacuum(struct warm *w, bool quiet, struct err_info *info)
+{
+	enum err e;
+
+	if (w->freed_rows < VACUUM_ROWS && w->freed_readings < VACUUM_READINGS)
+		return (ERR_OK);
+	e = warm_command(w,
+	    quiet ? "VACUUM (SKIP_LOCKED) ingest_log"
+		  : "VACUUM (SKIP_LOCKED, TRUNCATE off) ingest_log",
+	    "VACUUM", info);
+	if (e == ERR_OK)
+		w->freed_rows = w->freed_readings = 0;
+	return (e);
+}
+
 enum err
 warm_tidy(
     struct warm *w, int64_t now_us, int64_t *ret_joined, struct err_info *info)
@@ -254,6 +292,8 @@ warm_tidy(
 
 	*ret_joined = 0;
 	clock_gettime(CLOCK_MONOTONIC, &began);
+	if ((e = make_ahead(w, now_us, info)) != ERR_OK)
+		return (e);
 	do {
 		if ((e = choose(w, now_us, info)) != ERR_OK ||
 		    w->tidying.to_us == 0)

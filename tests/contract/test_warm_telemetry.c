@@ -330,62 +330,6 @@ Test(warm_telemetry, knows_exactly_what_is_stored)
 	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 8);
 }
 
-static int64_t
-tidy(int64_t now_us)
-{
-	int64_t n, all = 0;
-	int i;
-
-	for (i = 0; i < 100; i++, all += n)
-		ok(warm_tidy(fx.warm, now_us, &n, &fx.info));
-	return (all);
-}
-
-/* The segments' spans overlap, as late readings make them. */
-Test(warm_telemetry, tidies_hours_and_days_that_are_over)
-{
-	static const char digest[] =
-	    "SELECT ('x' || md5(string_agg(readings::text, '|' ORDER BY node, "
-	    "metric, ts)))::bit(60)::int8 FROM readings";
-	struct reading r[4];
-	int64_t before;
-	int i, j, s;
-
-	for (s = 0; s < 2; s++)
-		for (i = 0; i < 20; i++) {
-			for (j = 0; j < 4; j++)
-				r[j] = (struct reading){.series = fx.series[s],
-				    .t_us = NOON + i * US_PER_MINUTE * 4 +
-					j * 90 * US_PER_SECOND,
-				    .value = i + j * 100,
-				    .quality = (int16_t)(j & 1),
-				    .received_us = NOON + i};
-			put(r, 4);
-		}
-	before = sql_int(digest);
-	cr_assert_eq(tidy(NOON + 64 * US_PER_MINUTE), 0);
-	cr_assert_gt(tidy(NOON + 65 * US_PER_MINUTE), 0);
-	cr_assert_eq(sql_int("SELECT count(*) FROM segments WHERE t1 < "
-			     "'2026-11-20T13:00:00Z'"),
-	    2);
-	cr_assert_gt(sql_int("SELECT count(*) FROM segments"), 2);
-	cr_assert_eq(sql_int(digest), before);
-	cr_assert_eq(tidy(NOON + 66 * US_PER_MINUTE), 0);
-	put(
-	    &(struct reading){
-		.series = fx.series[0], .t_us = NOON + 1, .value = 3},
-	    1);
-	before = sql_int(digest);
-	cr_assert_gt(tidy(NOON + US_PER_DAY), 0);
-	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 2);
-	cr_assert_eq(sql_int("SELECT count(*) FROM segments g, LATERAL (SELECT "
-			     "count(*) AS n, min(ts) AS t0, max(ts) AS t1 FROM "
-			     "packed_readings(g.data)) p WHERE (g.n, g.t0, "
-			     "g.t1) IS DISTINCT FROM (p.n, p.t0, p.t1)"),
-	    0);
-	cr_assert_eq(sql_int(digest), before);
-}
-
 Test(warm_telemetry, window_is_half_open_and_good_only)
 {
 	struct reading r[10];
