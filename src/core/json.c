@@ -67,7 +67,17 @@ add_string(struct text *t, const char *s, size_t len)
 {
 	size_t i = plain(s, len), from = 0, n;
 	unsigned char c;
+	char *p;
 
+	if (i == len) {
+		if ((p = text_room(t, len + 2)) == NULL)
+			return;
+		p[0] = p[len + 1] = '"';
+		if (len > 0)
+			memcpy(p + 1, s, len);
+		text_grew(t, len + 2);
+		return;
+	}
 	text_add(t, "\"", 1);
 	while (i < len) {
 		c = (unsigned char)s[i];

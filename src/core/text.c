@@ -85,6 +85,19 @@ text_add(struct text *t, const char *s, size_t n)
 	t->s[t->len] = '\0';
 }
 
+char *
+text_room(struct text *t, size_t n)
+{
+	return (reserve(t, n) ? t->s + t->len : NULL);
+}
+
+void
+text_grew(struct text *t, size_t n)
+{
+	t->len += n;
+	t->s[t->len] = '\0';
+}
+
 void
 text_puts(struct text *t, const char *s)
 {

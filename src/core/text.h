@@ -28,6 +28,9 @@ void text_reset(struct text *);
 bool text_ok(const struct text *);
 void text_add(struct text *, const char *, size_t);
 void text_puts(struct text *, const char *);
+/* Where `n` bytes may be written, or NULL; text_grew() says how many were. */
+char *text_room(struct text *, size_t n);
+void text_grew(struct text *, size_t n);
 void text_printf(struct text *, const char *, ...)
     __attribute__((format(printf, 2, 3)));
 /* Gives the buffer away (malloc'd; the caller frees). */

@@ -91,8 +91,10 @@ on_header(struct exchange *x, const char *name)
 {
 	const struct gate_head *h = &((struct conn *)x)->head;
 
+	/* Letters differ in that bit alone; names are tokens. */
 	for (unsigned i = 0; i < h->nheaders; i++)
-		if (strcasecmp(h->headers[i].name, name) == 0)
+		if (((h->headers[i].name[0] ^ name[0]) & ~0x20) == 0 &&
+		    strcasecmp(h->headers[i].name, name) == 0)
 			return (h->headers[i].value);
 	return (NULL);
 }
