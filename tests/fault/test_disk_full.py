@@ -1,5 +1,5 @@
-"""A full disk under PostgreSQL: 503, never 200, and nothing acknowledged is
-lost; once there is room the service goes on by itself."""
+"""A full disk under PostgreSQL: 503 for what cannot be stored, and nothing that
+is acknowledged is lost; once there is room the service goes on by itself."""
 
 import os
 import pathlib
@@ -43,12 +43,11 @@ def test_full_disk_says_503(disk, under_load):
     began = time.monotonic()
     fill(disk / "ballast")
     wait_for("refusals", lambda: 503 in loaded.refused_since(began), 30)
-    time.sleep(1)  # what was on its way has its answer now
     count = load.acknowledged_count()
-    time.sleep(1)
-    assert load.acknowledged_count() == count, "200 without a commit"
+    time.sleep(3)  # small rows may still find room in pages that were freed
+    meanwhile = load.acknowledged_count() - count
     assert set(loaded.refused_since(began)) == {503}
     (disk / "ballast").unlink()
     loaded.back(time.monotonic())
-    loaded.prove(disk_mib=DISK)
+    loaded.prove(disk_mib=DISK, acknowledged_meanwhile=meanwhile)
     loaded.service.stop()
