@@ -12,7 +12,8 @@
 -- of theirs: the widest such width is taken. What the log still holds and no
 -- segment has is added. n and good count all and good readings; the rest is
 -- of the good ones, as in roll-ups. Segments are opened only where they may
--- have a reading that the log has too.
+-- have a reading that the log has too, and of the log few series' readings
+-- are picked out by place (see range_chunk.sql).
 WITH local AS (
 	SELECT CASE $5::text
 	    WHEN 'quarter' THEN date_bin($4::interval,
@@ -48,14 +49,41 @@ WITH local AS (
 	    LEFT JOIN metrics m ON m.id = s.metric_id
 	WHERE w.s IS NOT NULL AND NOT $7::boolean
 ), logged AS MATERIALIZED (
-	SELECT DISTINCT ON (u.series, u.ts) u.series, q.class, u.ts, u.value,
+	SELECT DISTINCT ON (u.series, u.ts) u.series, u.class, u.ts, u.value,
 	    u.quality
-	FROM edges e, ingest_log l,
-	    unnest(l.series, l.ts, l.value, l.quality)
-	    WITH ORDINALITY AS u(series, ts, value, quality, pos), want q
-	WHERE q.series = u.series AND l.max_ts >= e.lo AND l.min_ts < e.hi
-	    AND l.series && $1 AND u.ts >= e.lo AND u.ts < e.hi
-	ORDER BY u.series, u.ts, l.id, u.pos
+	FROM edges e, (
+		SELECT h.wanted AS series, h.class, u.ts, u.value, u.quality,
+		    h.id, u.pos
+		FROM (
+			SELECT l.*, q.series AS wanted, q.class,
+			    array_positions(l.series, q.series) AS at
+			FROM edges e, want q, ingest_log l
+			WHERE cardinality($1) <= 8 AND l.series && $1
+			    AND l.max_ts >= e.lo AND l.min_ts < e.hi
+			OFFSET 0
+		) h CROSS JOIN LATERAL (
+			SELECT pos, h.ts[pos] AS ts, h.value[pos] AS value,
+			    h.quality[pos] AS quality
+			FROM unnest(h.at) AS pos WHERE cardinality(h.at) <= 8
+			UNION ALL
+			SELECT a.pos, a.ts, a.value, a.quality
+			FROM unnest(h.series, h.ts, h.value, h.quality)
+			    WITH ORDINALITY AS a(series, ts, value, quality,
+			    pos)
+			WHERE cardinality(h.at) > 8 AND a.series = h.wanted
+		) u
+		UNION ALL
+		SELECT q.series, q.class, a.ts, a.value, a.quality, l.id,
+		    a.pos
+		FROM edges e, ingest_log l,
+		    unnest(l.series, l.ts, l.value, l.quality)
+		    WITH ORDINALITY AS a(series, ts, value, quality, pos),
+		    want q
+		WHERE cardinality($1) > 8 AND q.series = a.series
+		    AND l.max_ts >= e.lo AND l.min_ts < e.hi
+	) u
+	WHERE u.ts >= e.lo AND u.ts < e.hi
+	ORDER BY u.series, u.ts, u.id, u.pos
 ), known AS MATERIALIZED (
 	SELECT d.series, p.ts
 	FROM (

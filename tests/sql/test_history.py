@@ -149,13 +149,19 @@ def test_widest_rollup_that_fits_is_taken(db, stored):
         assert buckets(db, kind, zone, START, end)[2] == width, (kind, zone)
 
 
-def test_each_series_on_its_own(db, stored):
-    others = [SERIES + 2, SERIES + 1, SERIES]
+@pytest.mark.parametrize("more", [0, 20])  # picked by place, or unpacked
+def test_each_series_on_its_own(db, stored, more):
+    others = [SERIES + 2, SERIES + 1, SERIES] + [
+        SERIES + 100 + i for i in range(more)]
+    put_log(db, [(LOGGED + dt.timedelta(seconds=i % 12), 1.0, 0)
+                 for i in range(24)], series=SERIES + 2)
     bounds, sums, _ = ask(db, "1d", "UTC", START, LOGGED + dt.timedelta(
         minutes=1), series=others)
     day = len(bounds) - 2
-    assert {k for k in sums if k[0] != SERIES} == {(SERIES + 1, day)}
+    assert {k for k in sums if k[0] != SERIES} == {
+        (SERIES + 1, day), (SERIES + 2, day)}
     assert sums[SERIES + 1, day]["sum"] == 78
+    assert sums[SERIES + 2, day]["n"] == 12
     assert [sums[SERIES, i]["n"] for i in range(DAYS)] == [144] * DAYS
 
 
@@ -201,3 +207,27 @@ def test_where_the_last_good_one_is(db, stored, minutes, bucket, logged):
 
 def test_nothing_good_before_the_first(db, stored):
     assert db.run("range_before", str(SERIES), START) == [(None, None)]
+
+
+def newest(db, ids):
+    return {r[0]: (r[1], r[2]) for r in db.run("latest_by_series", ids)}
+
+
+@pytest.mark.parametrize("others", [0, 20])  # picked by place, or unpacked
+def test_latest_of_log_and_merged(db, stored, others):
+    """The first one stored of the newest time, whatever lies where."""
+    ids = [SERIES + i for i in range(5)] + [
+        SERIES + 100 + i for i in range(others)]
+    at = LOGGED + dt.timedelta(hours=1)
+    for i, t in ((1, at), (3, START)):
+        db.sql("INSERT INTO series_latest VALUES (%s, %s, 1, 0, %s)",
+               SERIES + i, t, t)
+    put_log(db, [(at, 2.0, 0)], series=SERIES + 1)
+    many = [(at + dt.timedelta(seconds=-abs(5 - i)), float(i), 0)
+            for i in range(20)]
+    put_log(db, many + [(at, 99.0, 0)], series=SERIES + 2)
+    put_log(db, [(START, 3.0, 0), (at, 4.0, 0), (at, 5.0, 0)],
+            series=SERIES + 3)
+    assert newest(db, ids) == {
+        SERIES: (LOGGED + dt.timedelta(minutes=20), 7.0),
+        SERIES + 1: (at, 1.0), SERIES + 2: (at, 5.0), SERIES + 3: (at, 4.0)}
