@@ -192,8 +192,8 @@ monitor(struct cycle *c)
 	    (err = group_states(c)) != ERR_OK ||
 	    (err = monitor_known(a, t, &c->batch, c->states, c->info)) !=
 		ERR_OK ||
-	    (err = monitor_build(
-		 a, &c->batch, c->states, &merge, c->info)) != ERR_OK)
+	    (err = monitor_build(a, &c->batch, c->states, &merge, c->info)) !=
+		ERR_OK)
 		return (err);
 	c->figures->merged = (int64_t)c->batch.n;
 	c->figures->duplicates = (int64_t)c->batch.duplicates;
