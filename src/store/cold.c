@@ -165,7 +165,7 @@ fetch(struct job *j, size_t *ret_len, struct err_info *why)
 
 	end = j->follows ? j->blocks[j->nblocks].offset : j->bytes;
 	*ret_len = j->header_len + (size_t)(end - from);
-	if ((p = malloc(*ret_len)) == NULL) {
+	if ((p = malloc(*ret_len + 1)) == NULL) {
 		(void)err_set(why, ERR_NO_MEMORY, NULL, "no memory");
 		return (NULL);
 	}

@@ -221,7 +221,8 @@ static enum err
 read_object(const struct depot *d, const char *path, uint64_t from,
     uint64_t len, void *ret, struct err_info *info)
 {
-	FILE *f = fmemopen(ret, len, "w");
+	/* It puts a NUL behind what was written, or over its last byte. */
+	FILE *f = fmemopen(ret, len + 1, "w");
 	enum err e;
 
 	if (f == NULL)

@@ -35,7 +35,7 @@ enum err depot_commit(const struct depot *, struct depot_file *, uint64_t len,
     const unsigned char sha256[static 32], struct err_info *);
 void depot_abandon(struct depot_file *);
 
-/* Exactly these bytes. */
+/* Exactly these bytes; ret has room for one more. */
 enum err depot_read(const struct depot *, const char *path, uint64_t from,
     uint64_t len, void *ret, struct err_info *);
 /* The whole file of len bytes, from its start. */
