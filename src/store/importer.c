@@ -122,7 +122,6 @@ importer_free(struct importer *im)
 	if (im == NULL)
 		return;
 	warm_free(im->warm);
-	wire_done(&im->copy);
 	free(im);
 }
 

@@ -14,7 +14,6 @@
 struct importer {
 	struct warm *warm;
 	bool placed; /* holds the place, as long as the connection lives */
-	struct wire copy;
 };
 
 /* importer_known.c: core/import_port.h stored(). */

@@ -8,16 +8,13 @@
 #include "store/importer_parts.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* A month of fewer readings, once it is over, is one segment. */
 #define SPARSE 2000
 /* Runs of roll-ups per question. */
 #define RUNS 1000
-
-static const char copy_rollups[] =
-    "COPY rollups (series, width_s, bucket, n, good, sum, min, max, sumsq, "
-    "first_ts, first, last_ts, last) FROM STDIN (FORMAT binary)";
 
 /* Roll-ups [first, past): one series, one width. */
 struct run {
@@ -26,9 +23,9 @@ struct run {
 
 struct writing {
 	struct segment *segments;
-	struct rollup *rollups; /* those that are there moved to the front */
+	struct rollup *rollups;
+	bool *fresh; /* of each roll-up: there is none yet */
 	struct reading *latest;
-	bool *there; /* of each roll-up */
 	struct run *runs;
 	size_t nsegments, nrollups, nlatest, nruns;
 };
@@ -78,7 +75,7 @@ writing_done(struct writing *w)
 	free(w->segments);
 	free(w->rollups);
 	free(w->latest);
-	free(w->there);
+	free(w->fresh);
 	free(w->runs);
 }
 
@@ -95,10 +92,10 @@ allocate(
 	}
 	w->segments = malloc(segments * sizeof(*w->segments));
 	w->rollups = malloc(rollups * sizeof(*w->rollups));
-	w->there = calloc(rollups, sizeof(*w->there));
+	w->fresh = malloc(rollups * sizeof(*w->fresh));
 	w->latest = malloc(series * sizeof(*w->latest));
 	w->runs = malloc(series * ROLLUP_WIDTHS * sizeof(*w->runs));
-	if (w->segments == NULL || w->rollups == NULL || w->there == NULL ||
+	if (w->segments == NULL || w->rollups == NULL || w->fresh == NULL ||
 	    w->latest == NULL || w->runs == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "%zu readings", n));
 	return (ERR_OK);
@@ -125,6 +122,7 @@ build(
 		add_runs(w, from);
 		w->latest[w->nlatest++] = r[end - 1];
 	}
+	memset(w->fresh, true, w->nrollups * sizeof(*w->fresh));
 	return (ERR_OK);
 }
 
@@ -157,7 +155,7 @@ open_wires(struct warm *warm, const uint32_t *oids, size_t columns, size_t n)
 }
 
 static void
-mark_there(struct writing *w, const struct run *run, int64_t bucket_us)
+mark_stale(struct writing *w, const struct run *run, int64_t bucket_us)
 {
 	size_t lo = run->first, hi = run->past, mid;
 
@@ -169,7 +167,7 @@ mark_there(struct writing *w, const struct run *run, int64_t bucket_us)
 			hi = mid;
 	}
 	if (lo < run->past && w->rollups[lo].bucket_us == bucket_us)
-		w->there[lo] = true;
+		w->fresh[lo] = false;
 }
 
 /* Of the roll-ups of runs [first, first + n). */
@@ -202,51 +200,10 @@ look(struct warm *warm, struct writing *w, size_t first, size_t n,
 			break;
 		ord = warm_get_i64(r, 0, 0);
 		if (ord >= 1 && (size_t)ord <= n)
-			mark_there(w, &w->runs[first + (size_t)ord - 1],
+			mark_stale(w, &w->runs[first + (size_t)ord - 1],
 			    warm_get_time(r, 0, 1));
 	}
 	return (e);
-}
-
-static void
-put_rollup(struct wire *b, const struct rollup *u)
-{
-	if (!wire_room(b, 256))
-		return;
-	wire_i16(b, 13);
-	wire_put_i32(b, u->series);
-	wire_put_i32(b, u->width_s);
-	wire_put_time(b, u->bucket_us);
-	wire_put_i64(b, u->count);
-	wire_put_i64(b, u->good);
-	wire_put_f64(b, u->sum);
-	wire_put_f64(b, u->min);
-	wire_put_f64(b, u->max);
-	wire_put_f64(b, u->sumsq);
-	wire_put_time(b, u->first_us);
-	wire_put_f64(b, u->first);
-	wire_put_time(b, u->last_us);
-	wire_put_f64(b, u->last);
-}
-
-/* Writes those that are not there; the others go to the front. */
-static enum err
-copy_new(struct importer *im, struct writing *w, size_t *ret_there,
-    struct err_info *info)
-{
-	struct warm_copy c;
-	size_t i, there = 0;
-
-	warm_copy_init(&c, im->warm, &im->copy);
-	for (i = 0; i < w->nrollups; i++)
-		if (w->there[i])
-			w->rollups[there++] = w->rollups[i];
-		else {
-			put_rollup(&im->copy, &w->rollups[i]);
-			c.rows++;
-		}
-	*ret_there = there;
-	return (warm_copy_send(&c, copy_rollups, info));
 }
 
 static enum err
@@ -265,12 +222,13 @@ put_marks(struct warm *warm, const struct writing *w, struct err_info *info)
 }
 
 static enum err
-write_all(struct importer *im, struct writing *w, struct err_info *info)
+write_all(struct warm *warm, struct writing *w, struct err_info *info)
 {
-	struct warm *warm = im->warm;
 	struct merge m = {.segments = w->segments,
 	    .nsegments = w->nsegments,
 	    .rollups = w->rollups,
+	    .nrollups = w->nrollups,
+	    .fresh = w->fresh,
 	    .latest = w->latest,
 	    .nlatest = w->nlatest};
 	size_t i, n;
@@ -280,8 +238,6 @@ write_all(struct importer *im, struct writing *w, struct err_info *info)
 		n = w->nruns - i < RUNS ? w->nruns - i : RUNS;
 		e = look(warm, w, i, n, info);
 	}
-	if (e == ERR_OK)
-		e = copy_new(im, w, &m.nrollups, info);
 	if (e == ERR_OK)
 		e = warm_store(warm, &m, info);
 	return (e == ERR_OK ? put_marks(warm, w, info) : e);
@@ -319,6 +275,7 @@ enum err
 importer_store(
     void *self, const struct reading *r, size_t n, struct err_info *info)
 {
+	struct importer *im = self;
 	struct writing w = {0};
 	enum err e;
 
@@ -326,7 +283,11 @@ importer_store(
 		return (ERR_OK);
 	e = build(&w, r, n, info);
 	if (e == ERR_OK)
-		e = write_all(self, &w, info);
+		e = write_all(im->warm, &w, info);
 	writing_done(&w);
+	/* A row that was there though it was looked for is nothing that a
+	 * sender did: the next try looks again. */
+	if (e == ERR_CONFLICT)
+		e = info->code = ERR_DATABASE;
 	return (e);
 }

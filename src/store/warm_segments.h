@@ -45,11 +45,6 @@ void warm_copy_put(
  * parameters. */
 enum err warm_copy_end(struct warm_copy *, const char *sql, struct err_info *);
 extern const char warm_copy_segments[];
-static inline enum err
-warm_copy_send(struct warm_copy *c, const char *sql, struct err_info *info)
-{
-	return (warm_copy_end(c, sql, info));
-}
 
 /* Decodes packed bytes behind the `n` readings of w->decoded, which grows;
  * returns how many came, 0 and an error if the bytes are none. */
