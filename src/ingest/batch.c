@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* To say why an item is rejected takes as long as to decode so many bytes. */
+#define OUTCOME_BYTES 64
+
 enum { DROPPED = -1 }; /* series of a reading that is set aside */
 
 static const char *
@@ -79,6 +82,7 @@ batch_decode(
 {
 	char detail[NORMALISE_DETAIL];
 	const char *from = decoder_at(b->decoder);
+	size_t told = b->noutcomes;
 	struct item item;
 	enum reject why;
 	bool more;
@@ -100,7 +104,9 @@ batch_decode(
 			b->index[b->n++] = (uint32_t)item.index;
 		if (b->failed)
 			return (no_memory(info));
-	} while ((size_t)(decoder_at(b->decoder) - from) < bytes);
+	} while ((size_t)(decoder_at(b->decoder) - from) +
+		(b->noutcomes - told) * OUTCOME_BYTES <
+	    bytes);
 	b->single = decoder_single(b->decoder);
 	b->empty = decoder_empty(b->decoder);
 	*ret_more = more;

@@ -316,7 +316,7 @@ Test(content, long_bodies_are_read_in_steps)
 			go_on();
 			fake_turn();
 		}
-		cr_expect_eq(later.n, leaves ? 1 : 2);
+		cr_expect_gt(later.n, leaves ? 0 : 2);
 		cr_expect_eq(c.answers, !leaves);
 		if (!leaves) {
 			cr_expect_eq(c.status, 200);
