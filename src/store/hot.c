@@ -42,6 +42,7 @@ hot_shared_init(struct hot_shared *s)
 	atomic_store(&s->stale_since_us, hot_wall_us());
 	atomic_store(&s->raise_until_us, 0);
 	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);
+	atomic_store(&s->hours_losses, 0);
 	atomic_store(&s->hours_whole, 0);
 	atomic_store(&s->hours_series, 0);
 	for (i = 0; i < HOT_WORKERS; i++) {
@@ -56,6 +57,9 @@ hot_hours(const struct hot *h, struct hot_hours *ret)
 	const struct hot_shared *s = h->shared;
 
 	ret->word = (enum hot_hours_word)atomic_load(&s->hours_word);
+	if (ret->word != HOT_HOURS_FULL &&
+	    atomic_load(&s->hours_losses) != atomic_load(&s->losses))
+		ret->word = HOT_HOURS_WAIT;
 	ret->whole = atomic_load(&s->hours_whole);
 	ret->series = atomic_load(&s->hours_series);
 }

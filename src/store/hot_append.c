@@ -97,6 +97,16 @@ must_wait(struct hot *h)
 	return (h->append.timer != NULL);
 }
 
+/* Until the keeper says otherwise. */
+static void
+hours_ended(struct hot *h)
+{
+	int kept = HOT_HOURS_KEPT;
+
+	(void)atomic_compare_exchange_strong(
+	    &h->shared->hours_word, &kept, (int)HOT_HOURS_WAIT);
+}
+
 static void
 refused(struct hot *h, const struct redisReply *reply)
 {
@@ -149,6 +159,7 @@ on_appended(void *arg, const struct redisReply *reply)
 		send_flight(h);
 	} else if (said == HOURS_OFF) {
 		h->append.on = false;
+		hours_ended(h);
 		flight_end(h);
 		send_flight(h);
 	} else

@@ -14,6 +14,7 @@
 
 #define BUILD_MOST   64u /* series in one step */
 #define SHORT_MS     200u
+#define LOOK_MS	     1000u /* at the switch, between two passes */
 #define AWAY_MS	     2000u
 #define QUIET_MS     3000u
 #define PASS_MS	     10000u
@@ -35,10 +36,12 @@ struct hot_keeper {
 	struct hot_build *build;
 	int64_t off_since_us, on_since_us, backoff_us, memory_us;
 	int64_t full_since_us; /* 0: it is not */
+	uint64_t losses;       /* of the hot tier, when the step began */
 	int32_t after;
 	size_t batch;
 	int64_t whole, series; /* so far in this pass */
 	bool any;	       /* was built in this pass */
+	int64_t pass_at_us;    /* the next one begins */
 	char told[128];
 };
 
@@ -54,6 +57,7 @@ now_us(void)
 static void
 say(struct hot_keeper *k, enum hot_hours_word word)
 {
+	atomic_store(&k->config.shared->hours_losses, k->losses);
 	atomic_store(&k->config.shared->hours_word, (int)word);
 }
 
@@ -99,6 +103,7 @@ turn_on(struct hot_keeper *k, int64_t epoch, struct err_info *info)
 	bool quiet = false, on;
 
 	forget_pass(k);
+	k->pass_at_us = 0;
 	say(k, HOT_HOURS_WAIT);
 	if (k->off_since_us == 0) {
 		back_off(k, now);
@@ -213,8 +218,8 @@ see_to(struct hot_keeper *k, const int32_t *ids, size_t n, size_t *ret_n,
 static unsigned
 pass_end(struct hot_keeper *k)
 {
-	bool any = k->any;
-
+	k->pass_at_us =
+	    k->any ? 0 : now_us() + (int64_t)k->config.pass_ms * 1000;
 	atomic_store(&k->config.shared->hours_whole, k->whole);
 	atomic_store(&k->config.shared->hours_series, k->series);
 	metric_gauge_set(GAUGE_HOT_WHOLE, k->whole);
@@ -222,7 +227,7 @@ pass_end(struct hot_keeper *k)
 	say(k, HOT_HOURS_KEPT);
 	forget_pass(k);
 	k->told[0] = '\0';
-	return (any ? SHORT_MS : k->config.pass_ms);
+	return (SHORT_MS);
 }
 
 static unsigned
@@ -230,7 +235,11 @@ go_on(struct hot_keeper *k, struct err_info *info)
 {
 	int32_t ids[BUILD_BATCH];
 	size_t n, seen = 0;
+	int64_t left = k->pass_at_us - now_us();
 
+	if (left > 0)
+		return (left < LOOK_MS * 1000 ? (unsigned)(left / 1000) + 1
+					      : LOOK_MS);
 	if (hot_source_series(
 		k->source, k->after, BUILD_BATCH, ids, &n, info) != ERR_OK)
 		return (away(k, info));
@@ -292,13 +301,14 @@ step(struct hot_keeper *k)
 	bool leads = false, on = false;
 	int64_t epoch;
 
+	k->losses = atomic_load(&shared->losses);
 	if (hot_source_lead(k->source, &leads, &info) != ERR_OK)
 		return (away(k, &info));
 	if (!leads) {
 		say(k, HOT_HOURS_ELSEWHERE);
 		return (AWAY_MS);
 	}
-	if (atomic_load(&shared->trusted) != atomic_load(&shared->losses)) {
+	if (atomic_load(&shared->trusted) != k->losses) {
 		say(k, HOT_HOURS_WAIT);
 		return (SHORT_MS);
 	}

@@ -34,8 +34,9 @@ struct hot_shared {
 	_Atomic int64_t stale_since_us; /* UTC; means nothing while trusted */
 	_Atomic int64_t raise_until_us; /* monotonic: a worker is at it */
 	struct hot_mark marks[HOT_WORKERS];
-	/* What this instance's keeper said last. */
+	/* What this instance's keeper said last, and at how many losses. */
 	_Atomic int hours_word;
+	_Atomic uint64_t hours_losses;
 	_Atomic int64_t hours_whole, hours_series;
 };
 

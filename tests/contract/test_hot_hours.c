@@ -558,25 +558,6 @@ Test(hot_hours, silent_redis)
 	own_redis_end(&o);
 }
 
-/* noeviction: writes are refused. */
-Test(hot_hours, redis_without_memory)
-{
-	struct own o;
-
-	own_redis(&o);
-	open_hours(o.socket);
-	commit(series[0], now, 1);
-	wait_count(series[0], 1);
-	scratch_redis_command(o.socket, "CONFIG SET maxmemory 1");
-	commit(series[0], now - 1, 1);
-	note(series[0], now - 1, 1);
-	cr_assert_eq(count(series[0]), -1);
-	poll_loop_run(loop, 300);
-	cr_assert_eq(count(series[0]), -1);
-	close_hours();
-	own_redis_end(&o);
-}
-
 /* allkeys-lru: any key may go at any time. */
 Test(hot_hours, redis_that_evicts)
 {
