@@ -28,6 +28,8 @@
 /* Digits beyond these are noise of arithmetic, not a sender's decimals. */
 #define D_MOST	9e13
 #define SAMPLES 16
+/* Among fewer values none is passed over as a misfit. */
+#define FEW_LEAST 8
 
 /* How values are written as whole numbers. */
 struct scale {
@@ -163,7 +165,7 @@ find_scale(struct scale *ret, const struct reading *r, size_t n, int64_t *x)
 	size_t i, most, odd;
 	int few;
 
-	for (few = 0; few < 2; few++) {
+	for (few = 0; few < (n < FEW_LEAST ? 1 : 2); few++) {
 		most = few ? n / 4 : 0;
 		for (i = 0; (u = unit_at(i)) != NULL; i++) {
 			s = (struct scale){u->factor, u->offset, 1, 0};
@@ -340,9 +342,16 @@ to_values(const struct scale *s, const int64_t *x, struct reading *r, size_t k)
 {
 	size_t i;
 
-	for (i = 0; i < k; i++)
-		r[i].value =
-		    s == NULL ? double_of(ordered(x[i])) : scale_value(s, x[i]);
+	if (s == NULL) {
+		for (i = 0; i < k; i++)
+			r[i].value = double_of(ordered(x[i]));
+	} else if (s->factor == 1 && s->offset == 0) {
+		for (i = 0; i < k; i++)
+			r[i].value = (double)x[i] / s->ten;
+	} else {
+		for (i = 0; i < k; i++)
+			r[i].value = scale_value(s, x[i]);
+	}
 }
 
 static void

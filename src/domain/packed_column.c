@@ -114,27 +114,37 @@ gcd(uint64_t a, uint64_t b)
 	return (a);
 }
 
-/* The unit of a column; *ret_fits: no x[i] - x[0] overflows. */
+/* False if some x[i] - x[0] would overflow. */
+static bool
+fits(const int64_t *x, size_t n)
+{
+	int64_t least = x[0], most = x[0], span;
+	size_t i;
+
+	for (i = 1; i < n; i++) {
+		least = x[i] < least ? x[i] : least;
+		most = x[i] > most ? x[i] : most;
+	}
+	return (!__builtin_sub_overflow(most, least, &span));
+}
+
+/* What all x[i] - x[0] are multiples of: so are the steps between them. */
 static uint64_t
-unit_of(const int64_t *x, size_t n, bool *ret_fits)
+unit_of(const int64_t *x, size_t n)
 {
 	uint64_t unit = 0, size;
 	int64_t d, last = 0;
 	size_t i;
 
-	*ret_fits = false;
-	for (i = 1; i < n; i++) {
-		if (__builtin_sub_overflow(x[i], x[0], &d) || d == INT64_MIN)
-			return (1);
-		d = (int64_t)((uint64_t)x[i] - (uint64_t)x[i - 1]);
-		if (d == last || unit == 1)
+	for (i = 1; i < n && unit != 1; i++) {
+		d = x[i] - x[i - 1];
+		if (d == last)
 			continue;
 		last = d;
 		size = d < 0 ? 0 - (uint64_t)d : (uint64_t)d;
 		if (unit == 0 || size % unit != 0)
 			unit = gcd(size, unit);
 	}
-	*ret_fits = true;
 	return (unit);
 }
 
@@ -144,17 +154,19 @@ static bool
 divide(int64_t *x, size_t n, uint64_t unit)
 {
 	unsigned twos = (unsigned)__builtin_ctzll(unit);
-	uint64_t odd = unit >> twos, inverse = odd, first = (uint64_t)x[0];
-	int64_t most = 0, y;
+	uint64_t odd = unit >> twos, inverse = odd;
+	int64_t first = x[0], most = 0, y;
 	size_t i;
 	int k;
 
 	for (k = 0; k < 5; k++)
 		inverse *= 2 - odd * inverse;
 	for (i = 0; i < n; i++) {
-		y = (int64_t)((uint64_t)x[i] - first) >> twos;
-		x[i] = y = (int64_t)((uint64_t)y * inverse);
-		most |= y < 0 ? ~y : y;
+		y = x[i] - first;
+		if (unit != 1)
+			y = (int64_t)((uint64_t)(y >> twos) * inverse);
+		x[i] = y;
+		most |= y ^ y >> 63;
 	}
 	return (most <= Y_MOST);
 }
@@ -184,7 +196,8 @@ code(const int64_t *y, size_t at, size_t k, int order, int64_t *v)
 static void
 narrow(struct block *b, const int64_t *v, size_t k)
 {
-	size_t count[64] = {0}, i, odd = 0, bytes;
+	uint8_t count[64] = {0};
+	size_t i, odd = 0, bytes;
 	unsigned w, wide;
 
 	for (i = 0; i < k; i++)
@@ -317,18 +330,17 @@ packed_column_put(uint8_t *p, int64_t *x, size_t n)
 	int64_t v[PACKED_BLOCK];
 	uint64_t unit, first = (uint64_t)x[0];
 	size_t i, k;
-	bool fits;
 	int order;
 
 	p = packed_varint_put(p, zigzag(x[0]));
 	if (n == 1)
 		return (p);
-	unit = unit_of(x, n, &fits);
+	if (!fits(x, n))
+		return (put_plain(packed_varint_put(p, 1), x, n, 0, 1));
+	unit = unit_of(x, n);
 	p = packed_varint_put(p, unit);
 	if (unit == 0)
 		return (p);
-	if (!fits)
-		return (put_plain(p, x, n, 0, 1));
 	if (!divide(x, n, unit))
 		return (put_plain(p, x, n, first, unit));
 	*p++ = (uint8_t)(order = choose(x, n));
@@ -418,16 +430,23 @@ integrate(struct packed_column *c, const uint64_t *v, size_t k, int64_t *x)
 	uint64_t y = c->y, step = c->step;
 	size_t i;
 
-	for (i = 0; i < k; i++) {
-		if (c->order == 0) {
-			y = v[i];
-		} else if (c->order == 1) {
+	switch (c->order) {
+	case 0:
+		for (i = 0; i < k; i++)
+			x[i] = (int64_t)(c->start + v[i] * c->unit);
+		break;
+	case 1:
+		for (i = 0; i < k; i++) {
 			y += v[i];
-		} else {
+			x[i] = (int64_t)(c->start + y * c->unit);
+		}
+		break;
+	default:
+		for (i = 0; i < k; i++) {
 			step += v[i];
 			y += step;
+			x[i] = (int64_t)(c->start + y * c->unit);
 		}
-		x[i] = (int64_t)(c->start + y * c->unit);
 	}
 	c->y = y;
 	c->step = step;
@@ -440,13 +459,15 @@ packed_column_next(struct packed_column *c, int64_t *x)
 	uint64_t v[PACKED_BLOCK];
 
 	c->left -= k;
-	if (c->unit == 0 || c->order == ORDER_PLAIN) {
+	if (c->unit == 0) {
 		for (i = 0; i < k; i++)
-			x[i] = (int64_t)(c->unit == 0 ? c->start
-						      : packed_word_get(c->in));
-		return (k);
+			x[i] = (int64_t)c->start;
+	} else if (c->order == ORDER_PLAIN) {
+		for (i = 0; i < k; i++)
+			x[i] = (int64_t)packed_word_get(c->in);
+	} else {
+		get_block(c->in, v, k);
+		integrate(c, v, k, x);
 	}
-	get_block(c->in, v, k);
-	integrate(c, v, k, x);
 	return (k);
 }
