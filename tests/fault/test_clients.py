@@ -100,7 +100,7 @@ def test_idle_connections(under_load):
         pytest.skip(f"only {limit} open files are allowed here")
     loaded = under_load({"PENSTOCK_CONNECTIONS_MAX": count + 500,
                          "PENSTOCK_KEEPALIVE": 300,
-                         "PENSTOCK_HEADER_TIMEOUT": 60})
+                         "PENSTOCK_HEADER_TIMEOUT": 60}, pause=0.5)
     service, before = loaded.service, memory_mib(loaded.service)
     moment = time.monotonic()
     idle = subprocess.Popen(
