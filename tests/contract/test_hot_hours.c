@@ -337,8 +337,8 @@ Test(hot_hours, whatever_is_done_to_the_keys)
 	    "redis.call('SET', KEYS[2], '')",
 	    "redis.call('SET', KEYS[2], 'abc')",
 	    "redis.call('SETRANGE', KEYS[2], 0, '\\255\\255')",
-	    "local s = redis.call('GET', KEYS[2]) "
-	    "redis.call('SET', KEYS[2], string.sub(s, 1, -21))",
+	    ("local s = redis.call('GET', KEYS[2]) "
+	     "redis.call('SET', KEYS[2], string.sub(s, 1, -21))"),
 	    "redis.call('APPEND', KEYS[2], string.rep('x', 20))",
 	    "redis.call('HSET', KEYS[1], ARGV[1], 'x')",
 	    "redis.call('HDEL', KEYS[1], ARGV[1])",
