@@ -69,9 +69,29 @@ def items(s, **query):
     return answer.json()["items"]
 
 
+DENSE = 40_000  # seconds of a day with a reading each: several blocks
+
+
+def put_dense(s):
+    """As an import would leave it: segments and roll-ups, no log."""
+    s.sql("""SELECT segments_ensure(1::int2, '2025-03-20');
+        INSERT INTO segments SELECT s.id, 1, min(t), max(t), count(*),
+            packed_from(array_agg(t ORDER BY t), array_agg(
+                extract(epoch FROM t)::int8 %% 1000 / 8.0 ORDER BY t),
+                array_agg(0::int2), array_agg(t + interval '1 s' ORDER BY t))
+        FROM series s JOIN metrics m ON m.id = s.metric_id,
+            generate_series('2025-03-20', '2025-03-20'::timestamptz
+                + %s * interval '1 s', '1 s') t
+        WHERE m.code = 'pressure' GROUP BY s.id;
+        SELECT rollups_again(s.id, '2025-03-20', '2025-03-21')
+        FROM series s JOIN metrics m ON m.id = s.metric_id
+        WHERE m.code = 'pressure'""", DENSE - 1)
+
+
 @pytest.fixture(scope="module")
 def archived(keeper):
     """March is archived; what was read before."""
+    put_dense(keeper)
     before = items(keeper)
     daily = items(keeper, bucket="1d", limit=None)
     assert len(before) == COUNT
@@ -115,13 +135,28 @@ def test_a_csv_stream_runs_through_it(keeper, archived):
         (x["ts"], x["value"]) for x in before]
 
 
+def test_a_dense_day_is_read_block_by_block(keeper, archived):
+    answer = get(keeper, limit=None, format="csv", metric="pressure",
+                 **{"from": "2025-03-20T00:00:00Z",
+                    "to": "2025-03-21T00:00:00Z"})
+    assert answer.status_code == 200
+    day = datetime.datetime(2025, 3, 20, tzinfo=UTC)
+    epoch = int(day.timestamp())
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) >= DENSE
+    assert {r["ts"]: float(r["value"]) for r in rows}.items() >= {
+        (day + datetime.timedelta(seconds=i)).strftime("%Y-%m-%dT%H:%M:%SZ"):
+        (epoch + i) % 1000 / 8 for i in range(DENSE)}.items()
+    assert [r["ts"] for r in rows] == sorted({r["ts"] for r in rows})
+
+
 def test_the_list_says_what_is_archived(keeper, archived):
     answer = keeper.call("GET", "/api/v1/archives?class=operational",
                           "viewer").json()
     found = {a["from"]: a for a in answer["items"]}
     assert found[MARCH]["state"] == "dropped"
     assert found[MARCH]["to"] == APRIL
-    assert found[MARCH]["readings"] == sum(map(is_march, [
+    assert found[MARCH]["readings"] == DENSE + sum(map(is_march, [
         *range(COUNT), *range(0, COUNT, 2000)]))
     one = keeper.call("GET", f"/api/v1/archives/{found[MARCH]['id']}",
                        "viewer").json()

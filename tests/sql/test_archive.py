@@ -260,6 +260,54 @@ def test_what_strays_into_a_dropped_span_is_taken_in_by_the_restore(archive):
     archive.run("verify")
 
 
+def test_blocks_are_found_by_series_and_time(archive):
+    """A day of a reading every 2 s, between two sparse series of its class:
+    several blocks, and one that holds three series."""
+    archive.sql("""INSERT INTO series (node_id, metric_id, unit, kind, change)
+        SELECT n.id, m.id, m.unit, m.kind, 0 FROM nodes n, metrics m
+        WHERE n.code = 'N2' AND m.code IN ('power', 'speed')
+        ORDER BY m.code""")
+    archive.sql("""SELECT put(4, '2025-03-09', '2025-03-10', '2 s', 'day'),
+        put(5, '2025-03-09', '2025-03-10', '1 h', 'day')""")
+    archive.archive("--class", "operational")
+    blocks = archive.sql("""SELECT length(blocks) / 52 FROM archive_files
+        WHERE day = '2025-03-09'""")[0][0]
+    assert blocks == 4  # 48 + 48 + 16,288 | 16,384 | the other 10,528 | 24
+    start = datetime.datetime(2025, 3, 9, tzinfo=UTC)
+
+    def located(series, since, until, most=4):
+        def key(seconds):
+            us = int((start.timestamp() + seconds) * 1e6)
+            return series.to_bytes(4, "big") + (us + 2**63).to_bytes(8, "big")
+
+        rows = archive.sql(
+            "SELECT blocks FROM archive_locate(%s, to_timestamp(%s),"
+            " to_timestamp(%s), %s, %s, %s)", series,
+            start.timestamp() + since, start.timestamp() + until, key(since),
+            key(until), most)
+        found = bytes(rows[0][0] or b"")
+        return [(int.from_bytes(found[i:i + 4], "big"),
+                 (int.from_bytes(found[i + 4:i + 12], "big") - 2**63) // 10**6
+                 - int(start.timestamp())) for i in range(0, len(found), 52)]
+
+    day = 86400
+    first, second, third, last = (1, 0), (4, 32576), (4, 65344), (5, 0)
+    assert located(1, 0, day) == [first, second]
+    assert located(4, 0, day) == [first, second, third, last]
+    assert located(4, 0, 32576) == [first, second]
+    assert located(4, 32575, 32577) == [first, second, third]
+    assert located(4, 32576, 65344) == [second, third]
+    assert located(4, 0, day, most=1) == [first, second]
+    assert located(4, 70000, day) == [third, last]
+    assert located(5, 0, day) == [last]
+    assert located(5, 3600, day) == [last]
+    assert located(2, 0, day) == [first, second]
+    # Another day's only block, and a time that is not archived.
+    assert located(5, day, 2 * day) == [(1, day)]
+    assert archive.sql("SELECT count(*) FROM archive_locate(1, '2025-04-01', "
+                       "'2025-04-02', '', '', 4)") == [(0,)]
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone", "manifest"])
 def test_damaged_files_are_found_and_restore_nothing(archive, damage):
     archive.archive("--class", "operational")
