@@ -95,8 +95,8 @@ write_metrics(struct text *t)
 static void
 on_notify(void *arg, const char *table)
 {
-	static const char *const loaded[] = {"nodes", "series", "api_keys",
-	    "archives"};
+	static const char *const loaded[] = {
+	    "nodes", "series", "api_keys", "archives"};
 	bool load = table == NULL;
 	size_t i;
 
