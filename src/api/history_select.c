@@ -176,7 +176,8 @@ look(struct history *h)
 	if ((series != NULL) + (node != NULL) + (zone != NULL) != 1 ||
 	    (series != NULL && metric != NULL))
 		return (refuse(h, ERR_INVALID,
-		    "give node and metric, or series, or zone with metric"));
+		    "give one of node, series and zone; metric goes with node "
+		    "and zone"));
 	if (series != NULL)
 		return (by_names(h, series));
 	if (zone != NULL)

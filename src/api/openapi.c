@@ -191,6 +191,22 @@ write_parameters(struct text *t, const struct route *r)
 	json_array_end(t);
 }
 
+/* OpenAPI has no words for "one of these parameters". */
+static void
+write_one_of(struct text *t, const char *names)
+{
+	size_t n;
+
+	if (names == NULL)
+		return;
+	json_array(t, "x-one-of");
+	for (; *names != '\0'; names += n + (names[n] == '|')) {
+		n = strcspn(names, "|");
+		json_stringn(t, NULL, names, n);
+	}
+	json_array_end(t);
+}
+
 static bool
 has_required(const struct field *f)
 {
@@ -327,6 +343,7 @@ write_operation(struct text *t, const struct route *r)
 	json_string(t, "operationId", r->name);
 	json_string(t, "summary", r->summary);
 	write_parameters(t, r);
+	write_one_of(t, r->one_of);
 	write_body(t, r);
 	write_roles(t, r->roles);
 	write_responses(t, r);

@@ -49,6 +49,7 @@ struct route {
 	const char *name; /* operationId and metrics label: "nodes_get" */
 	const char *summary;
 	const struct field *query; /* NULL: takes no query parameters */
+	const char *one_of; /* "a|b": query needs one, and only one, of them */
 	const struct field *body;  /* NULL: takes no body (readings: its own
 	    decoder, with body_own set) */
 	bool body_own;

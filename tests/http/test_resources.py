@@ -130,6 +130,11 @@ def test_the_interface_describes_itself(service):
         if any(p["required"] for p in op["parameters"]):
             continue
         assert service.call("GET", path).status_code == 401, path
+        if "x-one-of" in op:
+            assert set(op["x-one-of"]) < {p["name"] for p in op["parameters"]}
+            said = problem(service.call("GET", path, "viewer"), 422)
+            assert all(name in said for name in op["x-one-of"])
+            continue
         role = "viewer" if "viewer" in op["x-roles"] else op["x-roles"][-1]
         assert service.call("GET", path, role).status_code == 200, path
         if role != "viewer":
