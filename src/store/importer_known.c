@@ -56,8 +56,9 @@ match(struct asking *q, const struct group *g, const PGresult *r,
 	return (ERR_OK);
 }
 
-static enum err
-add_wires(struct warm_args *a, struct wire *w, size_t n, struct err_info *info)
+enum err
+importer_args(
+    struct warm_args *a, const struct wire *w, size_t n, struct err_info *info)
 {
 	size_t i;
 
@@ -111,7 +112,7 @@ ask(struct asking *q, struct err_info *info)
 	}
 	for (i = 0; i < q->ngroups; i++)
 		put_group(q, &q->groups[i]);
-	e = add_wires(&a, w->wires, 5, info);
+	e = importer_args(&a, w->wires, 5, info);
 	return (e == ERR_OK ? warm_send(w, ST_cycle_known, &a, info) : e);
 }
 
@@ -227,7 +228,7 @@ ask_log(
 	free(some);
 	if (n == 0)
 		return (ERR_OK);
-	e = add_wires(&a, w->wires, 2, info);
+	e = importer_args(&a, w->wires, 2, info);
 	warm_time(&a, lo);
 	warm_time(&a, hi);
 	if (e == ERR_OK)

@@ -16,6 +16,10 @@ struct importer {
 	bool placed; /* holds the place, as long as the connection lives */
 };
 
+/* importer_known.c: the arrays as parameters; ERR_NO_MEMORY if one grew no
+ * more. */
+enum err importer_args(
+    struct warm_args *, const struct wire *, size_t n, struct err_info *);
 /* importer_known.c: core/import_port.h stored(). */
 enum err importer_stored(void *self, const struct reading *, size_t n,
     struct import_known *ret, struct err_info *);

@@ -131,14 +131,10 @@ run_wires(struct warm *warm, enum statement s, size_t columns, bool rows,
     struct err_info *info)
 {
 	struct warm_args a = {0};
-	size_t i;
+	enum err e = importer_args(&a, warm->wires, columns, info);
 
-	for (i = 0; i < columns; i++) {
-		if (!wire_ok(&warm->wires[i]))
-			return (err_set(info, ERR_NO_MEMORY, NULL, "%s",
-			    statement_name(s)));
-		warm_wired(&a, &warm->wires[i]);
-	}
+	if (e != ERR_OK)
+		return (e);
 	return (rows ? warm_send(warm, s, &a, info)
 		     : warm_run(warm, s, &a, NULL, info));
 }
@@ -243,8 +239,31 @@ write_all(struct warm *warm, struct writing *w, struct err_info *info)
 	return (e == ERR_OK ? put_marks(warm, w, info) : e);
 }
 
-/* Outside of a transaction that holds the lock: a partition takes as long to
- * make as many readings to store. */
+/* One element for each month of a series: counts them, and writes them if it
+ * is told how many there are. */
+static size_t
+put_months(struct warm *warm, const struct reading *r, size_t n, bool write)
+{
+	int64_t month_end = 0;
+	size_t i, count = 0;
+
+	for (i = 0; i < n; i++) {
+		if (i > 0 && r[i].series == r[i - 1].series &&
+		    r[i].t_us < month_end)
+			continue;
+		month_end = instant_month(r[i].t_us, 1);
+		count++;
+		if (!write)
+			continue;
+		wire_put_i32(&warm->wires[0], r[i].series);
+		wire_put_time(&warm->wires[1], r[i].t_us);
+	}
+	return (count);
+}
+
+/* Each partition in a transaction of its own: it takes as long to make as many
+ * readings to store, and the lock until then; and a server has not so many
+ * locks that decades could be made at once. */
 enum err
 importer_prepare(
     void *self, const struct reading *r, size_t n, struct err_info *info)
@@ -252,23 +271,21 @@ importer_prepare(
 	static const uint32_t oids[] = {OID_INT4, OID_TIMESTAMPTZ};
 	struct importer *im = self;
 	struct warm *warm = im->warm;
-	int64_t month_end = 0;
-	size_t i, count = 0, pass;
+	struct warm_args a = {0};
+	AUTO_RESULT months = NULL;
+	enum err e;
+	int i;
 
-	/* Counted first: an array says how long it is before its elements. */
-	for (pass = 0; pass < 2; pass++) {
-		open_wires(warm, oids, 2, count);
-		for (i = 0, count = 0; i < n; i++) {
-			if (i > 0 && r[i].series == r[i - 1].series &&
-			    r[i].t_us < month_end)
-				continue;
-			month_end = instant_month(r[i].t_us, 1);
-			count++;
-			wire_put_i32(&warm->wires[0], r[i].series);
-			wire_put_time(&warm->wires[1], r[i].t_us);
-		}
-	}
-	return (run_wires(warm, ST_import_months, 2, false, info));
+	open_wires(warm, oids, 2, put_months(warm, r, n, false));
+	(void)put_months(warm, r, n, true);
+	e = importer_args(&a, warm->wires, 2, info);
+	if (e == ERR_OK)
+		e = warm_run(warm, ST_import_months, &a, &months, info);
+	for (i = 0; e == ERR_OK && i < PQntuples(months); i++)
+		e = warm_segments_ensure(warm,
+		    wire_get_i16(PQgetvalue(months, i, 0)),
+		    warm_get_time(months, i, 1), info);
+	return (e);
 }
 
 enum err

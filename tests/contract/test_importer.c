@@ -144,6 +144,21 @@ Test(importer, writes_few_rows)
 	cr_expect_eq(wrong_sums(), 0);
 }
 
+/* Decades at once would hold the lock for seconds, and more locks than the
+ * server has. */
+Test(importer, makes_each_partition_in_a_transaction_of_its_own)
+{
+	size_t n =
+	    every(instant_from_civil(1993, 1, 1, 0), 31 * US_PER_DAY, 12);
+
+	ok(port.prepare(port.self, readings, n, &fx.info));
+	cr_expect_eq(sql_int("SELECT count(DISTINCT xmin::text) FROM pg_class "
+			     "WHERE relname LIKE 'segments\\__\\_1993__'"),
+	    12);
+	store(n);
+	cr_expect_eq(wrong_sums(), 0);
+}
+
 Test(importer, tells_the_loop_what_it_did_not_merge)
 {
 	const struct telemetry_port *t = &fx.ports.telemetry;
