@@ -137,31 +137,28 @@ keep(struct page *p, const struct reading *readings, size_t n)
 {
 	struct page_series *s = &p->series[p->at];
 	struct history *h = p->h;
-	struct block *b = NULL;
-	size_t i, room = h->limit - s->n;
+	struct block *b;
+	size_t i, known = 0, room = h->limit - s->n;
 
-	if (n > 0) {
-		b = arena_alloc(&h->r->arena,
-		    sizeof(*b) + (n < room ? n : room) * sizeof(*readings));
-		if (b == NULL)
-			return (false);
-		b->n = 0;
-		b->next = NULL;
-	}
-	for (i = 0; i < n && !s->more; i++) {
-		if (readings[i].received_us > h->known_us)
-			continue;
-		if (b->n == room)
-			s->more = true;
-		else
+	for (i = 0; i < n; i++)
+		known += readings[i].received_us <= h->known_us;
+	s->more = known > room;
+	if (s->more)
+		known = room;
+	if (known == 0)
+		return (true);
+	b = arena_alloc(&h->r->arena, sizeof(*b) + known * sizeof(*readings));
+	if (b == NULL)
+		return (false);
+	b->n = 0;
+	b->next = NULL;
+	for (i = 0; b->n < known; i++)
+		if (readings[i].received_us <= h->known_us)
 			b->readings[b->n++] = readings[i];
-	}
-	if (b != NULL && b->n > 0) {
-		*s->end = b;
-		s->end = &b->next;
-		s->n += b->n;
-		p->n += b->n;
-	}
+	*s->end = b;
+	s->end = &b->next;
+	s->n += known;
+	p->n += known;
 	return (true);
 }
 

@@ -2,6 +2,7 @@
 #include "api/media.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(history, .init = tiers_init, .fini = fake_done);
@@ -110,6 +111,60 @@ Test(history, only_what_was_known)
 	tiers[WARM].readings[0].received_us = T1_US + US_PER_DAY;
 	expect(Q SPAN "&as_known_at=2026-11-18T11:00:01.001Z", 200,
 	    FLOW "\"items\":[" ITEM1 "],\"next\":null,\"source\":\"warm\"}");
+}
+
+/* A tier whose readings have no end, none of them known in time. */
+struct endless {
+	struct range range;
+	range_cb *cb;
+	void *arg;
+};
+
+static size_t endless_reads;
+
+static void
+nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void
+deliver_endless(void *arg)
+{
+	static struct reading r[10000];
+	struct endless *e = arg;
+	const struct err_info info = {.code = ERR_OK};
+	struct range_part part = {r, 10000, e->range.to_us};
+
+	for (int i = 0; i < 10000; i++)
+		r[i] = (struct reading){
+		    1, QUALITY_GOOD, 1, e->range.from_us + i, INT64_MAX};
+	if (++endless_reads < 100)
+		part.complete_to_us = e->range.from_us + 10000;
+	e->cb(e->arg, &part, &info);
+	free(e);
+}
+
+static enum err
+read_endless(void *self, const struct range *range, range_cb *cb, void *arg,
+    struct err_info *info)
+{
+	struct endless *e = malloc(sizeof(*e));
+
+	(void)self;
+	(void)info;
+	cr_assert_not_null(e);
+	*e = (struct endless){*range, cb, arg};
+	return (fake.api.offload.run(NULL, nothing, deliver_endless, e));
+}
+
+/* What was not known takes no memory, however much of it is passed over. */
+Test(history, little_was_known_of_much)
+{
+	fake.api.range_warm.read = read_endless;
+	expect(Q SPAN "&limit=10000&as_known_at=2026-11-18T11:00:00Z", 200,
+	    FLOW "\"items\":[],\"next\":null,\"source\":\"warm\"}");
+	cr_expect_eq(endless_reads, 100);
 }
 
 /* Too long for one step: in pieces, and the same text. */
