@@ -5,7 +5,7 @@
 #include "core/metrics.h"
 #include "ingest/batch.h"
 
-#define REPLY_CAP  ((size_t)4 << 20)
+#define REPLY_CAP  ((size_t)8 << 20)   /* more than any answer takes */
 #define STEP_BYTES ((size_t)256 << 10) /* decoded in one step, under 1 ms */
 
 struct post {

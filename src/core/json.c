@@ -40,13 +40,17 @@ add_escaped(struct text *t, unsigned char c)
 {
 	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
 	const char *p = c != '\0' ? strchr(from, c) : NULL;
-	char two[2] = {'\\', '\0'};
+	static const char digits[] = "0123456789abcdef";
+	char s[] = "\\u00..";
 
 	if (p != NULL) {
-		two[1] = to[p - from];
-		text_add(t, two, 2);
-	} else
-		text_printf(t, "\\u%04x", c);
+		s[1] = to[p - from];
+		text_add(t, s, 2);
+		return;
+	}
+	s[4] = digits[c >> 4];
+	s[5] = digits[c & 15];
+	text_add(t, s, 6);
 }
 
 /* How many bytes from `s` on stand for themselves: most strings, whole. */

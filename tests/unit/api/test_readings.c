@@ -1,6 +1,7 @@
 #include "api/fake.h"
 #include "api/wire.h"
 #include "core/instant.h"
+#include "core/text.h"
 #include "ingest/last_seen.h"
 #include "ingest/registry.h"
 
@@ -180,6 +181,31 @@ Test(readings, batch_of_rejected_is_200)
 	cr_expect_not_null(strstr(c.body, "unknown_series"));
 	cr_expect_eq(fake.refreshes, 1);
 	call_done(&c);
+}
+
+/* However many are refused and whatever their names grow to when escaped. */
+Test(readings, long_answer)
+{
+	char name[65] = {0};
+	struct fake_call c;
+	struct text body;
+
+	memset(name, 1, sizeof(name) - 1);
+	text_init(&body, (size_t)1 << 20);
+	text_puts(&body, "node,metric,ts,value\n");
+	for (int i = 0; i < 5000; i++)
+		text_printf(&body, "%s,%s," T1 ",1\n", name, name);
+	cr_assert(text_ok(&body));
+	call_init(&c, METHOD_POST, "/api/v1/readings", body.s);
+	c.nheaders = 0;
+	call_header(&c, "Content-Type", "text/csv");
+	call_header(&c, "Authorization", fake_bearer(ROLE_DEVICE));
+	call_run(&c);
+	cr_expect_eq(c.status, 200, "%.200s", c.body);
+	cr_expect_not_null(strstr(c.body, "\"rejected\":5000"));
+	cr_expect_not_null(strstr(c.body, "\\u0001/\\u0001"));
+	call_done(&c);
+	text_done(&body);
 }
 
 static void
