@@ -17,26 +17,16 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "http")]
 
+import case_requests  # noqa: E402
+import case_scale  # noqa: E402
+import case_store  # noqa: E402
 from edge_probe import Probe  # noqa: E402
 from support.service import (  # noqa: E402
     ROOT, Service, free_port, wait_for)
 
-HERE = pathlib.Path(__file__).parent
-CONNECTIONS = 64
-GROUPS = 64  # more groups of series than requests in flight: see post.lua
-
-
-def wrk(url, script, seconds, *arguments):
-    """requests/s, p50 ms, p99 ms, errors."""
-    done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s",
-         "-s", HERE / script, url, "--", *map(str, arguments)],
-        capture_output=True, text=True, timeout=seconds + 60)
-    found = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+)", done.stdout)
-    assert found, done.stdout + done.stderr
-    rate, p50, p99, errors = map(float, found.groups())
-    assert errors == 0, f"{url}: {errors:.0f} errors\n{done.stdout}"
-    return rate, p50, p99
+CASES = {**case_requests.CASES, **case_store.CASES, **case_scale.CASES}
+HEAD = ("case", "ours", "p50 ms", "p99 ms", "against", "ratio", "must", "aim",
+        "")
 
 
 def median(runs):
@@ -44,177 +34,124 @@ def median(runs):
 
 
 class Bench:
-    def __init__(self, seconds, rounds, build):
-        self.seconds, self.rounds, self.build = seconds, rounds, build
-        self.rows = []
-        self.service = Service(PENSTOCK_LOG_LEVEL="warn")
-        self.empty = None  # the same edge with an empty handler behind it
+    """Servers are started when a case first asks for them."""
 
-    def row(self, case, ours, unit, against, ratio, must):
-        rate, p50, p99 = ours
-        verdict = "" if ratio is None else (
-            "reached" if ratio >= must else "MISSED")
-        self.rows.append((
-            case, f"{rate:,.0f} {unit}", f"{p50:.2f}", f"{p99:.2f}", against,
-            "" if ratio is None else f"{ratio:.2f}",
-            "" if must is None else f"{must:.2f}", verdict))
-        print("  ".join(filter(None, self.rows[-1])), flush=True)
+    def __init__(self, options):
+        self.seconds, self.rounds = options.seconds, options.rounds
+        self.build, self.readings = options.build, options.readings
+        self.rows, self.notes = [], []
+        self._service = self._empty = self._filled = None
 
-    def turns(self, ours, theirs):
-        """Medians of both sides, measured in turns."""
-        a, b = [], []
-        for _ in range(self.rounds):
-            a.append(ours())
-            b.append(theirs())
-        return median(a), median(b)
+    # -- what came out ------------------------------------------------------
 
-    # -- set-up -------------------------------------------------------------
+    def row(self, case, ours, unit, against, ratio, must, aim):
+        rate, *latency = ours
+        row = (case, f"{rate:,.0f} {unit}" if rate >= 100 else
+               f"{rate:.2f} {unit}",
+               *("" if v is None else f"{v:.2f}" for v in latency), against,
+               f"{ratio:.2f}", f"{must:g}", f"{aim:g}",
+               "reached" if ratio >= must else "MISSED")
+        self.rows.append(row)
+        print("  ".join(filter(None, row)), flush=True)
 
-    def make_series(self, count):
-        """In SQL, since creating tens of thousands is not what is measured."""
-        self.service.sql(
-            "INSERT INTO nodes (code, type) SELECT 'BENCH-' || i, 'junction'"
-            " FROM generate_series(0, %s) i ON CONFLICT DO NOTHING", count - 1)
-        self.service.sql(
-            "INSERT INTO series (node_id, metric_id, unit, kind)"
-            " SELECT n.id, 2, 'm', 'instant' FROM nodes n"
-            " WHERE n.code LIKE 'BENCH-%%' ON CONFLICT DO NOTHING")
-        answer = self.service.call(
-            "POST", "/api/v1/readings", "device", json={
-                "node": f"BENCH-{count - 1}", "metric": "pressure",
-                "ts": "2020-01-01T00:00:00Z", "value": 1})
-        assert answer.status_code == 200, answer.text
+    def note(self, text):
+        self.notes.append(text)
+        print("  " + text, flush=True)
 
-    def accepted(self):
-        text = self.service.call("GET", "/metrics").text
-        return int(re.search(
-            r'penstock_readings_total\{result="accepted"\} (\d+)',
-            text).group(1))
+    def table(self):
+        rows = [HEAD, *self.rows]
+        widths = [max(len(r[i]) for r in rows) for i in range(len(HEAD))]
+        print()
+        for r in rows:
+            print("  ".join(c.ljust(w) for c, w in zip(r, widths)).rstrip())
+
+    # -- servers ------------------------------------------------------------
+
+    @property
+    def service(self):
+        if self._service is None:
+            self._service = Service(PENSTOCK_LOG_LEVEL="warn")
+            self._service.start()
+        return self._service
+
+    @property
+    def empty(self):
+        """The same edge with an empty handler behind it."""
+        if self._empty is None:
+            folder = self.service.folder / "empty"
+            folder.mkdir()
+            self._empty = Probe(folder, free_port(), workers=2)
+        return self._empty
+
+    @property
+    def filled(self):
+        """Another service, with the generated readings."""
+        if self._filled is None:
+            self._filled = Service(PENSTOCK_LOG_LEVEL="warn",
+                                   PENSTOCK_LOOP_PERIOD=1000)
+            self._filled.start()
+            done = subprocess.run(
+                [self.build / "tests/bench/generate", self._filled.conninfo,
+                 str(self.readings), str(int(time.time()))],
+                capture_output=True, text=True, check=True)
+            made, took = done.stdout.split()
+            self.readings = int(made)
+            disk, = self._filled.sql(
+                "SELECT pg_database_size(current_database())")[0]
+            self.note(f"made {self.readings:,} simulated readings of 10,000 "
+                      f"series in {took} s; the database takes "
+                      f"{disk / 1e6:,.0f} MB")
+            self._filled.stop()  # it knows nothing of them yet
+            self._filled.start()
+        return self._filled
+
+    def remove(self):
+        if self._empty is not None:
+            self._empty.stop()
+        for service in (self._service, self._filled):
+            if service is not None:
+                service.remove()
+
+    # -- for the cases ------------------------------------------------------
+
+    def turns(self, *sides):
+        """Medians of each side, measured in turns."""
+        runs = [[side() for side in sides] for _ in range(self.rounds)]
+        return [median(column) for column in zip(*runs)]
+
+    def metric(self, name, service=None):
+        text = (service or self.service).call("GET", "/metrics").text
+        return int(re.search(rf"^{re.escape(name)} (\d+)", text, re.M)
+                   .group(1))
 
     def drained(self):
         wait_for("an empty log", lambda: self.service.sql(
-            "SELECT count(*) FROM ingest_log")[0][0] == 0, 120, 0.5)
-
-    # -- cases --------------------------------------------------------------
-
-    def get_latest(self):
-        answer = self.service.call(
-            "POST", "/api/v1/readings", "device", json={
-                "node": "BENCH-1", "metric": "pressure",
-                "ts": "2020-01-01T00:00:00Z", "value": 1})
-        assert answer.json()["accepted"] == 1, answer.text
-        token = self.service.token("viewer")
-        ours, empty = self.turns(
-            lambda: wrk(self.service.url + "/api/v1/nodes/BENCH-1/latest",
-                        "get.lua", self.seconds, token),
-            lambda: wrk(self.empty.url + "/empty", "get.lua", self.seconds))
-        self.row("GET latest of one node", ours, "requests/s",
-                 f"empty handler {empty[0]:,.0f} requests/s",
-                 ours[0] / empty[0], 0.5)
-
-    def post(self, batch):
-        """Readings/s; asserts that every one of them was accepted."""
-        before = self.accepted()
-        rate, p50, p99 = wrk(
-            self.service.url + "/api/v1/readings", "post.lua", self.seconds,
-            batch, GROUPS if batch > 1 else 1000, self.service.device_key)
-        sent = rate * self.seconds * batch
-        taken = self.accepted() - before
-        # wrk stops with requests in flight: those are taken, not counted.
-        assert taken >= 0.97 * sent, f"sent {sent:.0f}, accepted {taken}"
-        return rate * batch, p50, p99
-
-    def post_one(self):
-        ours, empty = self.turns(
-            lambda: self.post(1),
-            lambda: wrk(self.empty.url + "/empty", "get.lua",
-                        self.seconds, "", "post"))
-        self.row("POST of one reading", ours, "readings/s",
-                 f"empty handler, POST {empty[0]:,.0f} requests/s",
-                 ours[0] / empty[0], 0.25)
-
-    def insert(self, batch):
-        done = subprocess.run(
-            [self.build / "tests/bench/insert_baseline",
-             self.service.conninfo, str(batch), "2", str(self.seconds)],
-            capture_output=True, text=True, check=True)
-        return tuple(map(float, done.stdout.split()))
-
-    def post_many(self, batch, must):
-        self.make_series(batch * GROUPS)
-        ours, insert = self.turns(lambda: self.post(batch),
-                                  lambda: self.insert(batch))
-        self.row(f"POST of {batch:,} readings", ours, "readings/s",
-                 f"INSERT … ON CONFLICT, two connections "
-                 f"{insert[0]:,.0f} readings/s, p50 {insert[1]:.2f}, "
-                 f"p99 {insert[2]:.2f}", ours[0] / insert[0], must)
-
-    def loop_cycle(self):
-        """A cycle that merges and judges one new reading of 1,000 series."""
-        self.drained()
-        took = []
-        for step in range(3):
-            ts = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            answer = self.service.call(
-                "POST", "/api/v1/readings", "device", json={"readings": [
-                    {"node": f"BENCH-{i}", "metric": "pressure", "ts": ts,
-                     "value": 30 + step + i / 1000} for i in range(1000)]})
-            assert answer.json()["accepted"] == 1000, answer.text
-            self.drained()
-            figures, = self.service.sql("SELECT figures FROM loop_status")[0]
-            took.append(figures)
-            time.sleep(1)
-        memory = re.findall(r"penstock_worker_resident_bytes\{.*?\} (\d+)",
-                            self.service.call("GET", "/metrics").text)
-        phases = [p + "_us" for p in ("monitor", "analyze", "plan",
-                                      "execute")]
-        f = min(took, key=lambda t: sum(t[p] for p in phases))
-        print("loop cycle, 1,000 series with new data: "
-              f"{sum(f[p] for p in phases) / 1000:.0f} ms ("
-              + ", ".join(f"{p[:-3]} {f[p] / 1000:.1f}" for p in phases)
-              + f"), {f['memory_bytes'] / 2**20:.1f} MiB of the cycle's own")
-        print("resident memory per worker: " + ", ".join(
-            f"{int(m) / 2**20:.0f} MiB" for m in memory))
-
-    def run(self):
-        folder = self.service.folder / "empty"
-        folder.mkdir()
-        self.empty = Probe(folder, free_port(), workers=2)
-        self.service.start()
-        self.make_series(1000)
-        self.get_latest()
-        self.post_one()
-        self.post_many(100, 0.8)
-        self.post_many(1000, 1.0)
-        self.loop_cycle()
-
-    def table(self):
-        head = ("case", "ours", "p50 ms", "p99 ms", "against", "ratio",
-                "must reach", "")
-        widths = [max(len(r[i]) for r in [head, *self.rows])
-                  for i in range(len(head))]
-        print()
-        for r in [head, *self.rows]:
-            print("  ".join(c.ljust(w) for c, w in zip(r, widths)).rstrip())
+            "SELECT count(*) FROM ingest_log")[0][0] == 0, 300, 0.5)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--seconds", type=int, default=5,
+    p.add_argument("case", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all if absent")
+    p.add_argument("--seconds", type=int, default=4,
                    help="length of one measurement (1 to 60)")
     p.add_argument("--rounds", type=int, default=3,
-                   help="measurements of each side (1 to 20)")
+                   help="measurements of each side (1 to 12)")
+    p.add_argument("--readings", type=int, default=4000000,
+                   help="generated ones that are asked for and counted"
+                   " (100,000 to 2,000,000,000; default %(default)d)")
     p.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     options = p.parse_args()
-    if not (1 <= options.seconds <= 60 and 1 <= options.rounds <= 20):
+    if not (1 <= options.seconds <= 60 and 1 <= options.rounds <= 12
+            and 100000 <= options.readings <= 2000000000):
         p.error("out of range")
-    bench = Bench(options.seconds, options.rounds, options.build)
+    if unknown := set(options.case) - set(CASES):
+        p.error(f"no such case: {', '.join(unknown)}")
+    bench = Bench(options)
     try:
-        bench.run()
+        for case in options.case or CASES:
+            CASES[case](bench)
     finally:
-        if bench.empty is not None:
-            bench.empty.stop()
-        bench.service.remove()
+        bench.remove()
     bench.table()
 
 

@@ -4,7 +4,8 @@
  * binary parameters, into a table partitioned by day with key (series, time).
  *
  *	insert_baseline CONNINFO BATCH CONNECTIONS SECONDS
- * Prints: readings per second, p50 and p99 of one batch in milliseconds.
+ * Prints: readings per second, p50 and p99 of one batch in milliseconds,
+ * readings per second of CPU time, its own and the backends'.
  */
 #include <libpq-fe.h>
 
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BATCH_MAX   5000
 #define SAMPLES_MAX 1000000
@@ -29,6 +31,7 @@ struct job {
 	long batches;
 	double *took_ms;
 	size_t samples;
+	double backend_s;
 };
 
 static double
@@ -131,6 +134,27 @@ insert_one(PGconn *c, struct job *j)
 	j->batches++;
 }
 
+/* proc(5), /proc/pid/stat: utime and stime are fields 14 and 15. */
+static double
+cpu_of(int pid)
+{
+	unsigned long user = 0, system = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if ((f = fopen(path, "re")) == NULL ||
+	    fscanf(f,
+		"%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+		"%lu %lu",
+		&user, &system) != 2) {
+		fprintf(stderr, "insert_baseline: cannot read %s\n", path);
+		exit(1);
+	}
+	fclose(f);
+	return ((double)(user + system) / (double)sysconf(_SC_CLK_TCK));
+}
+
 static void *
 work(void *arg)
 {
@@ -147,6 +171,7 @@ work(void *arg)
 	end = now_s() + j->seconds;
 	while (now_s() < end)
 		insert_one(c, j);
+	j->backend_s = cpu_of(PQbackendPID(c));
 	PQfinish(c);
 	return (NULL);
 }
@@ -184,7 +209,7 @@ main(int argc, char **argv)
 {
 	struct job jobs[8];
 	pthread_t threads[8];
-	double *all;
+	double *all, cpu_s = 0;
 	size_t n = 0;
 	long batches = 0;
 	int i, connections;
@@ -214,10 +239,12 @@ main(int argc, char **argv)
 		    all + n, jobs[i].took_ms, jobs[i].samples * sizeof(double));
 		n += jobs[i].samples;
 		batches += jobs[i].batches;
+		cpu_s += jobs[i].backend_s;
 	}
+	cpu_s += (double)clock() / CLOCKS_PER_SEC;
 	qsort(all, n, sizeof(double), compare);
-	printf("%.0f %.2f %.2f\n",
+	printf("%.0f %.2f %.2f %.0f\n",
 	    (double)batches * jobs[0].batch / jobs[0].seconds, all[n / 2],
-	    all[n * 99 / 100]);
+	    all[n * 99 / 100], (double)batches * jobs[0].batch / cpu_s);
 	return (0);
 }

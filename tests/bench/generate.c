@@ -1,0 +1,315 @@
+/*
+ * generate: fills an empty database with simulated readings at 15 s, as they
+ * are after the nightly merge: packed segments of a day, roll-ups and latest
+ * values, by binary COPY. The same arguments give the same readings.
+ *
+ *	generate CONNINFO READINGS END
+ * END: seconds since 1970, the time of the last reading of every series. Of
+ * 10,000 series SIM-0 … (pressure) the first has a year, or six tenths of
+ * READINGS, the next hundred have two days, if they go round, the others share
+ * the rest. Prints how many readings there are and how many seconds it took.
+ */
+#include "core/instant.h"
+#include "core/ports.h"
+#include "domain/packed.h"
+#include "domain/rollup.h"
+#include "store/warm_wire.h"
+
+#include <libpq-fe.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SERIES	    10000
+#define CADENCE_US  (15 * US_PER_SECOND)
+#define PER_DAY	    5760
+#define BUCKETS_MAX 320 /* of a day */
+#define MID	    100
+#define MID_EACH    (2 * PER_DAY)
+/* Readings of one transaction: the loop waits for its lock meanwhile. */
+#define CHUNK 1000000
+
+struct source {
+	uint64_t state;
+	double drift;
+};
+
+struct run {
+	PGconn *conn;
+	struct wire segments, rollups, latest;
+	size_t waiting;
+};
+
+static const struct wire_column rollup_columns[] = {{OID_INT4, 4},
+    {OID_INT4, 4}, {OID_TIMESTAMPTZ, 8}, {OID_INT8, 8}, {OID_INT8, 8},
+    {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8},
+    {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_TIMESTAMPTZ, 8},
+    {OID_FLOAT8, 8}};
+static const struct wire_column latest_columns[] = {{OID_INT4, 4},
+    {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_INT2, 2}, {OID_TIMESTAMPTZ, 8}};
+static const char copy_head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+
+static void
+die(PGconn *c, const char *what)
+{
+	fprintf(stderr, "generate: %s: %s", what, PQerrorMessage(c));
+	exit(1);
+}
+
+static PGresult *
+ask(PGconn *c, const char *sql, const char *const *params, int n)
+{
+	PGresult *r = PQexecParams(c, sql, n, NULL, params, NULL, NULL, 0);
+
+	if (PQresultStatus(r) != PGRES_COMMAND_OK &&
+	    PQresultStatus(r) != PGRES_TUPLES_OK)
+		die(c, sql);
+	return (r);
+}
+
+static void
+run_sql(PGconn *c, const char *sql)
+{
+	PQclear(ask(c, sql, NULL, 0));
+}
+
+static double
+now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((double)t.tv_sec + (double)t.tv_nsec / 1e9);
+}
+
+/* Marsaglia, "Xorshift RNGs", 2003. Uniform in [0, 1). */
+static double
+draw(struct source *s)
+{
+	s->state ^= s->state << 13;
+	s->state ^= s->state >> 7;
+	s->state ^= s->state << 17;
+	return ((double)(s->state >> 11) * 0x1p-53);
+}
+
+/* A pressure: a daily swing of 5 m, a drift, to two decimals; received 0.2 s
+ * to 1.5 s later. */
+static void
+sample(struct source *s, struct reading *r, int32_t series, int64_t t_us)
+{
+	double day = (double)t_us / (double)US_PER_DAY;
+
+	s->drift = 0.98 * s->drift + 0.1 * (draw(s) - 0.5);
+	*r = (struct reading){.series = series,
+	    .t_us = t_us,
+	    .value = round((45 + 5 * sin(2 * M_PI * (day + series / 977.0)) +
+			       s->drift) *
+			 100) /
+		100,
+	    .received_us = t_us + (200 + (int64_t)(draw(s) * 1300)) * 1000};
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void
+copy(PGconn *c, const char *sql, struct wire *w)
+{
+	PGresult *r;
+
+	if (w->len == 0)
+		return;
+	wire_i16(w, -1);
+	if (!wire_ok(w))
+		die(c, "out of memory");
+	r = PQexec(c, sql);
+	if (PQresultStatus(r) != PGRES_COPY_IN ||
+	    PQputCopyData(c, copy_head, sizeof(copy_head) - 1) != 1 ||
+	    PQputCopyData(c, w->p, (int)w->len) != 1 ||
+	    PQputCopyEnd(c, NULL) != 1)
+		die(c, sql);
+	PQclear(r);
+	while ((r = PQgetResult(c)) != NULL) {
+		if (PQresultStatus(r) != PGRES_COMMAND_OK)
+			die(c, sql);
+		PQclear(r);
+	}
+	wire_reset(w);
+}
+
+static void
+flush(struct run *g)
+{
+	run_sql(g->conn, "BEGIN");
+	run_sql(g->conn, "SELECT segments_lock()");
+	copy(g->conn,
+	    "COPY segments (series, class, t0, t1, n, data) FROM STDIN "
+	    "(FORMAT binary)",
+	    &g->segments);
+	copy(g->conn, "COPY rollups FROM STDIN (FORMAT binary)", &g->rollups);
+	copy(g->conn, "COPY series_latest FROM STDIN (FORMAT binary)",
+	    &g->latest);
+	run_sql(g->conn, "COMMIT");
+	g->waiting = 0;
+}
+
+static void
+put_segment(struct run *g, const struct reading *r, size_t n)
+{
+	struct wire *w = &g->segments;
+	size_t len;
+
+	if (!wire_room(w, 64 + packed_bound(n)))
+		die(g->conn, "out of memory");
+	wire_i16(w, 6);
+	wire_put_i32(w, r->series);
+	wire_put_i16(w, 1);
+	wire_put_time(w, r->t_us);
+	wire_put_time(w, r[n - 1].t_us);
+	wire_put_i32(w, (int32_t)n);
+	len = packed_encode(r, n, w->p + w->len + 4);
+	wire_i32(w, (int32_t)len);
+	w->len += len;
+}
+
+static void
+put_rollups(struct run *g, const struct reading *r, size_t n)
+{
+	struct rollup out[BUCKETS_MAX], *u, *end = rollup_readings(out, r, n);
+
+	for (u = out; u < end; u++)
+		wire_copy_row(&g->rollups, rollup_columns,
+		    (const int64_t[]){u->series, u->width_s,
+			wire_time_to_pg(u->bucket_us), u->count, u->good,
+			wire_f64_bits(u->sum), wire_f64_bits(u->min),
+			wire_f64_bits(u->max), wire_f64_bits(u->sumsq),
+			wire_time_to_pg(u->first_us), wire_f64_bits(u->first),
+			wire_time_to_pg(u->last_us), wire_f64_bits(u->last)},
+		    13);
+}
+
+static void
+put_latest(struct run *g, const struct reading *r)
+{
+	wire_copy_row(&g->latest, latest_columns,
+	    (const int64_t[]){r->series, wire_time_to_pg(r->t_us),
+		wire_f64_bits(r->value), r->quality,
+		wire_time_to_pg(r->received_us)},
+	    5);
+}
+
+/* Day by day, the last reading at end_us. */
+static void
+series(struct run *g, int32_t id, int64_t end_us, int64_t n)
+{
+	static struct reading day[PER_DAY];
+	struct source s = {
+	    .state = UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)id};
+	int64_t t = end_us - (n - 1) * CADENCE_US, next;
+	size_t k = 0;
+
+	for (next = instant_floor(t, US_PER_DAY) + US_PER_DAY; t <= end_us;) {
+		sample(&s, &day[k++], id, t);
+		t += CADENCE_US;
+		if (t < next && t <= end_us)
+			continue;
+		put_segment(g, day, k);
+		put_rollups(g, day, k);
+		if (t > end_us)
+			put_latest(g, &day[k - 1]);
+		g->waiting += k;
+		if (g->waiting >= CHUNK)
+			flush(g);
+		k = 0;
+		next += US_PER_DAY;
+	}
+}
+
+/* --- what there is to write ----------------------------------------------- */
+
+static void
+make_series(PGconn *c, int64_t from_us, int32_t ids[SERIES])
+{
+	char from[INSTANT_TEXT];
+	const char *params[] = {from};
+	PGresult *r;
+	int i;
+
+	run_sql(c,
+	    "INSERT INTO nodes (code, type, simulated) SELECT 'SIM-' || i, "
+	    "'junction', true FROM generate_series(0, 9999) i");
+	r = ask(c,
+	    "INSERT INTO series (node_id, metric_id, unit, kind) SELECT id, 2, "
+	    "'m', 'instant' FROM nodes WHERE code LIKE 'SIM-%' "
+	    "ORDER BY substr(code, 5)::int RETURNING id",
+	    NULL, 0);
+	if (PQntuples(r) != SERIES)
+		die(c, "not 10,000 series");
+	for (i = 0; i < SERIES; i++)
+		ids[i] = (int32_t)strtol(PQgetvalue(r, i, 0), NULL, 10);
+	PQclear(r);
+	(void)instant_format(from_us, from);
+	PQclear(ask(c,
+	    "SELECT segments_ensure(1::int2, m) FROM generate_series("
+	    "date_trunc('month', $1::timestamptz, 'UTC'), "
+	    "now() + interval '1 month', interval '1 month') m",
+	    params, 1));
+}
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return (a < b ? a : b);
+}
+
+static int64_t
+share(int i, int64_t total)
+{
+	int64_t first = least(365 * PER_DAY, total * 6 / 10);
+	int64_t mid = least(MID_EACH, (total - first) * 2 / 3 / MID);
+	int64_t rest = (total - first - MID * mid) / (SERIES - 1 - MID);
+
+	if (i == 0)
+		return (first);
+	return (i <= MID && mid > rest ? mid : rest);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct run g;
+	static int32_t ids[SERIES];
+	int64_t total, end_us, made = 0, n;
+	double began = now_s();
+	int i;
+
+	if (argc != 4 || (total = strtoll(argv[2], NULL, 10)) < 100000 ||
+	    total > INT64_C(2000000000) ||
+	    (end_us = strtoll(argv[3], NULL, 10) * US_PER_SECOND) <= 0)
+		return (fprintf(stderr,
+			    "usage: generate CONNINFO READINGS END, of "
+			    "100,000 readings or more\n"),
+		    2);
+	g.conn = PQconnectdb(argv[1]);
+	if (PQstatus(g.conn) != CONNECTION_OK)
+		die(g.conn, "connect");
+	end_us = instant_floor(end_us, CADENCE_US);
+	make_series(g.conn, end_us - share(0, total) * CADENCE_US, ids);
+	for (i = 0; i < SERIES; i++) {
+		n = share(i, total);
+		series(&g, ids[i], end_us, n);
+		made += n;
+	}
+	flush(&g);
+	run_sql(g.conn, "VACUUM ANALYZE segments");
+	run_sql(g.conn, "VACUUM ANALYZE rollups, series_latest");
+	PQfinish(g.conn);
+	wire_done(&g.segments);
+	wire_done(&g.rollups);
+	wire_done(&g.latest);
+	printf("%" PRId64 " %.1f\n", made, now_s() - began);
+	return (0);
+}
