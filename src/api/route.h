@@ -50,7 +50,7 @@ struct route {
 	const char *summary;
 	const struct field *query; /* NULL: takes no query parameters */
 	const char *one_of; /* "a|b": query needs one, and only one, of them */
-	const struct field *body;  /* NULL: takes no body (readings: its own
+	const struct field *body; /* NULL: takes no body (readings: its own
 	    decoder, with body_own set) */
 	bool body_own;
 	const char *body_media; /* "a/b|c/d" that body_own takes; NULL: JSON */
