@@ -51,6 +51,10 @@ def latest(bench):
                 for i in range(begin, begin + 5000)]})
         assert answer.json()["accepted"] == 5000, answer.text
     bench.drained()
+    wait_for("the newest values in Redis", lambda: all(
+        item["source"] == "hot" for item in bench.service.call(
+            "GET", "/api/v1/latest?metric=pressure", "viewer")
+        .json()["items"]))
     token, seconds = bench.service.token("viewer"), bench.seconds
     nodes = bench.service.url + "/api/v1/nodes/BENCH-"
     one, many, empty = bench.turns(

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import case_requests
-from support.service import ROOT
+from support.service import ROOT, wait_for
 
 TICK = os.sysconf("SC_CLK_TCK")
 IMPORT_SERIES = 100
@@ -38,30 +38,36 @@ def loop_cpu(service):
 
 
 def merge_beside(bench, batch):
+    """CPU time is taken until the log is empty again: so it is that of every
+    reading, whichever share of the cores the loop got meanwhile."""
     case_requests.make_series(bench, batch * case_requests.GROUPS)
     bench.drained()
     service, seconds = bench.service, max(12, 3 * bench.seconds)
     merged = "penstock_loop_readings_merged_total"
-    before, count, began = loop_cpu(service), bench.metric(merged), \
-        time.monotonic()
+    before, start = loop_cpu(service), bench.metric(merged)
     case_requests.wrk(service.url + "/api/v1/readings", "post.lua", seconds,
                       batch, case_requests.GROUPS, service.device_key)
-    after, took = loop_cpu(service), time.monotonic() - began
-    count = bench.metric(merged) - count
+    meanwhile = bench.metric(merged) - start
     rows, size = service.sql(LOG_BYTES)[0]
+    began = time.monotonic()
     bench.drained()
-    thread, backend = (b - a for a, b in zip(before, after))
+    took = time.monotonic() - began
+    wait_for("the cycle's count", lambda: bench.metric(merged) - start
+             >= meanwhile + (rows or 0))
+    count = bench.metric(merged) - start
+    thread, backend = (b - a for a, b in zip(before, loop_cpu(service)))
     theirs = statistics.median(case_requests.insert(bench, batch, 1)[3]
                                for _ in range(bench.rounds))
     ours = count / (thread + backend)
-    bench.row(f"loop merging beside POSTs of {batch:,}, one core",
+    bench.row(f"loop merging POSTs of {batch:,}, one core",
               (ours, None, None), "readings/s of CPU",
               f"INSERT … ON CONFLICT, one connection {theirs:,.0f} readings/s "
               "of CPU", ours / theirs, 2, 5)
     bench.note(f"{batch * case_requests.GROUPS:,} series: the loop merged "
-               f"{count / took:,.0f} readings/s meanwhile, with {thread:.1f} s "
-               f"of its own and {backend:.1f} s of its connection in "
-               f"{took:.0f} s; {rows or 0:,} waited at the end")
+               f"{meanwhile / seconds:,.0f} readings/s while POSTs ran as fast "
+               f"as they could, then {rows or 0:,} in {took:.1f} s; in all "
+               f"{thread:.1f} s of its own CPU and {backend:.1f} s of its "
+               "connection's")
     if rows:
         bench.note(f"log: {size / rows:.1f} bytes a reading, not yet merged")
 
