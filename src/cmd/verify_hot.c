@@ -36,6 +36,14 @@ static const char hour_script[] =
     "return {redis.pcall('HGET', KEYS[1], ARGV[1]), "
     "redis.pcall('GET', KEYS[2])}";
 
+/* KEYS: index, hash of the newest, which goes if it is none. ARGV: series. */
+static const char forget_script[] =
+    "redis.call('DEL', KEYS[1])\n"
+    "if type(redis.pcall('HDEL', KEYS[2], ARGV[1])) ~= 'number' then\n"
+    "  redis.call('DEL', KEYS[2])\n"
+    "end\n"
+    "return 1\n";
+
 static struct verify {
 	PGconn *pg;
 	struct redis_sync redis;
@@ -141,13 +149,12 @@ push(void)
 static bool
 push_latest(size_t i)
 {
-	char *key = redis_sync_place(&v.redis);
+	char *key;
 
-	redis_sync_start(&v.redis, "GET");
+	redis_sync_start(&v.redis, "HGET");
 	key = redis_sync_place(&v.redis);
-	redis_sync_arg(&v.redis, key,
-	    (size_t)snprintf(key, SYNC_TEXT, "ps:%" PRId64 ":l:%" PRId32,
-		v.epoch, v.ids[i]));
+	redis_sync_arg(&v.redis, key, wire_key(key, v.epoch, v.ids[i]));
+	redis_sync_number(&v.redis, v.ids[i]);
 	return (push());
 }
 
@@ -367,13 +374,12 @@ forget(size_t i)
 	AUTO_REPLY done = NULL;
 	char *text;
 
-	redis_sync_start(&v.redis, "DEL");
+	redis_sync_eval(&v.redis, forget_script, 2);
 	text = redis_sync_place(&v.redis);
 	redis_sync_arg(&v.redis, text, hours_index_key(text, v.ids[i]));
 	text = redis_sync_place(&v.redis);
-	redis_sync_arg(&v.redis, text,
-	    (size_t)snprintf(text, SYNC_TEXT, "ps:%" PRId64 ":l:%" PRId32,
-		v.epoch, v.ids[i]));
+	redis_sync_arg(&v.redis, text, wire_key(text, v.epoch, v.ids[i]));
+	redis_sync_number(&v.redis, v.ids[i]);
 	return (push() && pull(&done));
 }
 

@@ -124,6 +124,16 @@ hot_send(struct hot *h, size_t len, redis_reply_cb *cb)
 	return (e);
 }
 
+struct loop_timer *
+hot_wait(struct hot *h, int64_t until_us, loop_timer_cb *cb)
+{
+	int64_t left = until_us - h->loop->ops->monotonic_us(h->loop);
+
+	if (left < 1000)
+		return (NULL);
+	return (h->loop->ops->after(h->loop, (unsigned)(left / 1000), cb, h));
+}
+
 static void
 release(struct hot *h)
 {
@@ -336,6 +346,8 @@ hot_free(struct hot *h)
 		h->loop->ops->cancel(h->loop, h->retry);
 	if (h->fail != NULL)
 		h->loop->ops->cancel(h->loop, h->fail);
+	if (h->write_timer != NULL)
+		h->loop->ops->cancel(h->loop, h->write_timer);
 	if (h->under_way == 0)
 		release(h);
 }

@@ -2,7 +2,9 @@
  * Appends: readings gather by series and hour in `pending` while `flight` is
  * sent, one command at a time. After a flight the next one waits as long as
  * that took, up to LINGER_US: the more there is to do, the more goes into one
- * string at once, and Redis never has more than half its time taken by it.
+ * string at once, and Redis never has more than half its time taken by it. After
+ * more than a FEW readings it waits for PACE_US at least, since a command costs
+ * as much as some ten readings in it.
  */
 #include "store/hot_parts.h"
 
@@ -16,6 +18,8 @@
 #include <time.h>
 
 #define LINGER_US 50000
+#define PACE_US	  10000
+#define FEW	  8u
 #define BUSY_MS	  5u
 
 static void send_flight(struct hot *);
@@ -69,6 +73,8 @@ flight_end(struct hot *h)
 	int64_t now = h->loop->ops->monotonic_us(h->loop);
 	int64_t took = now - h->append.began_us;
 
+	if (h->append.flight.n > FEW && took < PACE_US)
+		took = PACE_US;
 	gather_clear(&h->append.flight);
 	h->append.at = (struct hours_cursor){0};
 	h->append.not_before_us = now + (took < LINGER_US ? took : LINGER_US);
@@ -87,13 +93,7 @@ on_timer(void *arg)
 static bool
 must_wait(struct hot *h)
 {
-	int64_t left =
-	    h->append.not_before_us - h->loop->ops->monotonic_us(h->loop);
-
-	if (left < 1000)
-		return (false);
-	h->append.timer =
-	    h->loop->ops->after(h->loop, (unsigned)(left / 1000), on_timer, h);
+	h->append.timer = hot_wait(h, h->append.not_before_us, on_timer);
 	return (h->append.timer != NULL);
 }
 

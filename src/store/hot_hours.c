@@ -16,8 +16,10 @@
  * The string is made with an empty packed run before the first record and
  * expires 53 h after its hour began. An index that cannot be counted in is
  * deleted: then its series is not whole. So is one whose hour grows beyond
- * 65,536 records. With the first record of an hour the index drops the hours
- * that are over, raises its floor above them and lives on with its strings.
+ * 65,536 records. Numbers go to Redis as text where they can: Lua prints its
+ * own with 17 digits, slowly. With the first record of an hour the index drops
+ * the hours that are over, raises its floor above them and lives on with its
+ * strings.
  */
 static const char append_script[] =
     "local e = redis.pcall('GET', KEYS[1])\n"
@@ -54,8 +56,9 @@ static const char append_script[] =
     "    redis.call('EXPIREAT', n, at)\n"
     "  end\n"
     "end\n"
+    "local try = redis.pcall\n"
     "local function append(n, s, hour, new)\n"
-    "  local len = redis.pcall('APPEND', s, new)\n"
+    "  local len, count = try('APPEND', s, new), #new / 20\n"
     "  if type(len) ~= 'number' or len > 1310724 then\n"
     "    redis.call('DEL', n, s)\n"
     "    return\n"
@@ -64,9 +67,9 @@ static const char append_script[] =
     "    redis.call('SET', s, '\\0\\0\\0\\0' .. new, 'EXAT',\n"
     "      (hour + 53) * 3600)\n"
     "  end\n"
-    "  local c = redis.pcall('HINCRBY', n, hour, #new / 20)\n"
+    "  local c = try('HINCRBY', n, hour, count == 1 and '1' or count)\n"
     "  if type(c) ~= 'number' then redis.call('DEL', n)\n"
-    "  elseif c == #new / 20 then turn(n, hour) end\n"
+    "  elseif c == count then turn(n, tonumber(hour)) end\n"
     "end\n"
     "local k, a = 3, 3\n"
     "while KEYS[k] do\n"
@@ -76,7 +79,7 @@ static const char append_script[] =
     "  elseif string.byte(what) == 60 then\n"
     "    floor(n, tonumber(string.sub(what, 2)) + 1)\n"
     "  else\n"
-    "    append(n, KEYS[k], tonumber(what), ARGV[a])\n"
+    "    append(n, KEYS[k], what, ARGV[a])\n"
     "    k, a = k + 1, a + 1\n"
     "  end\n"
     "end\n"

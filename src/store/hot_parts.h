@@ -45,7 +45,7 @@ struct hot_read {
 	void *arg;
 	struct hot_read *next;
 	size_t n, answered;
-	/* Of the MGET on the wire: its first key and how many. */
+	/* Of the question on the wire: its first key and how many. */
 	size_t at, asked;
 	bool *found;
 	struct reading values[];
@@ -81,16 +81,22 @@ struct hot {
 	struct hot_read *first, *last;
 	size_t waiting; /* series in them */
 	bool reading;
+	/* The question on the wire: a command of each run of keys that are in
+	 * one hash, then the epoch. */
 	struct {
-		size_t n;
+		size_t n, nruns, run[WIRE_RUNS + 1]; /* where each begins */
+		size_t answered;		     /* commands */
 		int64_t epoch;
 		uint64_t losses;
-		bool trusted;
+		bool sound, trusted;
 	} fetch;
 	struct loop_timer *fail;
 	struct reading keys[WIRE_KEYS];
+	bool has[WIRE_KEYS], whole[WIRE_KEYS];
 
 	bool writing;
+	int64_t write_not_before_us;
+	struct loop_timer *write_timer;
 	struct dirty pending, flight;
 	size_t flight_at, flight_n;
 	int64_t flight_epoch;
@@ -119,6 +125,8 @@ void hot_adopt(struct hot *, int64_t epoch);
 void hot_recover_soon(struct hot *);
 /* Sends buf[0..len). */
 enum err hot_send(struct hot *, size_t len, redis_reply_cb *);
+/* A timer, or NULL if it is that time (to the ms). */
+struct loop_timer *hot_wait(struct hot *, int64_t until_us, loop_timer_cb *);
 /* First thing when something under way has come; false: h is gone. */
 bool hot_arrived(struct hot *);
 int64_t hot_wall_us(void);

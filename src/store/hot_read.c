@@ -1,5 +1,5 @@
 /*
- * Reads: what one turn of the loop asks for, and what is asked while an MGET
+ * Reads: what one turn of the loop asks for, and what is asked while a question
  * is on the wire, shares the next one; neighbours that ask for the same share
  * its keys. Requests are asked for and answered in order.
  */
@@ -36,7 +36,8 @@ hot_reads_fail(struct hot *h)
 
 	err_set(&info, ERR_CACHE, NULL, "the hot tier cannot be trusted now");
 	h->first = h->last = NULL;
-	h->waiting = h->fetch.n = 0;
+	h->waiting = 0;
+	h->fetch.sound = false;
 	for (; r != NULL; r = next) {
 		next = r->next;
 		r->cb(r->arg, NULL, NULL, r->n, &info);
@@ -63,19 +64,19 @@ give(struct hot_read *r)
 }
 
 static bool
-take_value(
-    const struct hot *h, struct hot_read *r, const struct redisReply *reply)
+give_value(const struct hot *h, struct hot_read *r)
 {
 	struct reading *value = &r->values[r->answered];
-	bool whole = false;
-	bool has = reply != NULL && wire_value(reply, value, &whole);
+	size_t i = r->at++;
 
-	return (r->found[r->answered] = hot_overlay(h, value, has, whole));
+	if (h->has[i])
+		*value = h->keys[i];
+	return (r->found[r->answered] =
+		    hot_overlay(h, value, h->has[i], h->whole[i]));
 }
 
-/* Misses all if `reply` is NULL. The epoch is before the values. */
 static void
-take_values(struct hot *h, const struct redisReply *reply)
+give_values(struct hot *h)
 {
 	struct hot_read *r;
 	uint64_t hits = 0, all = 0;
@@ -83,8 +84,7 @@ take_values(struct hot *h, const struct redisReply *reply)
 	while ((r = h->first) != NULL && r->asked > 0) {
 		all += r->asked;
 		for (; r->asked > 0; r->asked--, r->answered++)
-			hits += take_value(h, r,
-			    reply == NULL ? NULL : reply->element[++r->at]);
+			hits += give_value(h, r);
 		if (r->answered < r->n)
 			break;
 		give(pop(h));
@@ -93,45 +93,75 @@ take_values(struct hot *h, const struct redisReply *reply)
 	metric_count(COUNTER_HOT_MISSES, all - hits);
 }
 
-/* What was trusted when it was asked and is so still. */
+/* Another type at the key: nothing is held. */
 static bool
-is_sound(struct hot *h, const struct redisReply *reply)
+is_wrong_type(const struct redisReply *reply)
 {
-	return (reply != NULL && reply->type == REDIS_REPLY_ARRAY &&
-	    reply->elements == h->fetch.n + 1 && h->fetch.trusted &&
-	    atomic_load(&h->shared->losses) == h->fetch.losses);
+	return (reply->type == REDIS_REPLY_ERROR &&
+	    strncmp(reply->str, "WRONGTYPE", 9) == 0);
 }
 
+/* One hash's values; false for an answer that says nothing. */
+static bool
+take_run(struct hot *h, size_t run, const struct redisReply *reply)
+{
+	size_t i, at = h->fetch.run[run], n = h->fetch.run[run + 1] - at;
+
+	if (is_wrong_type(reply))
+		return (true);
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != n)
+		return (false);
+	for (i = 0; i < n; i++)
+		h->has[at + i] = wire_value(
+		    reply->element[i], &h->keys[at + i], &h->whole[at + i]);
+	return (true);
+}
+
+/*
+ * The epoch comes last, and it only grows: if it is still ours the values
+ * before it are of ours. It was trusted when it was asked and is so still.
+ */
 static void
-take_reply(struct hot *h, const struct redisReply *reply)
+take_epoch(struct hot *h, const struct redisReply *reply)
 {
 	int64_t epoch;
 
-	if (!is_sound(h, reply)) {
+	if (!h->fetch.sound || !h->fetch.trusted || reply == NULL ||
+	    (reply->type == REDIS_REPLY_ERROR && !is_wrong_type(reply)) ||
+	    atomic_load(&h->shared->losses) != h->fetch.losses) {
 		hot_reads_fail(h);
 		return;
 	}
-	epoch = wire_number(reply->element[0]);
+	epoch = wire_number(reply);
 	if (epoch < h->fetch.epoch) { /* Redis has forgotten */
 		hot_lose(h);
 		hot_reads_fail(h);
-	} else if (epoch > h->fetch.epoch) {
+		return;
+	}
+	if (epoch > h->fetch.epoch) {
 		hot_adopt(h, epoch);
-		take_values(h, NULL);
-	} else
-		take_values(h, reply);
+		memset(h->has, 0, h->fetch.n * sizeof(*h->has));
+		memset(h->whole, 0, h->fetch.n * sizeof(*h->whole));
+	}
+	give_values(h);
 }
 
 static void
 on_fetched(void *arg, const struct redisReply *reply)
 {
 	struct hot *h = arg;
+	size_t at = h->fetch.answered++;
 
 	if (!hot_arrived(h))
 		return;
+	if (at < h->fetch.nruns) {
+		h->fetch.sound =
+		    h->fetch.sound && reply != NULL && take_run(h, at, reply);
+		return;
+	}
 	/* Still `reading`: what callbacks ask for must wait until all is
 	 * handed out. */
-	take_reply(h, reply);
+	take_epoch(h, reply);
 	h->reading = false;
 	if (h->first != NULL)
 		fetch_soon(h);
@@ -149,11 +179,32 @@ asks_the_same(const struct hot_read *a, const struct hot_read *b)
 	return (i == a->n);
 }
 
-static size_t
+/* False: the question is full. */
+static bool
+ask_for(struct hot *h, int32_t series)
+{
+	size_t n = h->fetch.n;
+
+	if (n == WIRE_KEYS)
+		return (false);
+	if (n == 0 || !wire_same_key(h->keys[n - 1].series, series)) {
+		if (h->fetch.nruns == WIRE_RUNS)
+			return (false);
+		h->fetch.run[h->fetch.nruns++] = n;
+	}
+	h->keys[n].series = series;
+	h->has[n] = h->whole[n] = false;
+	h->fetch.run[h->fetch.nruns] = ++h->fetch.n;
+	return (true);
+}
+
+static void
 gather(struct hot *h)
 {
 	struct hot_read *r, *before = NULL;
-	size_t i, n = 0;
+	size_t i;
+
+	h->fetch.n = h->fetch.nruns = 0;
 
 	for (r = h->first; r != NULL; before = r, r = r->next) {
 		if (before != NULL && asks_the_same(before, r)) {
@@ -161,27 +212,44 @@ gather(struct hot *h)
 			r->asked = r->n;
 			continue;
 		}
-		r->at = n;
-		for (i = r->answered; i < r->n && n < WIRE_KEYS; i++)
-			h->keys[n++].series = r->values[i].series;
-		r->asked = n - r->at;
+		r->at = h->fetch.n;
+		i = r->answered;
+		while (i < r->n && ask_for(h, r->values[i].series))
+			i++;
+		r->asked = h->fetch.n - r->at;
 		if (i < r->n)
 			break;
 	}
-	return (n);
+}
+
+static enum err
+send_question(struct hot *h)
+{
+	size_t i, len[WIRE_RUNS + 1];
+	char *p = h->buf;
+	enum err e;
+
+	for (i = 0; i < h->fetch.nruns; p += len[i++])
+		len[i] =
+		    wire_fetch(p, h->fetch.epoch, &h->keys[h->fetch.run[i]],
+			h->fetch.run[i + 1] - h->fetch.run[i]);
+	len[i] = wire_epoch_get(p);
+	e = redis_send_many(h->redis, h->buf, len, i + 1, on_fetched, h);
+	if (e == ERR_OK)
+		h->under_way += i + 1;
+	return (e);
 }
 
 static void
 fetch_send(struct hot *h)
 {
-	size_t n = gather(h);
-
-	h->fetch.n = n;
+	gather(h);
+	h->fetch.answered = 0;
+	h->fetch.sound = true;
 	h->fetch.losses = atomic_load(&h->shared->trusted);
 	h->fetch.trusted = h->fetch.losses == atomic_load(&h->shared->losses);
 	h->fetch.epoch = atomic_load(&h->shared->epoch);
-	if (hot_send(h, wire_fetch(h->buf, h->fetch.epoch, h->keys, n),
-		on_fetched) == ERR_OK)
+	if (send_question(h) == ERR_OK)
 		h->reading = true;
 	else if (h->fail == NULL)
 		h->fail = h->loop->ops->after(h->loop, 0, on_fail, h);

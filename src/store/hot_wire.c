@@ -6,19 +6,20 @@
 #include <hiredis/hiredis.h>
 
 #include <endian.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPIRY_S "172800" /* 48 h */
+#define EXPIRY_S     "172800" /* 48 h */
+#define SERIES_BLOCK 12	      /* bits: 4,096 series in one hash */
 
 /*
- * KEYS: ps:epoch, then one per value. ARGV: epoch, expiry, the values.
- * Returns 0, or the present epoch if it is above the caller's: then nothing
- * was written. Event times are compared as two halves because Lua's numbers
- * hold 53 bits. Of two values at the same time the first stays. The newer of
- * two is whole if one of them was: whoever told the newest did not know the
- * other yet. A key that holds anything but a record is written over.
+ * KEYS: ps:epoch, then the hashes. ARGV: epoch, expiry, then of each hash how
+ * many, the fields and the values. Returns 0, or the present epoch if it is
+ * above the caller's: then nothing was written. Event times are compared as
+ * two halves because Lua's numbers hold 53 bits. Of two values at the same
+ * time the first stays. The newer of two is whole if one of them was: whoever
+ * told the newest did not know the other yet. Anything but a record or a hash
+ * is written over.
  */
 static const char script[] =
     "local e = redis.pcall('GET', KEYS[1])\n"
@@ -26,34 +27,58 @@ static const char script[] =
     "local mine = tonumber(ARGV[1])\n"
     "if now > mine then return now end\n"
     "if now < mine then redis.call('SET', KEYS[1], ARGV[1]) end\n"
-    "for i = 2, #KEYS do\n"
-    "  local old, new = redis.pcall('GET', KEYS[i]), ARGV[i + 1]\n"
-    "  local part = #new == 29\n"
-    "  if type(old) == 'string' and (#old == 28 or #old == 29) then\n"
-    "    local oh, ol = struct.unpack('>i4I4', old)\n"
-    "    local nh, nl = struct.unpack('>i4I4', new)\n"
-    "    part = part and #old == 29\n"
-    "    if oh > nh or (oh == nh and ol >= nl) then new = old end\n"
+    "local a, half, cut = 3, struct.unpack, string.sub\n"
+    "for k = 2, #KEYS do\n"
+    "  local n, put, m = tonumber(ARGV[a]), {}, 0\n"
+    "  local had = redis.pcall('HMGET', KEYS[k], unpack(ARGV, a + 1, a + n))\n"
+    "  if had.err then\n"
+    "    redis.call('DEL', KEYS[k])\n"
+    "    had = {}\n"
     "  end\n"
-    "  new = string.sub(new, 1, 28) .. (part and '+' or '')\n"
-    "  if new ~= old then redis.call('SET', KEYS[i], new, 'EX', ARGV[2]) end\n"
+    "  for i = a + 1, a + n do\n"
+    "    local old, new = had[i - a], ARGV[i + n]\n"
+    "    if old and (#old == 28 or #old == 29) then\n"
+    "      local oh, ol = half('>i4I4', old)\n"
+    "      local nh, nl = half('>i4I4', new)\n"
+    "      local len = #old < #new and #old or #new\n"
+    "      if oh > nh or (oh == nh and ol >= nl) then new = old end\n"
+    "      if #new > len then new = cut(new, 1, len) end\n"
+    "    end\n"
+    "    if new ~= old then\n"
+    "      put[m + 1], put[m + 2], m = ARGV[i], new, m + 2\n"
+    "    end\n"
+    "  end\n"
+    "  if m > 0 then\n"
+    "    redis.call('HSET', KEYS[k], unpack(put))\n"
+    "    redis.call('EXPIRE', KEYS[k], ARGV[2])\n"
+    "  end\n"
+    "  a = a + 2 * n + 1\n"
     "end\n"
     "return 0\n";
 
-static char *
-put_key(char *p, const char *prefix, size_t len, int32_t series)
+size_t
+wire_key(char *p, int64_t epoch, int32_t series)
 {
-	char key[48], *end = key + len;
+	char *end = p + 3;
 
-	memcpy(key, prefix, len);
-	end = resp_digits(end, series);
-	return (resp_bulk(p, key, (size_t)(end - key)));
+	memcpy(p, "ps:", 3);
+	end = resp_digits(end, epoch);
+	memcpy(end, ":l:", 3);
+	return ((size_t)(resp_digits(end + 3, series >> SERIES_BLOCK) - p));
 }
 
-static size_t
-key_prefix(char buf[static 32], int64_t epoch)
+bool
+wire_same_key(int32_t series, int32_t other)
 {
-	return ((size_t)snprintf(buf, 32, "ps:%lld:l:", (long long)epoch));
+	return (series >> SERIES_BLOCK == other >> SERIES_BLOCK);
+}
+
+static char *
+put_key(char *p, int64_t epoch, int32_t series)
+{
+	char key[WIRE_KEY];
+
+	return (resp_bulk(p, key, wire_key(key, epoch, series)));
 }
 
 static char *
@@ -83,38 +108,70 @@ wire_epoch_get(char *buf)
 	return ((size_t)(resp_text(p, HOURS_EPOCH) - buf));
 }
 
+static int
+by_series(const void *a, const void *b, void *arg)
+{
+	const struct reading *r = arg;
+	int32_t x = r[*(const uint16_t *)a].series;
+	int32_t y = r[*(const uint16_t *)b].series;
+
+	return ((x > y) - (x < y));
+}
+
+/* How many from order[at] on have its key. */
+static size_t
+run_length(const struct reading *r, const uint16_t *order, size_t at, size_t n)
+{
+	size_t i = at + 1;
+
+	while (i < n && wire_same_key(r[order[at]].series, r[order[i]].series))
+		i++;
+	return (i - at);
+}
+
 size_t
 wire_store(char *buf, int64_t epoch, const struct reading *r, const bool *whole,
     size_t n)
 {
-	char prefix[32], *p;
-	size_t i, len = key_prefix(prefix, epoch);
+	uint16_t order[WIRE_KEYS];
+	size_t i, at, len, keys = 0;
+	char *p;
 
-	p = resp_head(buf, '*', 3 + (1 + n) + (2 + n));
+	for (i = 0; i < n; i++)
+		order[i] = (uint16_t)i;
+	qsort_r(order, n, sizeof(*order), by_series, (void *)(uintptr_t)r);
+	for (at = 0; at < n; at += run_length(r, order, at, n))
+		keys++;
+	p = resp_head(buf, '*', 3 + (1 + keys) + (2 + keys + 2 * n));
 	p = resp_text(p, "EVAL");
 	p = resp_bulk(p, script, sizeof(script) - 1);
-	p = resp_number(p, (int64_t)(1 + n));
+	p = resp_number(p, (int64_t)(1 + keys));
 	p = resp_text(p, HOURS_EPOCH);
-	for (i = 0; i < n; i++)
-		p = put_key(p, prefix, len, r[i].series);
+	for (at = 0; at < n; at += run_length(r, order, at, n))
+		p = put_key(p, epoch, r[order[at]].series);
 	p = resp_number(p, epoch);
 	p = resp_text(p, EXPIRY_S);
-	for (i = 0; i < n; i++)
-		p = put_value(p, &r[i], whole[i]);
+	for (at = 0; at < n; at += len) {
+		len = run_length(r, order, at, n);
+		p = resp_number(p, (int64_t)len);
+		for (i = at; i < at + len; i++)
+			p = resp_number(p, r[order[i]].series);
+		for (i = at; i < at + len; i++)
+			p = put_value(p, &r[order[i]], whole[order[i]]);
+	}
 	return ((size_t)(p - buf));
 }
 
 size_t
 wire_fetch(char *buf, int64_t epoch, const struct reading *r, size_t n)
 {
-	char prefix[32], *p;
-	size_t i, len = key_prefix(prefix, epoch);
+	char *p = resp_head(buf, '*', 2 + n);
+	size_t i;
 
-	p = resp_head(buf, '*', 2 + n);
-	p = resp_text(p, "MGET");
-	p = resp_text(p, HOURS_EPOCH);
+	p = resp_text(p, "HMGET");
+	p = put_key(p, epoch, r->series);
 	for (i = 0; i < n; i++)
-		p = put_key(p, prefix, len, r[i].series);
+		p = resp_number(p, r[i].series);
 	return ((size_t)(p - buf));
 }
 

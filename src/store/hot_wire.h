@@ -16,17 +16,25 @@
 struct redisReply;
 
 #define WIRE_KEYS  1024u /* of one command */
-#define WIRE_SIZE  (4096u + WIRE_KEYS * 128u)
+#define WIRE_RUNS  32u	 /* questions at once */
+#define WIRE_SIZE  (4096u + WIRE_KEYS * 192u)
 #define WIRE_VALUE 28u
 /* A record with this byte behind it is a least time only: something newer may
  * be in PostgreSQL. Its length tells it. */
 #define WIRE_PARTIAL '+'
+
+/* The hash in which the newest value of a series is, at most WIRE_KEY bytes,
+ * no NUL; its field is the series. Returns the length. */
+#define WIRE_KEY 48u
+size_t wire_key(char *, int64_t epoch, int32_t series);
+bool wire_same_key(int32_t series, int32_t other);
 
 /* Return the command's length. */
 size_t wire_epoch_get(char *buf);
 /* Raises ps:epoch to `epoch` if it is lower, then stores what is newer. */
 size_t wire_store(char *buf, int64_t epoch, const struct reading *,
     const bool *whole, size_t n);
+/* Of series that have the same key. Reply: an array of as many. */
 size_t wire_fetch(char *buf, int64_t epoch, const struct reading *, size_t n);
 
 /* The number in a string reply, 0 for anything else. */

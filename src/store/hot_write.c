@@ -1,6 +1,7 @@
 /*
  * Writes: the newest value per series gathers in `pending` while `flight` is
- * sent, one script call at a time.
+ * sent, one script call at a time. After a flight of more than a FEW the next
+ * one waits for PACE_US: a call costs as much as some thirty values in it.
  */
 #include "store/hot_parts.h"
 
@@ -13,6 +14,8 @@
 
 #define DIRTY_FIRST 256u
 #define DIRTY_MAX   262144u /* series */
+#define FEW	    8u
+#define PACE_US	    5000
 
 static struct dirty_slot *
 slot_of(const struct dirty *d, int32_t series)
@@ -154,6 +157,41 @@ hot_writes_lost(struct hot *h)
 static void send_next(struct hot *);
 
 static void
+on_write_timer(void *arg)
+{
+	struct hot *h = arg;
+
+	h->write_timer = NULL;
+	send_next(h);
+}
+
+static void
+flight_end(struct hot *h)
+{
+	if (h->flight.n > FEW)
+		h->write_not_before_us =
+		    h->loop->ops->monotonic_us(h->loop) + PACE_US;
+	dirty_clear(&h->flight);
+	h->flight_at = 0;
+}
+
+/* False: there is none, or not yet. */
+static bool
+next_flight(struct hot *h)
+{
+	struct dirty empty = h->flight;
+
+	if (h->pending.n == 0 || h->write_timer != NULL)
+		return (false);
+	h->write_timer = hot_wait(h, h->write_not_before_us, on_write_timer);
+	if (h->write_timer != NULL)
+		return (false);
+	h->flight = h->pending;
+	h->pending = empty;
+	return (true);
+}
+
+static void
 on_stored(void *arg, const struct redisReply *reply)
 {
 	struct hot *h = arg;
@@ -174,25 +212,18 @@ on_stored(void *arg, const struct redisReply *reply)
 		metric_count(COUNTER_HOT_WRITES, h->flight_n);
 		h->flight_at += h->flight_n;
 	}
-	if (h->flight_at == h->flight.n) {
-		dirty_clear(&h->flight);
-		h->flight_at = 0;
-	}
+	if (h->flight_at == h->flight.n)
+		flight_end(h);
 	send_next(h);
 }
 
 static void
 send_next(struct hot *h)
 {
-	struct dirty empty = h->flight;
 	size_t n;
 
-	if (h->writing || h->flight.n + h->pending.n == 0)
+	if (h->writing || (h->flight.n == 0 && !next_flight(h)))
 		return;
-	if (h->flight.n == 0) {
-		h->flight = h->pending;
-		h->pending = empty;
-	}
 	n = h->flight.n - h->flight_at;
 	h->flight_n = n < WIRE_KEYS ? n : WIRE_KEYS;
 	h->flight_epoch = atomic_load(&h->shared->epoch);

@@ -234,7 +234,7 @@ write_now(struct redis *r)
 }
 
 static enum err
-send_command(struct redis *r, const char *command, size_t len,
+queue_command(struct redis *r, const char *command, size_t len,
     redis_reply_cb *cb, void *arg)
 {
 	int64_t at_us = now_us(r) + (int64_t)r->deadline_ms * 1000;
@@ -248,11 +248,16 @@ send_command(struct redis *r, const char *command, size_t len,
 	if (rc != REDIS_OK)
 		return (ERR_CACHE);
 	r->count++;
+	return (ERR_OK);
+}
+
+static void
+send_queued(struct redis *r)
+{
 	write_now(r);
 	if (r->deadline == NULL)
 		r->deadline = r->loop->ops->after(
 		    r->loop, r->deadline_ms + 1, on_deadline, r);
-	return (ERR_OK);
 }
 
 static void
@@ -264,7 +269,8 @@ send_auth(struct redis *r)
 
 	if (len < 0)
 		return;
-	send_command(r, command, (size_t)len, NULL, NULL);
+	if (queue_command(r, command, (size_t)len, NULL, NULL) == ERR_OK)
+		send_queued(r);
 	free(command);
 }
 
@@ -337,11 +343,26 @@ enum err
 redis_send(struct redis *r, const char *command, size_t len, redis_reply_cb *cb,
     void *arg)
 {
+	return (redis_send_many(r, command, &len, 1, cb, arg));
+}
+
+enum err
+redis_send_many(struct redis *r, const char *commands, const size_t *len,
+    size_t n, redis_reply_cb *cb, void *arg)
+{
+	size_t i;
+
 	if (!r->connected)
 		return (ERR_CACHE);
-	if (r->count + 1 >= r->size) /* one place is AUTH's */
+	if (r->count + n >= r->size) /* one place is AUTH's */
 		return (ERR_BUSY);
-	return (send_command(r, command, len, cb, arg));
+	/* hiredis refuses on its way down, so the first of them or none. */
+	for (i = 0; i < n; commands += len[i++])
+		if (queue_command(r, commands, len[i], cb, arg) != ERR_OK)
+			break;
+	if (i == n)
+		send_queued(r);
+	return (i == n ? ERR_OK : ERR_CACHE);
 }
 
 /* "/path", "address:port" or "[address]:port". */

@@ -49,5 +49,9 @@ void redis_state(const struct redis *, struct redis_state *ret);
 /* `command` is RESP, copied. The callback never runs from inside. */
 enum err redis_send(struct redis *, const char *command, size_t len,
     redis_reply_cb *, void *arg);
+/* `n` commands one behind the other in `commands`, each as long as `len` says;
+ * all or none of them are taken, and each reply goes to the callback. */
+enum err redis_send_many(struct redis *, const char *commands,
+    const size_t *len, size_t n, redis_reply_cb *, void *arg);
 
 #endif

@@ -114,9 +114,8 @@ def test_what_was_changed_by_hand_is_found(hot):
     r.delete(keys[3])
     r.lpush(keys[3], "x")
     epoch = r.get("ps:epoch").decode()
-    r.set(f"ps:{epoch}:l:{ids[4]}", bytes(28))
-    r.delete(f"ps:{epoch}:l:{ids[5]}")
-    r.lpush(f"ps:{epoch}:l:{ids[5]}", "x")
+    r.hset(f"ps:{epoch}:l:{ids[4] >> 12}", ids[4], bytes(28))
+    r.hset(f"ps:{epoch}:l:{ids[5] >> 12}", ids[5], "x")
     status, found = verify(hot, "--forget")
     assert status == 1
     for i in ids[:6]:
