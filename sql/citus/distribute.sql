@@ -37,3 +37,4 @@ SELECT create_reference_table('retention_classes');
 -- local: decisions loop_status users api_keys idempotency hot_epoch instances
 -- local: shards ingest_log_aside segment_spans schema_migrations archive_home
 -- local: archives archive_files imports import_parts import_marks
+-- local: meter_events quality_flags

@@ -24,6 +24,15 @@ static const struct width widths[] = {
     {"1mo", "1 month", "month", 671 * US_PER_HOUR},
 };
 
+const struct width *
+history_width(const char *word)
+{
+	for (size_t i = 0; i < sizeof(widths) / sizeof(*widths); i++)
+		if (strcmp(widths[i].word, word) == 0)
+			return (&widths[i]);
+	return (NULL);
+}
+
 const char *const history_aggregates[HISTORY_AGGREGATES] = {
     "count", "avg", "min", "max", "sum"};
 
@@ -107,8 +116,8 @@ is_fixed_zone(const char *tz)
 
 /* PostgreSQL also takes abbreviations and POSIX rules ("Any/Word+3"), which
  * are no places: a name of the IANA database has a slash, or is UTC. */
-static bool
-is_zone(const char *tz)
+bool
+history_is_zone(const char *tz)
 {
 	return (strcmp(tz, "UTC") == 0 || is_fixed_zone(tz) ||
 	    (strchr(tz, '/') != NULL && tz[0] != '/' &&
@@ -137,7 +146,7 @@ start_buckets(struct history *h)
 
 	if (!take_aggregates(h))
 		refuse(h, "agg is a list of avg, min, max, sum and count");
-	else if (tz != NULL && !is_zone(tz))
+	else if (tz != NULL && !history_is_zone(tz))
 		refuse(h, "tz is a name of the IANA database, as Europe/Rome");
 	else if (given(h, "cursor") || given(h, "limit"))
 		refuse(h, "buckets come at once: no limit and no cursor");
@@ -198,8 +207,8 @@ start_page(struct history *h)
 }
 
 /* The last 24 hours unless said otherwise. */
-static bool
-take_span(struct history *h)
+bool
+history_take_span(struct history *h)
 {
 	struct request *r = h->r;
 	const char *from = request_query(r, "from");
@@ -250,14 +259,12 @@ start(struct history *h)
 {
 	const char *word = request_query(h->r, "bucket");
 
-	for (size_t i = 0; word != NULL && i < sizeof(widths) / sizeof(*widths);
-	     i++)
-		if (strcmp(widths[i].word, word) == 0)
-			h->width = &widths[i];
+	if (word != NULL)
+		h->width = history_width(word);
 	if (!take_format(h))
 		reply_error(h->r, ERR_NOT_ACCEPTABLE, NULL,
 		    "application/json, text/csv or application/x-ndjson");
-	else if (!take_span(h))
+	else if (!history_take_span(h))
 		refuse(h, "from must be before to");
 	else if (h->width != NULL)
 		start_buckets(h);

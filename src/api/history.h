@@ -65,6 +65,21 @@ void history_buckets(struct history *);
  */
 void history_answer(struct history *, size_t items,
     bool (*write)(void *job, struct text *, size_t full));
+/* For other answers by bucket. NULL: no such width. */
+const struct width *history_width(const char *word);
+bool history_is_zone(const char *tz);
+/* Takes from, to and as_known_at; false: not in order. */
+bool history_take_span(struct history *);
+/* Asks for the bounds of h->width's buckets over the span, and takes them:
+ * one more than there are buckets, false if there are none or no memory. */
+struct edge {
+	int64_t t_us;
+	const char *stamp; /* in the zone */
+};
+void history_ask_edges(
+    struct history *, void (*cb)(struct request *, const struct rows *));
+bool history_take_edges(struct arena *, const struct rows *,
+    struct edge **ret_edges, size_t *ret_buckets);
 /* JSON members that say which series it is. */
 void history_write_series(struct text *, const struct series_entry *);
 

@@ -27,11 +27,6 @@ enum column {
 	COLUMN_MAX
 };
 
-struct edge {
-	int64_t t_us;
-	const char *stamp; /* in the zone */
-};
-
 struct cell {
 	int64_t n, good;
 	double sum, min, max; /* of the good ones */
@@ -272,34 +267,44 @@ is_bound(const struct rows *rows, int row)
 	return (rows->get(rows, row, COLUMN_SERIES, &len) == NULL);
 }
 
-static bool
-take_bounds(struct buckets *b, const struct rows *rows)
+bool
+history_take_edges(struct arena *a, const struct rows *rows,
+    struct edge **ret_edges, size_t *ret_buckets)
 {
-	struct arena *a = &b->h->r->arena;
+	struct edge *edges;
 	const char *stamp;
 	int n = 0, len;
 
 	while (n < rows->n && is_bound(rows, n))
 		n++;
-	if (n < 2)
-		return (false);
-	b->n = (size_t)n - 1;
-	b->edges = arena_alloc(a, (size_t)n * sizeof(*b->edges));
-	b->cells = arena_calloc(a, b->n * (b->h->n + 1), sizeof(*b->cells));
-	if (b->edges == NULL || b->cells == NULL)
+	edges = n < 2 ? NULL : arena_alloc(a, (size_t)n * sizeof(*edges));
+	if (edges == NULL)
 		return (false);
 	for (int row = 0; row < n; row++) {
 		stamp = rows->get(rows, row, COLUMN_STAMP, &len);
 		if (stamp == NULL ||
-		    !wire_instant(rows, row, COLUMN_TS, &b->edges[row].t_us))
+		    !wire_instant(rows, row, COLUMN_TS, &edges[row].t_us))
 			return (false);
 		stamp = arena_strndup(a, stamp, (size_t)len);
-		if ((b->edges[row].stamp = stamp) == NULL)
+		if ((edges[row].stamp = stamp) == NULL)
 			return (false);
 	}
+	*ret_edges = edges;
+	*ret_buckets = (size_t)n - 1;
+	return (true);
+}
+
+static bool
+take_bounds(struct buckets *b, const struct rows *rows)
+{
+	struct arena *a = &b->h->r->arena;
+
+	if (!history_take_edges(a, rows, &b->edges, &b->n))
+		return (false);
+	b->cells = arena_calloc(a, b->n * (b->h->n + 1), sizeof(*b->cells));
 	if (!wire_integer(rows, 0, COLUMN_N, &b->rollup_s))
 		b->rollup_s = 0;
-	return (true);
+	return (b->cells != NULL);
 }
 
 /* From the one of the row before on: rows of one series follow each other. */
@@ -358,10 +363,11 @@ on_rows(struct request *r, const struct rows *rows)
 		    r, ERR_INTERNAL, NULL, "the sums cannot be taken over");
 }
 
+/* Of the series' sums, or of the bounds alone. */
 static void
-ask(struct buckets *b)
+ask(struct history *h, bool bounds,
+    void (*cb)(struct request *, const struct rows *))
 {
-	struct history *h = b->h;
 	const char *tz = request_query(h->r, "tz");
 	int32_t ids[HISTORY_SERIES_MAX];
 	char from[INSTANT_TEXT], to[INSTANT_TEXT];
@@ -378,11 +384,18 @@ ask(struct buckets *b)
 		    {from, -1, false}, {to, -1, false},
 		    {h->width->step, -1, false}, {h->width->kind, -1, false},
 		    {tz != NULL ? tz : "UTC", -1, false},
-		    {h->known_us != INT64_MAX ? "t" : "f", -1, false}},
+		    {bounds ? "t" : "f", -1, false}},
 		.nparams = 7,
 		.binary_result = true,
 	    },
-	    on_rows);
+	    cb);
+}
+
+void
+history_ask_edges(
+    struct history *h, void (*cb)(struct request *, const struct rows *))
+{
+	ask(h, true, cb);
 }
 
 void
@@ -396,5 +409,5 @@ history_buckets(struct history *h)
 	}
 	h->job = b;
 	b->h = h;
-	ask(b);
+	ask(h, h->known_us != INT64_MAX, on_rows);
 }

@@ -41,6 +41,13 @@ extern const struct field body_import[];
 extern const struct resource resource_imports_create, resource_imports_list,
     resource_imports_get, resource_imports_finish, resource_imports_cancel;
 
+/* meters_tables.c */
+extern const struct field query_meter_events[], query_consumption[],
+    query_check[], query_flags[], body_meter_event[];
+extern const struct resource resource_meter_events_list,
+    resource_meter_events_create, resource_meter_events_void,
+    resource_quality_flags_list;
+
 /* archives.c */
 extern const struct field query_archives[], body_retention[];
 extern const struct resource resource_archives_list, resource_archives_get,

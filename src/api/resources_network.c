@@ -46,7 +46,10 @@ const struct field query_series[] = {
 	    "Seconds of the very same value that count as frozen" }, \
 	{ "outlier_k", FIELD_NUMBER, false, 3, 1000, NULL, NULL, \
 	    "Robust standard deviations from the median that count as an " \
-	    "outlier" }
+	    "outlier" }, \
+	{ "register_max", FIELD_NUMBER, false, 1e-9, 1e12, NULL, NULL, \
+	    "Of kind total: index at which the register starts again at 0, " \
+	    "canonical unit, of the first meter; absent: never" }
 
 #define SERIES_OWN \
 	{ "metric", FIELD_STRING, true, 1, CODE_MAX, NULL, NULL, "Metric code" }, \

@@ -1,4 +1,5 @@
 #include "api/handlers.h"
+#include "api/meters.h"
 #include "api/resources.h"
 #include "api/route.h"
 #include "auth/password.h"
