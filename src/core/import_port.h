@@ -37,7 +37,8 @@ struct import_port {
 	enum err (*run)(void *self, const struct query *,
 	    enum err (*cb)(void *arg, const struct rows *, struct err_info *),
 	    void *arg, struct err_info *);
-	/* Makes what the readings will be stored in; before begin(). */
+	/* Before begin(), of all that will be stored until close(): makes what
+	 * it will be stored in, and does what else need not be done later. */
 	enum err (*prepare)(
 	    void *self, const struct reading *, size_t n, struct err_info *);
 	/* From here to the end nobody else writes segments: be short. */

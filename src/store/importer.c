@@ -62,6 +62,7 @@ close_place(void *self)
 {
 	struct importer *im = self;
 
+	importer_forget(im);
 	if (im->placed)
 		(void)warm_run(im->warm, ST_import_leave, NULL, NULL, NULL);
 	im->placed = false;
@@ -121,6 +122,7 @@ importer_free(struct importer *im)
 {
 	if (im == NULL)
 		return;
+	importer_forget(im);
 	warm_free(im->warm);
 	free(im);
 }

@@ -285,7 +285,7 @@ importer_prepare(
 		e = warm_segments_ensure(warm,
 		    wire_get_i16(PQgetvalue(months, i, 0)),
 		    warm_get_time(months, i, 1), info);
-	return (e);
+	return (e == ERR_OK ? importer_look(im, r, n, info) : e);
 }
 
 enum err

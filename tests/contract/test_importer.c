@@ -124,6 +124,32 @@ Test(importer, tells_what_is_known_and_with_which_value)
 	cr_expect_eq(known[3].value, readings[3].value);
 }
 
+/* The log may be long, and others wait while the lock is held. */
+Test(importer, opens_rows_of_the_log_but_once)
+{
+	size_t i, n = every(MARCH, 6 * US_PER_HOUR, 400);
+
+	log_row(fx.series[0], readings[7].t_us, 1, 1.5);
+	log_row(fx.series[0], readings[300].t_us, 1, 4.5);
+	ok(port.prepare(port.self, readings, n, &fx.info));
+	sql("UPDATE ingest_log SET value = ARRAY[8.5]");
+	log_row(fx.series[0], readings[7].t_us, 1, 2.5);
+	log_row(fx.series[0], readings[8].t_us, 1, 3.5);
+	ok(port.begin(port.self, &fx.info));
+	ok(port.stored(port.self, readings, 200, known, &fx.info));
+	ok(port.stored(port.self, readings + 200, 200, known + 200, &fx.info));
+	port.rollback(port.self);
+	for (i = 0; i < n; i++)
+		cr_expect_eq(known[i].known, i == 7 || i == 8 || i == 300);
+	cr_expect_eq(known[7].value, 1.5);
+	cr_expect_eq(known[8].value, 3.5);
+	cr_expect_eq(known[300].value, 4.5);
+	/* The next part looks anew. */
+	ok(port.prepare(port.self, readings, n, &fx.info));
+	ok(port.stored(port.self, readings, n, known, &fx.info));
+	cr_expect_eq(known[300].value, 8.5);
+}
+
 /* A row a day, or a month that is over and has few. */
 Test(importer, writes_few_rows)
 {
