@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PASSED_OVER 8192 /* readings at once, if most may not be shown */
+
 struct block {
 	struct block *next;
 	size_t n;
@@ -184,6 +186,9 @@ read_next(struct page *p)
 		    .cb = on_part};
 	}
 	p->walk.max = h->limit + 1 - s->n;
+	/* Nobody can tell how many of them were known. */
+	if (h->known_us != INT64_MAX && p->walk.max < PASSED_OVER)
+		p->walk.max = PASSED_OVER;
 	range_walk_next(&p->walk);
 }
 

@@ -111,6 +111,10 @@ Test(history, only_what_was_known)
 	tiers[WARM].readings[0].received_us = T1_US + US_PER_DAY;
 	expect(Q SPAN "&as_known_at=2026-11-18T11:00:01.001Z", 200,
 	    FLOW "\"items\":[" ITEM1 "],\"next\":null,\"source\":\"warm\"}");
+	/* However few are wanted, many are asked for: most may be new. */
+	expect(Q SPAN "&limit=1&as_known_at=2026-11-18T11:00:01.001Z", 200,
+	    FLOW "\"items\":[" ITEM1 "],\"next\":null,\"source\":\"warm\"}");
+	cr_expect_gt(tiers[WARM].asked.max, 1000);
 }
 
 /* A tier whose readings have no end, none of them known in time. */
@@ -235,6 +239,8 @@ Test(history, ways_to_name_series)
 	    {"zone=Z1", 3},
 	    {"zone=Z1&metric=level", 2},
 	    {"zone=Z1&metric=level,flow", 3},
+	    {"zone=Z1&metric=flow,flow", 1},
+	    {"zone=Z1&metric=lev,vel,levels,flo", 0},
 	    {"zone=Z9&metric=level", 0},
 	};
 	char path[200];
