@@ -120,28 +120,31 @@ by_node(struct history *h, const char *code)
 	return (found);
 }
 
-/* Of all metrics where `list` is NULL. */
+static bool
+in_list(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *s = list; (s = strstr(s, word)) != NULL; s++)
+		if ((s == list || s[-1] == ',') &&
+		    (s[len] == ',' || s[len] == '\0'))
+			return (true);
+	return (false);
+}
+
+/* Of all metrics where `list` is NULL. A zone is walked once, however long
+ * the list. */
 static enum found
 by_zone(struct history *h, const char *zone, const char *list)
 {
 	const struct series_entry *s;
 	enum found found = FOUND;
 	struct registry_walk walk;
-	const char *word = NULL;
-	char metric[REGISTRY_CODE_MAX + 2];
-	size_t len;
 
-	do {
-		/* What is cut is longer than any code. */
-		if (list != NULL && next_word(&list, &word, &len))
-			(void)snprintf(
-			    metric, sizeof(metric), "%.*s", (int)len, word);
-		registry_walk(h->r->api->registry, &walk, zone,
-		    word != NULL ? metric : NULL);
-		while (
-		    found == FOUND && (s = registry_walk_next(&walk)) != NULL)
+	registry_walk(h->r->api->registry, &walk, zone, NULL);
+	while (found == FOUND && (s = registry_walk_next(&walk)) != NULL)
+		if (list == NULL || in_list(list, s->metric))
 			found = add(h, s);
-	} while (found == FOUND && list != NULL);
 	return (found);
 }
 
