@@ -12,7 +12,7 @@
 
 #define CHECK_BUCKETS 1000
 /* Maximum permissible error of a meter of accuracy class 2 in the lower flow
- * zone, OIML R 49-1:2013 (ISO 4064-1) section 4.2.3. */
+ * zone, OIML R 49-1:2006 section 3.2 (ISO 4064-1). */
 #define TOLERANCE     0.05
 #define TOLERANCE_WHY "OIML R 49-1 class 2, lower flow zone"
 
@@ -23,6 +23,8 @@ write_flags(struct text *t, unsigned flags)
 	for (unsigned i = 0; i < TOTALISER_FLAGS; i++)
 		if (flags & 1u << i)
 			json_string(t, NULL, totaliser_flags[i]);
+	if (flags & METER_MISMATCH)
+		json_string(t, NULL, "flow_total_mismatch");
 	json_array_end(t);
 }
 

@@ -29,8 +29,11 @@ enum column {
 	COLUMN_TYPE,
 	COLUMN_OLD,
 	COLUMN_NEW,
-	COLUMN_WIDTH
+	COLUMN_WIDTH,
+	COLUMN_UNTIL
 };
+
+#define TYPE_FLAG 3 /* of meter_get.sql: no event */
 
 static void
 no_memory(struct meter *m)
@@ -167,10 +170,18 @@ on_part(struct request *r, const struct reading *readings, size_t n,
 static void
 walk(struct meter *m, int32_t series, int64_t lead_us)
 {
+	const struct api *api = m->r->api;
+	int64_t first_us = m->edges[0].t_us - lead_us;
+	int64_t end_us = m->edges[m->n].t_us + lead_us;
+	int64_t ahead_us = api->clocks.now_us() + api->future_us + 1;
+
+	/* No reading is newer, and no tier is asked for what is not yet. */
+	if (end_us > ahead_us)
+		end_us = ahead_us;
 	m->walk = (struct range_walk){.r = m->r,
 	    .series = series,
-	    .at_us = m->edges[0].t_us - lead_us,
-	    .to_us = m->edges[m->n].t_us + lead_us,
+	    .at_us = first_us,
+	    .to_us = end_us > first_us ? end_us : first_us + 1,
 	    .max = CHUNK,
 	    .cb = on_part};
 	range_walk_next(&m->walk);
@@ -196,6 +207,15 @@ on_flow(struct request *r, const struct rows *rows)
 	walk(m, m->flow->id, m->integral.gap_us);
 }
 
+static void
+take_flag(struct meter *m, const struct rows *rows, int row, int64_t from_us)
+{
+	int64_t to_us;
+
+	if (wire_instant(rows, row, COLUMN_UNTIL, &to_us))
+		volumes_flag(&m->volumes, from_us, to_us, METER_MISMATCH);
+}
+
 /* False: no memory. */
 static bool
 take_events(struct meter *m, const struct rows *rows)
@@ -209,6 +229,10 @@ take_events(struct meter *m, const struct rows *rows)
 		if (!wire_instant(rows, row, COLUMN_AT, &e[n].at_us) ||
 		    !wire_integer(rows, row, COLUMN_TYPE, &type))
 			continue;
+		if (type == TYPE_FLAG) {
+			take_flag(m, rows, row, e[n].at_us);
+			continue;
+		}
 		e[n].type = (enum meter_event_type)type;
 		e[n].old_index = number(rows, row, COLUMN_OLD);
 		e[n].new_index = number(rows, row, COLUMN_NEW);

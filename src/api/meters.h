@@ -14,6 +14,9 @@
 #include "domain/volumes.h"
 
 #define METER_FINDINGS 200
+/* Beside TOTALISER_…: a quality flag in force says that the flow and the
+ * totaliser part. */
+#define METER_MISMATCH (1u << TOTALISER_FLAGS)
 
 struct meter {
 	struct request *r;

@@ -21,8 +21,11 @@
  * time are one step of the register. If that comes out only later, the steps
  * that were given for it are taken back.
  *
- * Reference: AWWA M6 (2012) ch. 6 on registers; validation of interval data
- * (VEE) as utilities write it: sum check, spike check, rollover, meter change.
+ * What is not seen: a swap to a higher index, if no event tells of it, is a
+ * rise as any other, but for the limits above.
+ *
+ * Reference: validation of interval meter data as utilities do it (VEE: sum,
+ * spike and rollover checks, meter change).
  * Runs on: C. Pure. Frees: nothing; lives where the caller puts it. Units: m3
  * (the metric's canonical unit), m3/min, µs UTC. Errors: none; what has no
  * volume is NAN with the reason. Readings rise strictly in time; what arrived

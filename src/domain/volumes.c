@@ -36,18 +36,19 @@ bucket_to(struct volumes *v, int64_t t_us)
 	return (v->at);
 }
 
-static void
-add_flags(struct volumes *v, const struct totaliser_step *s)
+void
+volumes_flag(struct volumes *v, int64_t from_us, int64_t to_us, unsigned flags)
 {
-	int64_t t = s->t0_us < first_edge(v) ? first_edge(v) : s->t0_us;
+	int64_t t = from_us < first_edge(v) ? first_edge(v) : from_us;
 	size_t i;
 
-	if (s->flags == 0)
+	if (flags == 0 || to_us <= first_edge(v) || t > last_edge(v) ||
+	    (t == last_edge(v) && to_us > t))
 		return;
-	i = bucket_to(v, s->t0_us == s->t1_us ? t : t + 1);
+	i = bucket_to(v, t == to_us ? t : t + 1);
 	do
-		v->cells[i].flags |= s->flags;
-	while (++i < v->n && v->edges_us[i] < s->t1_us);
+		v->cells[i].flags |= flags;
+	while (++i < v->n && v->edges_us[i] < to_us);
 }
 
 /* What is undone is taken away as it was added. */
@@ -91,11 +92,9 @@ volumes_step(struct volumes *v, const struct totaliser_step *s)
 	int64_t length = s->t1_us - s->t0_us;
 	size_t i;
 
+	volumes_flag(v, s->t0_us, s->t1_us, s->flags);
 	if (s->t1_us <= first_edge(v) || s->t0_us > last_edge(v) ||
-	    (s->t0_us == last_edge(v) && length > 0))
-		return;
-	add_flags(v, s);
-	if (isnan(s->volume))
+	    (s->t0_us == last_edge(v) && length > 0) || isnan(s->volume))
 		return;
 	i = inside ? bucket_to(v, s->t1_us) : 0;
 	if (inside && (v->edges_us[i] <= s->t0_us))

@@ -13,8 +13,8 @@
  * these buckets have no cover for that time; a step of volume 0 is 0 wherever
  * it is cut. A flow is not integrated over a longer gap at all.
  *
- * Reference: IWA/AWWA practice of prorating meter readings to the period of a
- * balance (AWWA M36, data validity); trapezoidal rule.
+ * Reference: AWWA M36, prorating of meter readings to the period of a water
+ * balance (lag time); trapezoidal rule.
  * Runs on: C. Pure. Frees: nothing. Units: m3, m3/h, µs UTC. Errors: none.
  */
 #ifndef PENSTOCK_DOMAIN_VOLUMES_H
@@ -46,6 +46,9 @@ struct volumes {
 	size_t at; /* its own: time does not fall, or only a little */
 };
 
+/* Flags every bucket that has any of from < t <= to, or the instant t. */
+void
+volumes_flag(struct volumes *, int64_t from_us, int64_t to_us, unsigned flags);
 void volumes_step(struct volumes *, const struct totaliser_step *);
 /* Two readings of a flow that follow each other. */
 void volumes_flow(struct volumes *, int64_t t0_us, double q0_m3h, int64_t t1_us,

@@ -153,6 +153,37 @@ def test_an_unexplained_fall_is_missing_until_an_event_explains_it(service):
                         ).status_code == 404
 
 
+def test_a_swap_may_bring_another_register(service):
+    node = make(service, cadence_s=3600, register_max=100000)
+    post(service, node, [500 + 2 * i for i in range(12)]
+         + [(995 + 2 * i) % 1000 for i in range(13)])
+    done = event(service, node, type="swap", at="2024-05-01T11:30:00Z",
+                 old_index=523, new_index=994, register_max=1000)
+    assert done.status_code == 201, done.text
+    assert volumes(consumption(service, node, bucket="1h")) == [2] * 24
+    # It is the register of spans after it, too.
+    later = consumption(service, node, bucket="1h", max_gap_s=60,
+                        **{"from": "2024-10-01T00:00:00Z",
+                           "to": "2024-10-02T00:00:00Z"})
+    assert later["register_max"] == 1000
+    done = event(service, node, type="reset", at="2024-06-01T00:00:00Z",
+                 old_index=1001)
+    assert done.status_code == 422, done.text
+
+
+def test_an_event_told_early_invents_nothing(service):
+    node = make(service, cadence_s=3600)
+    post(service, node, [5000 + 2 * i for i in range(12)]
+         + [2 * i for i in range(13)])
+    done = event(service, node, type="swap", at="2024-05-01T06:30:00Z",
+                 old_index=5023, new_index=0)
+    assert done.status_code == 201, done.text
+    answer = consumption(service, node, bucket="1h")
+    assert volumes(answer) == [2] * 11 + [None] + [2] * 12
+    assert "misplaced_event" in answer["items"][6]["flags"]
+    assert any("void it" in f.get("note", "") for f in answer["findings"])
+
+
 def test_a_misread_makes_no_spike(service):
     node = make(service, cadence_s=3600)
     values = [500 + 2 * i for i in range(25)]
@@ -261,6 +292,8 @@ def test_flow_against_totaliser(service):
     assert (flag["from"], flag["to"]) == ("2024-05-02T00:00:00Z",
                                           "2024-05-03T00:00:00Z")
     assert flag["figures"]["flow_m3"] == pytest.approx(193)
+    days = consumption(service, node, to=span["to"])["items"]
+    assert [i["flags"] for i in days] == [[], ["flow_total_mismatch"], []]
     assert get(service, "consumption/check", "viewer", "POST", **span
                ).status_code == 403
     # A later check that passes clears it; it stays to be seen.

@@ -314,6 +314,44 @@ Test(totaliser, readings_left_out_change_no_sum)
 	}
 }
 
+/* A person's watch is wrong by hours: what is found is never more than was
+ * used, and a swap in three days at most is told. */
+Test(totaliser, events_at_wrong_times_invent_nothing)
+{
+	struct index v[500];
+	struct meter_event events[20];
+	struct totaliser m;
+	double x, used, part;
+	size_t n, next;
+
+	srand(10);
+	for (int round = 0; round < 500; round++) {
+		x = 5000 + chance() * 1000;
+		used = 0;
+		n = 0;
+		next = 20;
+		for (size_t i = 0; i < 500; i++) {
+			part = chance() * 3;
+			x += part;
+			used += part;
+			if (i == next) {
+				events[n++] = (struct meter_event){
+				    (int64_t)(i * US_PER_HOUR) +
+					(int64_t)((chance() - 0.5) * 40 *
+					    (double)US_PER_HOUR),
+				    METER_SWAP, x, 0, NAN};
+				x = 0;
+				next += 72 + (size_t)(chance() * 100);
+			}
+			v[i] = (struct index){(int64_t)(i * US_PER_HOUR), x};
+		}
+		m = meter(NAN, events, n);
+		feed(&m, v, 500);
+		cr_assert_leq(sum(), used + 1e-6, "%d", round);
+		cr_assert_geq(sum(), used - 4 * (double)n - 3);
+	}
+}
+
 /* Buckets */
 
 #define EDGES 5
