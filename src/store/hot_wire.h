@@ -25,7 +25,7 @@ struct redisReply;
 
 /* The hash in which the newest value of a series is, at most WIRE_KEY bytes,
  * no NUL; its field is the series. Returns the length. */
-#define WIRE_KEY 48u
+#define WIRE_KEY 40u
 size_t wire_key(char *, int64_t epoch, int32_t series);
 bool wire_same_key(int32_t series, int32_t other);
 

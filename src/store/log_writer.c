@@ -3,51 +3,18 @@
 #include "core/instant.h"
 #include "core/metrics.h"
 #include "domain/reading.h"
+#include "store/log_row.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* 2000-01-01T00:00:00Z, where PostgreSQL's timestamps begin. */
-#define PG_EPOCH_US INT64_C(946684800000000)
-
-/* Type oids of pg_type.dat, and the arrays' binary form (array_send in
- * PostgreSQL's arrayfuncs.c): dimensions, has-nulls flag, element oid, size,
- * lower bound, then each element as length and bytes; all big-endian. */
-#define ARRAY_HEADER 20u
-
-#define WAITERS_FIRST 16u   /* a row that is linked always has room for one */
-#define FULL_ENOUGH   1024u /* readings; such a row waits for nothing */
-#define SMALL	      100u  /* readings; goes before larger ones */
-#define SMALL_PART    8	    /* of a row is kept free for them: one in so many */
-
-enum column { COL_SERIES, COL_TS, COL_VALUE, COL_QUALITY, COL_COUNT };
-static const struct {
-	uint32_t oid, bytes;
-} columns[COL_COUNT] = {
-    [COL_SERIES] = {23, 4},  /* int4 */
-    [COL_TS] = {1184, 8},    /* timestamptz */
-    [COL_VALUE] = {701, 8},  /* float8 */
-    [COL_QUALITY] = {21, 2}, /* int2 */
-};
-
-struct waiter {
-	append_cb *cb;
-	void *arg;
-};
-
-struct log_row {
-	struct log_writer *writer;
-	struct log_row *next;
-	size_t n;
-	int64_t min_us, max_us, received_us, sent_us;
-	struct waiter *waiters;
-	size_t nwaiters, size_waiters;
-	struct err_info info; /* of a row that could not be sent */
-	unsigned char *column[COL_COUNT];
-	unsigned char bytes[];
-};
+#define FULL_ENOUGH 1024u /* readings; such a row waits for nothing */
+#define SMALL	    100u  /* readings; goes before larger ones */
+#define SMALL_PART  8	  /* of a row is kept free for them: one in so many */
+#define HOLD_FEW    8u	  /* for fewer callers nothing is held */
+#define HOLD_TURNS  2u	  /* of about 2 ms */
+#define SKIP_MOST   6u	  /* 2^6 rows are not held where it never helps */
 
 struct log_writer {
 	struct loop *loop;
@@ -59,8 +26,11 @@ struct log_writer {
 	struct log_row *spare;
 	size_t nspare;
 	struct log_row *failed;
-	struct loop_timer *fail_timer, *send_timer;
-	bool closed, whole; /* whole: the log has but one shard */
+	struct loop_timer *fail_timer, *send_timer, *hold_timer;
+	size_t expected, came; /* callers in the row that is held */
+	unsigned held;
+	unsigned skip, misses; /* rows not to hold; times nobody came */
+	bool closed, whole;    /* whole: the log has but one shard */
 };
 
 static int64_t
@@ -72,102 +42,16 @@ wall_us(void)
 	return ((int64_t)ts.tv_sec * US_PER_SECOND + ts.tv_nsec / 1000);
 }
 
-static void
-put16(unsigned char *p, uint16_t v)
-{
-	v = htobe16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void
-put32(unsigned char *p, uint32_t v)
-{
-	v = htobe32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void
-put64(unsigned char *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint64_t
-get64(const unsigned char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return (be64toh(v));
-}
-
-static uint64_t
-double_bits(double d)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &d, sizeof(bits));
-	return (bits);
-}
-
-static double
-double_from_bits(uint64_t bits)
-{
-	double d;
-
-	memcpy(&d, &bits, sizeof(d));
-	return (d);
-}
-
-static size_t
-column_size(const struct log_writer *w, enum column c)
-{
-	return (ARRAY_HEADER + w->row_max * (4 + columns[c].bytes));
-}
-
-static void
-row_clear(struct log_row *row)
-{
-	row->next = NULL;
-	row->n = row->nwaiters = 0;
-	row->min_us = INT64_MAX;
-	row->max_us = INT64_MIN;
-	err_clear(&row->info);
-}
-
-/* Room for row_max readings; pages that are never written cost nothing. */
 static struct log_row *
 row_new(struct log_writer *w)
 {
 	struct log_row *row = w->spare;
-	size_t size = 0;
-	int c;
 
-	if (row != NULL) {
-		w->spare = row->next;
-		w->nspare--;
-		row_clear(row);
-		return (row);
-	}
-	for (c = 0; c < COL_COUNT; c++)
-		size += column_size(w, (enum column)c);
-	row = malloc(sizeof(*row) + size);
 	if (row == NULL)
-		return (NULL);
-	memset(row, 0, sizeof(*row));
-	row->waiters = reallocarray(NULL, WAITERS_FIRST, sizeof(*row->waiters));
-	if (row->waiters == NULL) {
-		free(row);
-		return (NULL);
-	}
-	row->size_waiters = WAITERS_FIRST;
-	row->writer = w;
-	for (c = 0, size = 0; c < COL_COUNT; c++) {
-		row->column[c] = row->bytes + size;
-		size += column_size(w, (enum column)c);
-	}
-	row_clear(row);
+		return (log_row_new(w, w->row_max));
+	w->spare = row->next;
+	w->nspare--;
+	log_row_clear(row);
 	return (row);
 }
 
@@ -182,62 +66,7 @@ row_free(struct log_row *row)
 		w->nspare++;
 		return;
 	}
-	free(row->waiters);
-	free(row);
-}
-
-static void
-row_encode(struct log_row *row, const struct reading *r)
-{
-	unsigned char *p =
-	    row->column[COL_SERIES] + ARRAY_HEADER + row->n * (4 + 4);
-
-	put32(p, 4);
-	put32(p + 4, (uint32_t)r->series);
-	p = row->column[COL_TS] + ARRAY_HEADER + row->n * (4 + 8);
-	put32(p, 8);
-	put64(p + 4, (uint64_t)(r->t_us - PG_EPOCH_US));
-	p = row->column[COL_VALUE] + ARRAY_HEADER + row->n * (4 + 8);
-	put32(p, 8);
-	put64(p + 4, double_bits(r->value));
-	p = row->column[COL_QUALITY] + ARRAY_HEADER + row->n * (4 + 2);
-	put32(p, 2);
-	put16(p + 4, (uint16_t)r->quality);
-	if (r->t_us < row->min_us)
-		row->min_us = r->t_us;
-	if (r->t_us > row->max_us)
-		row->max_us = r->t_us;
-	row->n++;
-}
-
-static struct reading
-row_decode(const struct log_row *row, size_t i)
-{
-	struct reading r = {.received_us = row->received_us};
-	uint32_t series;
-	uint16_t quality;
-
-	memcpy(&series, row->column[COL_SERIES] + ARRAY_HEADER + i * 8 + 4, 4);
-	memcpy(
-	    &quality, row->column[COL_QUALITY] + ARRAY_HEADER + i * 6 + 4, 2);
-	r.series = (int32_t)be32toh(series);
-	r.quality = (int16_t)be16toh(quality);
-	r.t_us =
-	    (int64_t)get64(row->column[COL_TS] + ARRAY_HEADER + i * 12 + 4) +
-	    PG_EPOCH_US;
-	r.value = double_from_bits(
-	    get64(row->column[COL_VALUE] + ARRAY_HEADER + i * 12 + 4));
-	return (r);
-}
-
-static void
-array_header(unsigned char *p, uint32_t oid, size_t n)
-{
-	put32(p, 1);
-	put32(p + 4, 0);
-	put32(p + 8, oid);
-	put32(p + 12, (uint32_t)n);
-	put32(p + 16, 1);
+	log_row_free(row);
 }
 
 static void
@@ -250,7 +79,7 @@ row_to_hot(const struct log_row *row)
 	if (hot->note == NULL)
 		return;
 	for (i = 0; i < row->n; i++) {
-		chunk[n++] = row_decode(row, i);
+		chunk[n++] = log_row_get(row, i);
 		if (n == sizeof(chunk) / sizeof(chunk[0]) || i + 1 == row->n) {
 			hot->note(hot->self, chunk, n);
 			n = 0;
@@ -277,6 +106,59 @@ row_end(struct log_row *row, const struct err_info *info)
 static void send_rows(struct log_writer *);
 
 static void
+on_hold_end(void *arg)
+{
+	struct log_writer *w = arg;
+	size_t before = w->came;
+
+	w->hold_timer = NULL;
+	w->came = w->first == NULL ? 0 : w->first->nwaiters;
+	if (w->came > before && ++w->held < HOLD_TURNS)
+		w->hold_timer = w->loop->ops->after(w->loop, 1, on_hold_end, w);
+	if (w->hold_timer != NULL)
+		return;
+	if (w->came >= w->expected - w->expected / 4)
+		w->misses = 0;
+	else {
+		w->misses += w->misses < SKIP_MOST;
+		w->skip = 1u << w->misses;
+	}
+	send_rows(w);
+}
+
+/* Who is answered now and who waits already, together in the next row: half as
+ * many commits, and none of them later. */
+static bool
+hold(struct log_writer *w, size_t answered)
+{
+	size_t waiting = w->first == NULL ? 0 : w->first->nwaiters;
+
+	if (w->inflight > 0 || answered + waiting < HOLD_FEW ||
+	    w->first != w->last)
+		return (false);
+	if (w->first != NULL && w->first->n >= FULL_ENOUGH)
+		return (false);
+	if (w->skip > 0) {
+		w->skip--;
+		return (false);
+	}
+	w->expected = answered + waiting;
+	w->came = waiting;
+	w->held = 0;
+	w->hold_timer = w->loop->ops->after(w->loop, 1, on_hold_end, w);
+	return (w->hold_timer != NULL);
+}
+
+static void
+hold_stop(struct log_writer *w)
+{
+	if (w->hold_timer == NULL)
+		return;
+	w->loop->ops->cancel(w->loop, w->hold_timer);
+	w->hold_timer = NULL;
+}
+
+static void
 on_stored(void *arg, const struct rows *rows, const struct err_info *info)
 {
 	struct log_row *row = arg;
@@ -290,7 +172,7 @@ on_stored(void *arg, const struct rows *rows, const struct err_info *info)
 		metric_observe(HISTOGRAM_BATCH_SIZE, (int64_t)row->n);
 	}
 	/* The next row's commit and this row's answers run side by side. */
-	if (!w->closed)
+	if (!w->closed && (info->code != ERR_OK || !hold(w, row->nwaiters)))
 		send_rows(w);
 	if (info->code == ERR_OK)
 		row_to_hot(row);
@@ -327,30 +209,18 @@ fail_later(struct log_writer *w, struct log_row *row)
 static enum err
 row_send(struct log_writer *w, struct log_row *row)
 {
-	unsigned char times[3][8];
-	struct param params[3 + COL_COUNT];
+	struct param params[LOG_ROW_PARAMS];
 	struct query q = {.statement = ST_log_insert,
 	    .lane = LANE_LOG,
 	    .params = params,
-	    .nparams = 3 + COL_COUNT};
-	int c;
+	    .nparams = LOG_ROW_PARAMS};
 
 	if (!w->whole)
 		q.statement = ST_log_insert_split;
 	/* Kept to the ms in every tier. */
 	row->received_us = (wall_us() + 999) / 1000 * 1000;
 	row->sent_us = w->loop->ops->monotonic_us(w->loop);
-	put64(times[0], (uint64_t)(row->received_us - PG_EPOCH_US));
-	put64(times[1], (uint64_t)(row->min_us - PG_EPOCH_US));
-	put64(times[2], (uint64_t)(row->max_us - PG_EPOCH_US));
-	for (c = 0; c < 3; c++)
-		params[c] = (struct param){(const char *)times[c], 8, true};
-	for (c = 0; c < COL_COUNT; c++) {
-		array_header(row->column[c], columns[c].oid, row->n);
-		params[3 + c] = (struct param){(const char *)row->column[c],
-		    (int)(ARRAY_HEADER + row->n * (4 + columns[c].bytes)),
-		    true};
-	}
+	log_row_params(row, params);
 	return (w->pg.run(w->pg.self, &q, on_stored, row, &row->info));
 }
 
@@ -359,6 +229,7 @@ send_rows(struct log_writer *w)
 {
 	struct log_row *row;
 
+	hold_stop(w);
 	while (w->first != NULL && w->inflight < w->inflight_max) {
 		row = w->first;
 		w->first = row->next;
@@ -407,23 +278,6 @@ row_for(struct log_writer *w, size_t n)
 	return (row_last(w));
 }
 
-static bool
-waiter_add(struct log_row *row, append_cb *cb, void *arg)
-{
-	size_t size = row->size_waiters * 2;
-	struct waiter *grown;
-
-	if (row->nwaiters == row->size_waiters) {
-		grown = reallocarray(row->waiters, size, sizeof(*grown));
-		if (grown == NULL)
-			return (false);
-		row->waiters = grown;
-		row->size_waiters = size;
-	}
-	row->waiters[row->nwaiters++] = (struct waiter){cb, arg};
-	return (true);
-}
-
 static void
 on_turn(void *arg)
 {
@@ -437,7 +291,12 @@ on_turn(void *arg)
 static void
 send_soon(struct log_writer *w)
 {
-	if (w->send_timer != NULL || w->inflight == w->inflight_max)
+	if (w->hold_timer != NULL && w->first->nwaiters >= w->expected) {
+		hold_stop(w);
+		w->misses = 0;
+	}
+	if (w->send_timer != NULL || w->hold_timer != NULL ||
+	    w->inflight == w->inflight_max)
 		return;
 	w->send_timer = w->loop->ops->soon(w->loop, on_turn, w);
 	if (w->send_timer == NULL)
@@ -461,10 +320,10 @@ append(void *self, const struct reading *r, size_t n, append_cb *cb, void *arg,
 		return (err_set(info, ERR_BUSY, NULL,
 		    "%zu readings wait for their commit already", w->queued));
 	row = row_for(w, n);
-	if (row == NULL || !waiter_add(row, cb, arg))
+	if (row == NULL || !log_row_wait(row, cb, arg))
 		return (err_set(info, ERR_NO_MEMORY, NULL, "log row"));
 	for (i = 0; i < n; i++)
-		row_encode(row, &r[i]);
+		log_row_add(row, &r[i]);
 	w->queued += n;
 	metric_gauge_add(GAUGE_QUEUE_READINGS, (int64_t)n);
 	if (w->first->n >= FULL_ENOUGH)
@@ -505,6 +364,7 @@ log_writer_free(struct log_writer *w)
 	if (w == NULL)
 		return;
 	w->closed = true;
+	hold_stop(w);
 	if (w->send_timer != NULL)
 		w->loop->ops->cancel(w->loop, w->send_timer);
 	if (w->fail_timer != NULL) {
@@ -517,8 +377,7 @@ log_writer_free(struct log_writer *w)
 	}
 	while ((row = w->spare) != NULL) {
 		w->spare = row->next;
-		free(row->waiters);
-		free(row);
+		log_row_free(row);
 	}
 	free(w);
 }

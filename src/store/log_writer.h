@@ -7,8 +7,9 @@
  * ERR_TOO_LARGE for more than row_max in one call; a row that fails gives its
  * error to every caller in it. One caller's readings are always in one row,
  * so they are stored together or not at all.
- * While `inflight` rows are on the wire the next one fills; nothing waits for
- * a timer.
+ * While `inflight` rows are on the wire the next one fills. When a row has
+ * committed, those it answered often send again at once: the next one waits for
+ * as many, 2 ms or, while they come, 4, and not where it did not help of late.
  */
 #ifndef PENSTOCK_STORE_LOG_WRITER_H
 #define PENSTOCK_STORE_LOG_WRITER_H

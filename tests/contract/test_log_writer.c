@@ -300,3 +300,138 @@ Test(log_writer, lost_connection_fails_every_caller_once)
 	cr_assert_eq(log_writer_queued(writer), 0);
 	close_writer();
 }
+
+/* A loop whose time passes when it is told to. */
+static struct loop_timer {
+	loop_timer_cb *cb;
+	void *arg;
+	bool soon;
+} timers[8];
+
+static struct loop_timer *
+timer_new(bool soon, loop_timer_cb *cb, void *arg)
+{
+	struct loop_timer *t = timers;
+
+	while (t->cb != NULL)
+		cr_assert_lt(++t, timers + 8);
+	*t = (struct loop_timer){cb, arg, soon};
+	return (t);
+}
+
+static struct loop_timer *
+fake_after(struct loop *l, unsigned ms, loop_timer_cb *cb, void *arg)
+{
+	(void)l;
+	(void)ms;
+	return (timer_new(false, cb, arg));
+}
+
+static struct loop_timer *
+fake_soon(struct loop *l, loop_timer_cb *cb, void *arg)
+{
+	(void)l;
+	return (timer_new(true, cb, arg));
+}
+
+static void
+fake_cancel(struct loop *l, struct loop_timer *t)
+{
+	(void)l;
+	t->cb = NULL;
+}
+
+static int64_t
+fake_now(struct loop *l)
+{
+	(void)l;
+	return (0);
+}
+
+static void
+turn(bool time_passes)
+{
+	struct loop_timer t;
+	size_t i;
+
+	for (i = 0; i < 8; i++) {
+		t = timers[i];
+		if (t.cb == NULL || (!t.soon && !time_passes))
+			continue;
+		timers[i].cb = NULL;
+		t.cb(t.arg);
+	}
+}
+
+static void
+commit(void)
+{
+	static const struct err_info ok = {.code = ERR_OK};
+
+	sent[nanswered].cb(sent[nanswered].arg, NULL, &ok);
+	nanswered++;
+	turn(false);
+}
+
+static struct outcome held[400];
+static size_t nheld;
+
+static void
+come(size_t n)
+{
+	struct reading r = {1, QUALITY_GOOD, 0, T0, 0};
+
+	for (; n > 0; n--)
+		cr_assert_eq(append(&r, 1, &held[nheld++]), ERR_OK);
+	turn(false);
+}
+
+/* Sixteen on the wire and sixteen that wait: once the first are answered the
+ * row waits for them, but not for long, and not in vain again and again. */
+Test(log_writer, those_answered_may_share_the_next_row)
+{
+	static const struct loop_ops ops = {.after = fake_after,
+	    .soon = fake_soon,
+	    .cancel = fake_cancel,
+	    .monotonic_us = fake_now};
+	struct loop fake = {&ops};
+	struct query_port q = {NULL, hold};
+	struct log_writer_config wc = {.inflight = 1};
+	size_t i, waited = 0;
+
+	writer = log_writer_new(&fake, &q, NULL, &wc);
+	port = log_writer_port(writer);
+	come(16);
+	cr_assert_eq(nsent, 1);
+	come(16);
+	commit();
+	cr_assert(held[15].done);
+	cr_assert_eq(nsent, 1, "nobody was waited for");
+	come(15);
+	cr_assert_eq(nsent, 1);
+	come(1);
+	cr_assert_eq(nsent, 2, "all have come");
+	commit(); /* nobody waits: the next row begins when all are back */
+	come(31);
+	cr_assert_eq(nsent, 2);
+	turn(true);
+	cr_assert_eq(nsent, 2, "they are still coming");
+	turn(true);
+	cr_assert_eq(nsent, 3);
+	for (i = 0; i < 15; i++) { /* nobody comes any more */
+		come(16);
+		commit();
+		waited += nsent == 3 + i;
+		turn(true);
+		cr_assert_eq(nsent, 4 + i);
+	}
+	cr_assert_eq(waited, 3, "%zu", waited);
+	commit();
+	turn(true);
+	for (i = 0; i < nheld; i++)
+		cr_assert_eq(held[i].calls, 1);
+	cr_assert_eq(log_writer_queued(writer), 0);
+	log_writer_free(writer);
+	for (i = 0; i < 8; i++)
+		cr_assert_null(timers[i].cb);
+}
