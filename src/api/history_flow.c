@@ -13,6 +13,9 @@
 
 #define CHUNK	   8192 /* readings */
 #define LINE_BYTES 1024 /* more than any line takes */
+/* At once in a worker: each keeps a chunk, up to 2.5 MB, for as long as its
+ * client takes. */
+#define FLOWS_MAX 64
 
 static const char csv_head[] =
     "node,metric,ts,value,unit,quality,received_at\n";
@@ -25,6 +28,7 @@ struct flow {
 	struct reading *readings;
 	size_t n, i, size;
 	bool begun, headed;
+	bool counted;
 	bool waiting; /* for a chunk */
 	bool wanted;  /* the client can take a piece */
 };
@@ -78,9 +82,13 @@ static const struct {
     [FORMAT_NDJSON] = {"application/x-ndjson", "", write_ndjson},
 };
 
+static unsigned flows;
+
 static void
 release(struct flow *f)
 {
+	flows -= f->counted;
+	f->counted = false;
 	free(f->readings);
 	f->readings = NULL;
 	f->n = f->i = f->size = 0;
@@ -202,9 +210,19 @@ begin(struct flow *f)
 	    .pull = pull,
 	    .gone = gone};
 
-	f->begun = true;
-	if (!stream_begin(f->h->r, &stream))
+	if (flows == FLOWS_MAX) {
 		release(f);
+		reply_error(f->h->r, ERR_BUSY, NULL,
+		    "%d answers of this kind are under way", FLOWS_MAX);
+		return;
+	}
+	f->begun = true;
+	if (!stream_begin(f->h->r, &stream)) {
+		release(f);
+		return;
+	}
+	flows++;
+	f->counted = true;
 }
 
 static void

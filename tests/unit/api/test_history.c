@@ -322,6 +322,46 @@ Test(history, ndjson)
 	call_done(&c);
 }
 
+static void
+open_flow(struct fake_call *c)
+{
+	call_init(c, METHOD_GET, Q SPAN "&format=csv", NULL);
+	call_header(c, "Authorization", fake_bearer(ROLE_VIEWER));
+	api_dispatch(&fake.api, &c->x);
+	fake_turn();
+}
+
+/* Clients that take nothing cost memory each, so there are not too many; one
+ * that leaves or has all makes room. */
+Test(history, so_many_streams_at_once)
+{
+	static struct fake_call c[65];
+
+	tiers_fill(WARM, 1, T1_US, 3);
+	for (int i = 0; i < 64; i++) {
+		open_flow(&c[i]);
+		cr_expect_eq(c[i].status, 200);
+	}
+	for (int round = 0; round < 2; round++) {
+		open_flow(&c[64]);
+		cr_expect_eq(c[64].status, 503);
+		call_done(&c[64]);
+		if (round == 0)
+			call_leave(&c[0]);
+		while (round == 1 && !c[1].ended) {
+			call_pull(&c[1]);
+			fake_turn();
+		}
+		call_done(&c[round]);
+		open_flow(&c[round]);
+		cr_expect_eq(c[round].status, 200);
+	}
+	for (int i = 0; i < 64; i++) {
+		call_leave(&c[i]);
+		call_done(&c[i]);
+	}
+}
+
 /* Every reading once, in any chunking, and no more in memory than a piece
  * ahead of what the client took. */
 Test(history, long_csv)
