@@ -3,7 +3,6 @@
 #include "core/instant.h"
 #include "domain/order.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 static void
@@ -89,7 +88,7 @@ static bool
 is_same(const struct reading *a, const struct reading *b)
 {
 	return (memcmp(&a->value, &b->value, sizeof(a->value)) == 0 &&
-	    a->quality == b->quality && a->received_us == b->received_us);
+	    a->quality == b->quality);
 }
 
 static bool
@@ -102,28 +101,8 @@ rises(const struct reading *r, size_t n)
 	return (i >= n);
 }
 
-static enum err
-settle(struct reading *r, size_t n, struct reading **ret, size_t *ret_n)
-{
-	size_t i, k = 0;
-
-	if (n > 0 && !rises(r, n)) {
-		r = order_readings(r, r + n, n);
-		for (i = 1, k = 0; i < n; i++) {
-			if (r[i].t_us != r[k].t_us)
-				r[++k] = r[i];
-			else if (!is_same(&r[i], &r[k]))
-				return (ERR_CONFLICT);
-		}
-		n = k + 1;
-	}
-	*ret = r;
-	*ret_n = n;
-	return (ERR_OK);
-}
-
 enum err
-hour_decode(const void *bytes, size_t len, struct hour_key key,
+hour_decode_all(const void *bytes, size_t len, struct hour_key key,
     struct reading *room, struct reading **ret, size_t *ret_n)
 {
 	const unsigned char *p = bytes;
@@ -139,7 +118,42 @@ hour_decode(const void *bytes, size_t len, struct hour_key key,
 	for (at = HOUR_HEAD + packed; at < len; at += HOUR_RECORD)
 		if (!get_record(p + at, key, &room[n++]))
 			return (ERR_INTERNAL);
-	return (settle(room, n, ret, ret_n));
+	*ret = rises(room, n) ? room : order_readings(room, room + n, n);
+	*ret_n = n;
+	return (ERR_OK);
+}
+
+enum err
+hour_settle(struct reading *r, size_t *n, bool *ret_twice)
+{
+	size_t i, k = 0;
+
+	*ret_twice = false;
+	if (rises(r, *n))
+		return (ERR_OK);
+	for (i = 1; i < *n; i++) {
+		if (r[i].t_us != r[k].t_us) {
+			r[++k] = r[i];
+			continue;
+		}
+		if (!is_same(&r[i], &r[k]))
+			return (ERR_CONFLICT);
+		*ret_twice |= r[i].received_us != r[k].received_us;
+		if (r[i].received_us < r[k].received_us)
+			r[k].received_us = r[i].received_us;
+	}
+	*n = k + 1;
+	return (ERR_OK);
+}
+
+enum err
+hour_decode(const void *bytes, size_t len, struct hour_key key,
+    struct reading *room, struct reading **ret, size_t *ret_n)
+{
+	enum err e = hour_decode_all(bytes, len, key, room, ret, ret_n);
+	bool twice;
+
+	return (e == ERR_OK ? hour_settle(*ret, ret_n, &twice) : e);
 }
 
 size_t

@@ -8,7 +8,7 @@
  *
  * Runs on: C. Pure. Frees: nothing. Units: hours since 1970, µs UTC. Receive
  * times are rounded up to the ms, as they are stored everywhere. Errors: of
- * hour_decode(), below; it never reads or writes out of bounds.
+ * hour_decode_all(), which never reads or writes out of bounds.
  */
 #ifndef PENSTOCK_DOMAIN_HOUR_H
 #define PENSTOCK_DOMAIN_HOUR_H
@@ -17,6 +17,7 @@
 #include "domain/packed.h"
 #include "domain/reading.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,14 +32,23 @@ void hour_record(const struct reading *, unsigned char *ret);
  * none of ours. */
 size_t hour_count(const void *, size_t len);
 /*
- * Readings strictly rising in time; what is there twice is given once. `room`
- * holds twice hour_count() readings, the result lies in it. ERR_INTERNAL: none
- * of our bytes. ERR_CONFLICT: two different readings at one time; which of
- * them is right PostgreSQL knows.
+ * All readings by time; what is there twice stands twice. `room` holds twice
+ * hour_count() readings, the result lies in it. ERR_INTERNAL: none of our
+ * bytes.
  */
 struct hour_key {
 	int32_t series, hour;
 };
+enum err hour_decode_all(const void *, size_t len, struct hour_key,
+    struct reading *room, struct reading **ret, size_t *ret_n);
+/*
+ * Leaves each time once. What two workers took at once is one reading, the
+ * first received; *ret_twice tells that there is such a one: PostgreSQL may
+ * have kept the other's receive time. ERR_CONFLICT: two values or qualities at
+ * one time; which of them is right PostgreSQL knows.
+ */
+enum err hour_settle(struct reading *, size_t *n, bool *ret_twice);
+/* Both. */
 enum err hour_decode(const void *, size_t len, struct hour_key,
     struct reading *room, struct reading **ret, size_t *ret_n);
 /* The whole hour as a packed run; writes at most hour_bound(n) bytes, returns

@@ -375,22 +375,40 @@ hot_build_dense(struct hot_build *b, int32_t series, struct err_info *info)
 	return (redis_sync_ask_bool(&b->redis, &done, info));
 }
 
-/* The hour's bytes instead, in b->bytes; 0: leave it. */
-static size_t
+/* The hour's bytes instead, in b->bytes; 0: leave it. ERR_CONFLICT: what is
+ * right only PostgreSQL knows. */
+static enum err
 repack(struct hot_build *b, const redisReply *old, struct hour_key key,
-    size_t *ret_n)
+    size_t *ret_n, size_t *ret_len)
 {
-	size_t n = hour_count(old->str, old->len), len = 0;
+	size_t n = hour_count(old->str, old->len);
 	struct reading *r, *all;
+	bool twice = false;
+	enum err e;
 
+	*ret_len = 0;
 	if (n == 0 || n > HOUR_MAX ||
 	    (all = malloc(2 * n * sizeof(*all))) == NULL)
-		return (0);
-	if (hour_decode(old->str, old->len, key, all, &r, ret_n) == ERR_OK &&
-	    room(b, hour_bound(*ret_n)))
-		len = hour_encode(r, *ret_n, b->bytes);
+		return (ERR_OK);
+	e = hour_decode_all(old->str, old->len, key, all, &r, &n);
+	if (e == ERR_OK)
+		e = hour_settle(r, &n, &twice);
+	if (e == ERR_OK && !twice && room(b, hour_bound(n)))
+		*ret_len = hour_encode(r, n, b->bytes);
+	*ret_n = n;
 	free(all);
-	return (len);
+	return (twice ? ERR_CONFLICT : e);
+}
+
+/* The series is not whole any more, and will be built anew. */
+static enum err
+forget(struct hot_build *b, int32_t series, struct err_info *info)
+{
+	AUTO_REPLY r = NULL;
+
+	redis_sync_start(&b->redis, "DEL");
+	arg_index(b, series);
+	return (redis_sync_ask(&b->redis, &r, info));
 }
 
 static enum err
@@ -406,9 +424,14 @@ pack_hour(struct hot_build *b, struct hour_key key, const char *since,
 	if ((e = redis_sync_ask(&b->redis, &old, info)) != ERR_OK)
 		return (e);
 	*ret = true;
-	if (old->type != REDIS_REPLY_STRING ||
-	    (len = repack(b, old, key, &n)) == 0)
+	if (old->type != REDIS_REPLY_STRING)
 		return (ERR_OK); /* a reader will tell if it is wrong */
+	if (repack(b, old, key, &n, &len) == ERR_CONFLICT) {
+		*ret = false;
+		return (forget(b, key.series, info));
+	}
+	if (len == 0)
+		return (ERR_OK);
 	redis_sync_eval(&b->redis, pack_script, 2);
 	arg_index(b, key.series);
 	arg_hour(b, key.series, key.hour);
