@@ -197,7 +197,10 @@ say_redis(const struct probe *p, struct dependency *d)
 	if (s.connected &&
 	    p->config.hot.stale_since_us(p->config.hot.self) != INSTANT_NONE) {
 		d->ok = false;
-		snprintf(d->state, sizeof(d->state), "connected, not trusted");
+		snprintf(d->state, sizeof(d->state), "connected, not trusted%s",
+		    hot_is_apart(p->config.hot_tier)
+			? ": another instance cannot write to it"
+			: "");
 	} else if (s.connected)
 		say_hours(p, d);
 }

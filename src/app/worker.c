@@ -107,6 +107,8 @@ on_notify(void *arg, const char *table)
 		(void)loader_refresh(self.loader, NULL, NULL);
 	if (table == NULL || strcmp(table, "hot_epoch") == 0)
 		hot_notified(self.hot);
+	if (table != NULL && strncmp(table, "hot_apart ", 10) == 0)
+		hot_apart(self.hot, table + 10);
 	if (table != NULL && strcmp(table, "instances") == 0)
 		hot_instance_ended(self.hot);
 }

@@ -6,15 +6,25 @@
 #include <hiredis/hiredis.h>
 
 #include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #define RETRY_MS  500u
 #define FAILED_MS 2000u
 #define RAISE_US  US_PER_SECOND /* at most one raise in this time */
+#define TELL_US	  US_PER_SECOND /* at most one word in this time */
+/* Longer than TELL_US, so that who goes on without Redis is heard again. */
+#define APART_US (3 * US_PER_SECOND)
+/* Long enough for PostgreSQL to tell a write that nobody waits for. */
+#define DOUBT_US (2 * US_PER_SECOND)
+#define NAME_LEN 16
 
 static void recover(struct hot *);
+static void recover_in(struct hot *, unsigned ms);
 
 int64_t
 hot_wall_us(void)
@@ -41,6 +51,10 @@ hot_shared_init(struct hot_shared *s)
 	atomic_store(&s->losses, 1);
 	atomic_store(&s->stale_since_us, hot_wall_us());
 	atomic_store(&s->raise_until_us, 0);
+	atomic_store(&s->hold_until_us, 0);
+	atomic_store(&s->apart_until_us, 0);
+	while (getrandom(&s->name, sizeof(s->name), 0) != sizeof(s->name))
+		;
 	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);
 	atomic_store(&s->hours_losses, 0);
 	atomic_store(&s->hours_whole, 0);
@@ -92,6 +106,82 @@ hot_adopt(struct hot *h, int64_t epoch)
 	while (old < epoch &&
 	    !atomic_compare_exchange_weak(&h->shared->epoch, &old, epoch))
 		;
+}
+
+static void
+later(_Atomic int64_t *at, int64_t until)
+{
+	int64_t old = atomic_load(at);
+
+	while (old < until && !atomic_compare_exchange_weak(at, &old, until))
+		;
+}
+
+static void
+hold(struct hot *h, int64_t us)
+{
+	later(&h->shared->hold_until_us,
+	    h->loop->ops->monotonic_us(h->loop) + us);
+	hot_lose(h);
+}
+
+void
+hot_doubt(void *self)
+{
+	hold(self, DOUBT_US);
+}
+
+void
+hot_apart(struct hot *h, const char *name)
+{
+	int64_t now = h->loop->ops->monotonic_us(h->loop);
+
+	if (strtoull(name, NULL, 16) == h->shared->name)
+		return;
+	later(&h->shared->apart_until_us, now + APART_US);
+	hold(h, APART_US);
+}
+
+bool
+hot_is_apart(const struct hot *h)
+{
+	return (h->loop->ops->monotonic_us(h->loop) <
+	    atomic_load(&h->shared->apart_until_us));
+}
+
+static void
+on_told(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct hot *h = arg;
+
+	(void)info;
+	if (!hot_arrived(h) || rows != NULL)
+		return;
+	h->owes = true;
+	recover_in(h, FAILED_MS);
+}
+
+void
+hot_tell(struct hot *h)
+{
+	char name[NAME_LEN + 1];
+	struct param p = {name, NAME_LEN, false};
+	struct query q = {.statement = ST_hot_apart,
+	    .lane = LANE_FAST,
+	    .params = &p,
+	    .nparams = 1};
+	int64_t now = h->loop->ops->monotonic_us(h->loop);
+
+	if (h->closed ||
+	    (!h->owes && h->told_us != 0 && now - h->told_us < TELL_US))
+		return;
+	snprintf(name, sizeof(name), "%016" PRIx64, h->shared->name);
+	h->told_us = now;
+	h->owes = h->pg.run(h->pg.self, &q, on_told, h, NULL) != ERR_OK;
+	if (h->owes)
+		recover_in(h, FAILED_MS);
+	else
+		h->under_way++;
 }
 
 void
@@ -259,7 +349,7 @@ may_raise(struct hot *h)
 	int64_t now = h->loop->ops->monotonic_us(h->loop);
 	int64_t until = atomic_load(&h->shared->raise_until_us);
 
-	return (now >= until &&
+	return (now >= until && now >= atomic_load(&h->shared->hold_until_us) &&
 	    atomic_compare_exchange_strong(
 		&h->shared->raise_until_us, &until, now + RAISE_US));
 }
@@ -267,6 +357,8 @@ may_raise(struct hot *h)
 static void
 recover(struct hot *h)
 {
+	if (h->owes)
+		hot_tell(h);
 	if (h->recovering || !h->up || hot_trusted(h))
 		return;
 	if (!may_raise(h)) {

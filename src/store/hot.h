@@ -48,15 +48,20 @@
  * it; one committed later is appended after the mark was set, because it is
  * appended after its commit: by the worker that committed it, whichever it is.
  * What a worker cannot append makes it remove the switch ("hole": more waits
- * than it may hold, Redis refused, a commit whose outcome is unknown). A
+ * than it may hold, Redis refused). A
  * reading too old to be kept raises the index's hour above its own. Readings
  * stored past note() have their series' index deleted (forget()).
  * A reader first waits until what its instance had committed when it was asked
  * has been appended; a commit of another instance may take the milliseconds of
  * a flight (under load, one every 10 ms or more) to be seen.
  *
- * Not covered: an instance that cannot reach Redis while another one can; until
- * it can again the other serves what it knows.
+ * APART. An instance that committed what it cannot write to Redis, while others
+ * may reach it, tells them through PostgreSQL, at most once a second: they trust
+ * nothing for three seconds after the last word. So what they answer may lack
+ * what it committed until a notification has come, a few ms. A commit whose
+ * outcome is unknown likewise makes the instance trust nothing until none such
+ * can come any more: no epoch is raised while PostgreSQL is at a write of the
+ * log for longer than a second.
  *
  * Runs on: L. Frees: hot_free(), before redis_free() and pg_free(), which
  * give back what is in flight. Errors: latest() and range read() give ERR_CACHE
@@ -105,6 +110,10 @@ void hot_hours(const struct hot *, struct hot_hours *ret);
 /* From pg_on_notify() with NULL: a recovery that waits for PostgreSQL goes
  * on at once. */
 void hot_notified(struct hot *);
+/* From pg_on_notify(): what followed "hot_apart " in the payload. */
+void hot_apart(struct hot *, const char *name);
+/* Another instance cannot write to Redis what it commits. */
+bool hot_is_apart(const struct hot *);
 /* Another instance ended, perhaps between a commit and its write: a loss. */
 void hot_instance_ended(struct hot *);
 

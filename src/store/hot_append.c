@@ -18,7 +18,7 @@
 #include <time.h>
 
 #define LINGER_US 50000
-#define PACE_US	  10000
+#define PACE_US	  20000
 #define FEW	  8u
 #define BUSY_MS	  5u
 
@@ -59,6 +59,9 @@ stop_timer(struct hot *h)
 void
 hot_append_lost(struct hot *h)
 {
+	if (!gather_empty(&h->append.pending) ||
+	    !gather_empty(&h->append.flight))
+		hot_tell(h);
 	gather_clear(&h->append.pending);
 	gather_clear(&h->append.flight);
 	h->append.at = (struct hours_cursor){0};
@@ -250,17 +253,5 @@ hot_forget(void *self, const int32_t *series, size_t n)
 	}
 	for (i = 0; i < n; i++)
 		gather_forget(&h->append.pending, series[i]);
-	send_flight(h);
-}
-
-void
-hot_doubt(void *self)
-{
-	struct hot *h = self;
-
-	if (!begin(h))
-		return;
-	gather_hole(&h->append.pending);
-	metric_count(COUNTER_HOT_HOLES, 1);
 	send_flight(h);
 }

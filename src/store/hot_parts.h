@@ -33,6 +33,9 @@ struct hot_shared {
 	_Atomic uint64_t losses, trusted;
 	_Atomic int64_t stale_since_us; /* UTC; means nothing while trusted */
 	_Atomic int64_t raise_until_us; /* monotonic: a worker is at it */
+	_Atomic int64_t hold_until_us;	/* monotonic: none may be at it */
+	_Atomic int64_t apart_until_us; /* monotonic: see hot_apart() */
+	uint64_t name;			/* of this instance, drawn at random */
 	struct hot_mark marks[HOT_WORKERS];
 	/* What this instance's keeper said last, and at how many losses. */
 	_Atomic int hours_word;
@@ -77,6 +80,8 @@ struct hot {
 	uint64_t raise_losses;
 	int64_t raise_epoch;
 	struct loop_timer *retry;
+	int64_t told_us; /* monotonic, 0: what is lost is to be told */
+	bool owes;
 
 	struct hot_read *first, *last;
 	size_t waiting; /* series in them */
@@ -121,6 +126,8 @@ struct hot {
 /* hot.c */
 bool hot_trusted(const struct hot *);
 void hot_lose(struct hot *);
+/* What was committed here is not in Redis: other instances hear of it. */
+void hot_tell(struct hot *);
 void hot_adopt(struct hot *, int64_t epoch);
 void hot_recover_soon(struct hot *);
 /* Sends buf[0..len). */

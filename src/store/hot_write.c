@@ -15,7 +15,7 @@
 #define DIRTY_FIRST 256u
 #define DIRTY_MAX   262144u /* series */
 #define FEW	    8u
-#define PACE_US	    5000
+#define PACE_US	    10000
 
 static struct dirty_slot *
 slot_of(const struct dirty *d, int32_t series)
@@ -152,6 +152,7 @@ hot_writes_lost(struct hot *h)
 	dirty_clear(&h->flight);
 	h->flight_at = h->flight_n = 0;
 	hot_lose(h);
+	hot_tell(h);
 }
 
 static void send_next(struct hot *);
@@ -245,6 +246,8 @@ put(struct hot *h, const struct reading *r, size_t n, bool whole)
 	if (!h->up) {
 		metric_count(COUNTER_HOT_LOST, n);
 		hot_lose(h);
+		if (!whole)
+			hot_tell(h);
 		return;
 	}
 	for (i = 0; i < n && dirty_put(&h->pending, &r[i], whole); i++)

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct loop *loop;
 struct pg *pg;
@@ -59,12 +60,40 @@ shared_new(void)
 	return (s);
 }
 
+struct job {
+	void (*work)(void *), (*done)(void *);
+	void *arg;
+};
+
+static void
+on_job(void *arg)
+{
+	struct job j = *(struct job *)arg;
+
+	free(arg);
+	j.work(j.arg);
+	j.done(j.arg);
+}
+
+enum err
+run_here(void *self, void (*work)(void *), void (*done)(void *), void *arg)
+{
+	struct job *j = malloc(sizeof(*j));
+
+	(void)self;
+	*j = (struct job){work, done, arg};
+	loop->ops->after(loop, 0, on_job, j);
+	return (ERR_OK);
+}
+
 static void
 on_notify(void *arg, const char *payload)
 {
 	(void)arg;
 	if (payload == NULL)
 		hot_notified(w.hot);
+	else if (strncmp(payload, "hot_apart ", 10) == 0)
+		hot_apart(w.hot, payload + 10);
 }
 
 void

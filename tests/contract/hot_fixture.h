@@ -34,5 +34,7 @@ struct hot_shared *shared_new(void);
 /* Opens the loop, PostgreSQL and `w`, and waits until that is trusted. */
 void open_all(const char *socket);
 void close_all(void);
+/* As an offload port's: the thread of the steps is this one. */
+enum err run_here(void *, void (*work)(void *), void (*done)(void *), void *);
 
 #endif

@@ -306,6 +306,48 @@ Test(hot, reader_misses_in_an_older_epoch)
 	free(s);
 }
 
+/* What it commits, those that can must not answer without. */
+Test(hot, other_instance_cannot_reach_redis)
+{
+	struct worker other;
+	struct hot_shared *s = shared_new();
+	int i, turn;
+
+	open_all(scratch_redis());
+	put(&w, 8, T0, 1);
+	cr_assert_eq(value_of(&w, 8), 1);
+	open_worker(&other, "/nowhere/redis.sock", s);
+	for (turn = 0; turn < 2; turn++) {
+		note(&other, 8, T0 + 1 + turn, 2);
+		for (i = 0; i < 100 && trusted(&w); i++)
+			poll_loop_turn(loop, 20);
+		cr_assert_not(trusted(&w), "word %d did not come", turn);
+		cr_assert(hot_is_apart(w.hot));
+		cr_assert_not(hot_is_apart(other.hot), "its own word");
+		wait_trusted(&w);
+		cr_assert_not(hot_is_apart(w.hot));
+		cr_assert(isnan(value_of(&w, 8)), "PostgreSQL knows");
+		put(&w, 8, T0 + 1 + turn, 2);
+		poll_loop_run(loop, 50);
+	}
+	close_worker(&other);
+	close_all();
+	free(s);
+}
+
+/* It may have committed; nobody but PostgreSQL knows the newest. */
+Test(hot, unknown_outcome_of_a_commit)
+{
+	open_all(scratch_redis());
+	put(&w, 8, T0, 1);
+	cr_assert_eq(value_of(&w, 8), 1);
+	w.port.doubt(w.port.self);
+	cr_assert_not(trusted(&w));
+	wait_trusted(&w);
+	cr_assert(isnan(value_of(&w, 8)));
+	close_all();
+}
+
 Test(hot, loss_of_one_worker_counts_for_all)
 {
 	struct worker second;
