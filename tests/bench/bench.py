@@ -9,6 +9,7 @@ changes both; the median of each side is used.
 import argparse
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -146,6 +147,8 @@ def main():
         p.error("out of range")
     if unknown := set(options.case) - set(CASES):
         p.error(f"no such case: {', '.join(unknown)}")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # by way of remove()
     bench = Bench(options)
     try:
         for case in options.case or CASES:
