@@ -18,7 +18,7 @@
 #include <time.h>
 
 #define LINGER_US 50000
-#define PACE_US	  20000
+#define PACE_US	  10000
 #define FEW	  8u
 #define BUSY_MS	  5u
 

@@ -15,7 +15,7 @@
 #define DIRTY_FIRST 256u
 #define DIRTY_MAX   262144u /* series */
 #define FEW	    8u
-#define PACE_US	    10000
+#define PACE_US	    5000
 
 static struct dirty_slot *
 slot_of(const struct dirty *d, int32_t series)
