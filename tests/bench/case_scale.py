@@ -190,8 +190,8 @@ def weigh(bench, name, since, until):
               f"a row a reading with its key {theirs:.1f}", theirs / ours, 10,
               30)
     bench.note(f"{name}: {packed / n:.2f} bytes a reading packed, "
-               f"{full / n:.2f} with pages and keys; the rest is space that "
-               "joining left free")
+               f"{full / n:.2f} with keys in full pages; the rest is free "
+               "space in its pages")
 
 
 def archive(service, month):
