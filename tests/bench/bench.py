@@ -113,6 +113,15 @@ class Bench:
             if service is not None:
                 service.remove()
 
+    def attempt(self, case):
+        """False if it could not be measured; the others still can."""
+        try:
+            CASES[case](self)
+            return True
+        except (AssertionError, subprocess.SubprocessError) as error:
+            print(f"{case}: {error}", file=sys.stderr, flush=True)
+            return False
+
     # -- for the cases ------------------------------------------------------
 
     def turns(self, *sides):
@@ -151,11 +160,13 @@ def main():
         signal.signal(number, lambda *_: sys.exit(1))  # by way of remove()
     bench = Bench(options)
     try:
-        for case in options.case or CASES:
-            CASES[case](bench)
+        failed = [case for case in options.case or CASES
+                  if not bench.attempt(case)]
     finally:
         bench.remove()
     bench.table()
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
