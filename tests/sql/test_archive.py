@@ -167,11 +167,15 @@ def test_a_month_goes_to_files_that_others_can_read(archive):
 def test_it_comes_back_and_goes_again(archive):
     before = archive.sql(READINGS)
     archive.archive()
+    archive.sql("DELETE FROM segment_spans RETURNING 1")
     archive.run("restore", "--from", "2025-03-05", "--to", "2025-03-06",
                 "--class", "operational")
     assert archive.states() == {"operational": "restored",
                                 "quality": "dropped"}
     assert archive.sql(READINGS) == [r for r in before if r[0] in (1, 2)]
+    # A row per series and day is joined as fresh ones are.
+    assert archive.sql("SELECT at::date::text FROM segment_spans "
+                       "WHERE monthly AND dirty") == [("2025-03-01",)]
     # The restored partition is the one that late readings find.
     archive.sql("SELECT segments_ensure(1::int2, '2025-03-10')")
     archive.archive()
