@@ -56,9 +56,21 @@ HOT = {
 }
 
 
+def fill_network(db):
+    """As many nodes and series as a plan for many needs, and the planner
+    told so: it then does not depend on what other tests left behind."""
+    db.sql("INSERT INTO nodes (code, type) SELECT 'PLAN-' || i, 'junction'"
+           " FROM generate_series(1, 3000) AS i")
+    db.sql("INSERT INTO series (node_id, metric_id, unit, kind)"
+           " SELECT n.id, m.id, m.unit, m.kind FROM nodes n, metrics m"
+           " WHERE n.code LIKE 'PLAN-%' AND m.code IN ('flow', 'pressure')")
+    db.sql("ANALYZE nodes, series, metrics")
+
+
 @pytest.mark.parametrize("name", sorted(HOT))
 def test_hot_ones_use_their_index(db, name):
     index, args = HOT[name]
+    fill_network(db)
     db.sql("SELECT segments_ensure(1::int2, '2026-01-05')")
     db.sql("SET enable_seqscan = off; SET enable_sort = off")
     db.sql(prepare(name))
