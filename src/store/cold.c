@@ -35,7 +35,8 @@ struct cold {
 
 /* One read(): what was asked, where it lies, what came. */
 struct job {
-	struct cold *cold;
+	struct cold *cold; /* on L alone: a thread may outlive it */
+	struct depot depot;
 	struct range range;
 	range_cb *cb;
 	void *arg;
@@ -170,8 +171,8 @@ fetch(struct job *j, size_t *ret_len, struct err_info *why)
 		return (NULL);
 	}
 	memcpy(p, j->header, j->header_len);
-	if (depot_read(&j->cold->config.depot, j->path, from, end - from,
-		p + j->header_len, why) != ERR_OK) {
+	if (depot_read(&j->depot, j->path, from, end - from, p + j->header_len,
+		why) != ERR_OK) {
 		free(p);
 		return (NULL);
 	}
@@ -383,7 +384,11 @@ read_range(void *self, const struct range *r, range_cb *cb, void *arg,
 
 	if (j == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "archive"));
-	*j = (struct job){.cold = c, .range = *r, .cb = cb, .arg = arg};
+	*j = (struct job){.cold = c,
+	    .depot = c->config.depot,
+	    .range = *r,
+	    .cb = cb,
+	    .arg = arg};
 	(void)snprintf(id, sizeof(id), "%" PRId32, r->series);
 	(void)snprintf(most, sizeof(most), "%d", BLOCKS);
 	(void)instant_format(r->from_us, from);
