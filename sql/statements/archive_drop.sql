@@ -1,3 +1,3 @@
 -- Drop the partition of a verified archive. $1 archive int4
--- -> 'dropped', or why not: 'touched', 'logged'
+-- -> 'dropped', or why not: 'touched'
 SELECT archive_drop($1::int4)

@@ -1,7 +1,7 @@
 -- Readings of one series from $2 on, as they are stored: packed rows of
 -- segments, then what the log holds, with the end of what is whole. $1 series,
 -- $2 from, $3 to (excluded), $4 about how many readings
--- -> kind (0: until; 1: data; 2: a reading of the log, first of its time),
+-- -> kind (0: until, NULL if some of it is archived; 1: data; 2: a reading of the log, first of its time),
 --    until, data, ts, value, quality, received_at. Binary.
 -- A row of segments never leaves its UTC month, and rows may overlap: those
 -- that begin at or before $2 are all taken, of the ones after it as many as
@@ -51,7 +51,10 @@ WITH class AS MATERIALIZED (
 	WHERE u.ts >= $2 AND u.ts < span.until
 	ORDER BY u.ts, h.id, u.pos LIMIT $4::int4 + 1
 )
-SELECT 0::int2 AS kind, until, NULL::bytea AS data, NULL::timestamptz AS ts,
+SELECT 0::int2 AS kind, CASE WHEN NOT EXISTS (SELECT FROM archives a
+    WHERE a.class = (SELECT class FROM class) AND a.from_ts < span.until
+        AND a.to_ts > $2 AND a.state IN ('dropped', 'restoring'))
+    THEN until END AS until, NULL::bytea AS data, NULL::timestamptz AS ts,
     NULL::float8 AS value, NULL::int2 AS quality,
     NULL::timestamptz AS received_at
 FROM span

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-/* A short step waits behind who reads or writes the partition: so often, with
- * the two seconds of archive_lock.sql and a nap each time. */
-#define TRIES  30
-#define NAP_MS 200
+/* A short step waits behind who reads or writes the partition: not long, as
+ * others queue behind it, but so often. */
+#define TRIES  60
+#define NAP_MS 1000
 /* A partition into which somebody keeps writing is left for another day. */
 #define ROUNDS 3
 
@@ -187,37 +187,10 @@ touched(struct archiver *a, const struct cold_span *s)
 	    warm_get_bool(r, 0, 0));
 }
 
-/* Files that hold what the partition holds. *ret_done false: it changed. */
+/* *ret_done false: the partition changed. Readings in the log will change it
+ * as soon as the loop has merged them. */
 static enum err
-prove(struct archiver *a, struct cold_span *s, bool *ret_done,
-    struct err_info *info)
-{
-	struct warm_args begin = {0}, seal = {0};
-	AUTO_RESULT r = NULL;
-	AUTO_RESULT done = NULL;
-	enum err e;
-
-	warm_i32(&begin, s->class);
-	warm_time(&begin, s->from_us);
-	if ((e = cold_ask(a, ST_archive_begin, &begin, &r, info)) != ERR_OK)
-		return (e);
-	s->archive = warm_get_i32(r, 0, 0);
-	warm_i32(&seal, s->archive);
-	if ((e = write_days(a, s, info)) == ERR_OK &&
-	    (e = check_days(a, s, info)) == ERR_OK &&
-	    (e = cold_ask(a, ST_archive_seal, &seal, &done, info)) == ERR_OK)
-		*ret_done = warm_get_bool(done, 0, 0);
-	if (e == ERR_INVALID && touched(a, s)) {
-		*ret_done = false;
-		return (ERR_OK);
-	}
-	return (e);
-}
-
-/* *ret_done false: the partition changed, and the archive is to be made anew.
- * Readings in the log will change it as soon as the loop has merged them. */
-static enum err
-drop(struct archiver *a, const struct cold_span *s, bool *ret_done,
+seal(struct archiver *a, const struct cold_span *s, bool *ret_done,
     struct err_info *info)
 {
 	struct warm_args q = {0};
@@ -226,23 +199,64 @@ drop(struct archiver *a, const struct cold_span *s, bool *ret_done,
 	int i;
 
 	warm_i32(&q, s->archive);
-	if (!nap(a, a->config.grace_ms))
-		return (err_set(info, ERR_DRAINING, NULL, "asked to stop"));
 	for (i = 0; i < TRIES; i++) {
 		AUTO_RESULT r = NULL;
 
-		if ((e = cold_ask(a, ST_archive_drop, &q, &r, info)) != ERR_OK)
+		if ((e = cold_ask(a, ST_archive_seal, &q, &r, info)) != ERR_OK)
 			return (e);
 		word = warm_get_text(r, 0, 0);
-		*ret_done = strcmp(word, "dropped") == 0;
-		if (*ret_done || strcmp(word, "touched") == 0)
+		*ret_done = strcmp(word, "verified") == 0;
+		if (strcmp(word, "logged") != 0)
 			return (ERR_OK);
-		if (!nap(a, 1000))
-			break;
+		if (!nap(a, NAP_MS))
+			return (
+			    err_set(info, ERR_DRAINING, NULL, "asked to stop"));
 	}
 	return (err_set(info, ERR_CONFLICT, NULL,
-	    "the log still holds readings of a span that is to be dropped: is "
-	    "the loop running?"));
+	    "the log still holds readings of a span that is to be archived: "
+	    "is the loop running?"));
+}
+
+/* Files that hold what the partition holds. *ret_done false: it changed. */
+static enum err
+prove(struct archiver *a, struct cold_span *s, bool *ret_done,
+    struct err_info *info)
+{
+	struct warm_args begin = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
+
+	warm_i32(&begin, s->class);
+	warm_time(&begin, s->from_us);
+	if ((e = cold_ask(a, ST_archive_begin, &begin, &r, info)) != ERR_OK)
+		return (e);
+	s->archive = warm_get_i32(r, 0, 0);
+	if ((e = write_days(a, s, info)) == ERR_OK &&
+	    (e = check_days(a, s, info)) == ERR_OK)
+		e = seal(a, s, ret_done, info);
+	if (e == ERR_INVALID && touched(a, s)) {
+		*ret_done = false;
+		return (ERR_OK);
+	}
+	return (e);
+}
+
+/* *ret_done false: the partition changed, and the archive is to be made
+ * anew. */
+static enum err
+drop(struct archiver *a, const struct cold_span *s, bool *ret_done,
+    struct err_info *info)
+{
+	struct warm_args q = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
+
+	warm_i32(&q, s->archive);
+	if (!nap(a, a->config.grace_ms))
+		return (err_set(info, ERR_DRAINING, NULL, "asked to stop"));
+	if ((e = cold_ask(a, ST_archive_drop, &q, &r, info)) == ERR_OK)
+		*ret_done = strcmp(warm_get_text(r, 0, 0), "dropped") == 0;
+	return (e);
 }
 
 static enum err

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Nothing younger than three days is archived (archive_due.sql); a day of that
+ * is left for clocks that differ. */
+#define LATE_US (2 * US_PER_DAY)
+
 #define FULL_ENOUGH 1024u /* readings; such a row waits for nothing */
 #define SMALL	    100u  /* readings; goes before larger ones */
 #define SMALL_PART  8	  /* of a row is kept free for them: one in so many */
@@ -215,10 +219,12 @@ row_send(struct log_writer *w, struct log_row *row)
 	    .params = params,
 	    .nparams = LOG_ROW_PARAMS};
 
-	if (!w->whole)
-		q.statement = ST_log_insert_split;
 	/* Kept to the ms in every tier. */
 	row->received_us = (wall_us() + 999) / 1000 * 1000;
+	if (row->min_us < row->received_us - LATE_US)
+		q.statement = ST_log_insert_late;
+	else if (!w->whole)
+		q.statement = ST_log_insert_split;
 	row->sent_us = w->loop->ops->monotonic_us(w->loop);
 	log_row_params(row, params);
 	return (w->pg.run(w->pg.self, &q, on_stored, row, &row->info));

@@ -126,9 +126,12 @@ take_rows(struct chunk *k, const struct rows *rows, struct err_info *info)
 
 	if (e != ERR_OK)
 		return (e);
-	if (rows->n == 0 || kind_of(rows, 0) != KIND_UNTIL ||
-	    !get_time(rows, 0, COLUMN_UNTIL, &k->until_us))
+	if (rows->n == 0 || kind_of(rows, 0) != KIND_UNTIL)
 		return (broken(k, info));
+	/* This worker has not heard of it yet. */
+	if (!get_time(rows, 0, COLUMN_UNTIL, &k->until_us))
+		return (err_set(info, ERR_ARCHIVE, NULL,
+		    "a part of the span was archived meanwhile; try again"));
 	for (int row = 1; row < rows->n; row++) {
 		if (kind_of(rows, row) == KIND_SEGMENT)
 			e = take_segment(k, rows, row);

@@ -236,3 +236,31 @@ def test_restored_readings_answer_warm(keeper, archived):
                               "to": "2025-03-06T00:00:00Z"})
     assert len(found) == 73 and found[1]["value"] == 99
     archive(keeper, "verify")
+
+
+def test_who_has_not_heard_neither_hides_nor_loses_a_reading(keeper, archived):
+    """A worker whose notice of the drop is late, for however long."""
+    span = {"from": "2025-02-01T00:00:00Z", "to": MARCH}
+    late = {"readings": [reading(0, 99) | {"ts": "2025-02-27T00:01:00Z"}]}
+    archive(keeper, "--from", "2025-02-01", "--to", "2025-03-01",
+            script="restore")
+    wait_for("it is warm",
+             lambda: get(keeper, **span).json().get("source") == "warm")
+    before = items(keeper, **span)
+    assert len(before) == 2 * 72
+
+    def post():
+        return keeper.call("POST", "/api/v1/readings", "device", json=late)
+
+    keeper.sql("ALTER TABLE archives DISABLE TRIGGER archives_changed")
+    archive(keeper, "run", "--before", MARCH, "--class", "operational",
+            "--grace", "0")
+    for answer in (get(keeper, **span), post()):
+        assert answer.status_code == 503, answer.text
+        assert "archived meanwhile" in answer.json()["detail"]
+    keeper.sql("ALTER TABLE archives ENABLE TRIGGER archives_changed; "
+               "NOTIFY penstock_change, 'archives'")
+    wait_for("it is heard of",
+             lambda: get(keeper, **span).status_code == 200)
+    assert items(keeper, **span) == before
+    assert post().json()["rejected"] == 1

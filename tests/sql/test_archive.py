@@ -213,19 +213,72 @@ def test_what_is_not_proven_is_not_dropped(archive, spoil):
         JOIN retention_classes c ON c.id = g.class""") == [(bad,)]
 
 
-def test_readings_in_the_log_hold_up_the_drop(archive):
-    archive.archive("--keep")
-    assert set(archive.states().values()) == {"verified"}
-    archive.sql("""INSERT INTO ingest_log (received_at, min_ts, max_ts,
-        series, ts, value, quality) VALUES (now(), '2025-03-09 00:01Z',
-        now(), '{1,3}', ARRAY['2025-03-09 00:01Z'::timestamptz, now()],
-        '{1,2}', '{0,0}')""")
-    assert archive.sql("SELECT archive_drop(id) FROM archives WHERE class = 1"
-                       ) == [("logged",)]
+# A reading of N1's flow in March, and one of N1's ph of today.
+LATE = """INSERT INTO ingest_log (received_at, min_ts, max_ts, series, ts,
+        value, quality) VALUES (now(), '2025-03-09 00:01Z', now(), '{1,3}',
+    ARRAY['2025-03-09 00:01Z'::timestamptz, now()], '{1,2}', '{0,0}')"""
+BEGUN = "SELECT archive_begin(c, '2025-03-01') FROM unnest('{1,2}'::int2[]) c"
+
+
+def seal(archive, class_id):
+    return archive.sql("SELECT archive_seal(id) FROM archives "
+                       "WHERE class = %s", class_id)[0][0]
+
+
+def test_readings_in_the_log_hold_up_the_seal(archive):
+    archive.sql(BEGUN)
+    archive.sql(LATE)
+    assert seal(archive, 1) == "logged"
     # The other class's reading is not of the span.
-    assert archive.sql("SELECT archive_drop(id) FROM archives WHERE class = 2"
-                       ) == [("dropped",)]
-    assert archive.sql("SELECT count(DISTINCT series) FROM segments") == [(2,)]
+    assert seal(archive, 2) == "verified"
+    assert archive.states() == {"operational": "writing",
+                                "quality": "verified"}
+
+
+def test_a_log_row_under_way_holds_up_the_seal(archive):
+    """Neither seen in the log yet nor told of the seal."""
+    archive.sql(BEGUN)
+    connection = psycopg2.connect(archive.conninfo)
+    try:
+        connection.cursor().execute(LATE)
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            seal(archive, 1)
+        connection.commit()
+    finally:
+        connection.close()
+    assert seal(archive, 1) == "logged"
+
+
+def log_late(archive, *readings):
+    """As a worker logs them that may know of no archive."""
+    text = (ROOT / "sql/statements/log_insert_late.sql").read_text()
+    archive.sql(f"PREPARE late AS {text}; EXECUTE late (now(), %s, %s, %s, "
+                "%s::timestamptz[], %s, %s)",
+                min(t for _, t in readings), max(t for _, t in readings),
+                [s for s, _ in readings], [t for _, t in readings],
+                [1.5] * len(readings), [0] * len(readings))
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_the_log_refuses_what_is_archived(archive, shards):
+    archive.sql("UPDATE shards SET n = %s", shards)
+    archive.archive("--keep", "--class", "operational")
+    march, april = "2025-03-09 00:01Z", "2025-04-01 00:00Z"
+    for state in ("verified", "dropped"):
+        assert archive.states()["operational"] == state
+        with pytest.raises(psycopg2.Error) as refused:
+            log_late(archive, (3, march), (1, "2025-03-31 23:59:59Z"))
+        assert refused.value.pgcode == "PS503"
+        if state == "verified":
+            archive.run("drop", "--grace", "0")
+    # The other class, and what lies beside the span, is taken.
+    log_late(archive, (3, march), (1, april), (1, "2025-02-28 23:59:59Z"))
+    archive.run("restore", "--from", march[:10], "--to", april[:10])
+    log_late(archive, (1, march))
+    assert archive.sql("""SELECT u.series, count(*) FROM ingest_log l,
+        unnest(l.series, l.ts) AS u(series, ts)
+        WHERE l.shard = u.series % (SELECT n FROM shards)
+        GROUP BY 1 ORDER BY 1""") == [(1, 3), (3, 1)]
 
 
 def test_a_change_after_the_proof_makes_the_archive_anew(archive):
