@@ -26,6 +26,7 @@ struct span {
 struct spans {
 	struct span *at;
 	size_t n, size;
+	int64_t end_us; /* of the last */
 };
 
 struct cold {
@@ -76,6 +77,7 @@ void
 cold_spans_begin(struct cold *c)
 {
 	c->coming.n = 0;
+	c->coming.end_us = INT64_MIN;
 }
 
 enum err
@@ -86,6 +88,8 @@ cold_span_put(
 	struct span *last = s->n > 0 ? &s->at[s->n - 1] : NULL, *more;
 	size_t size = s->size == 0 ? 64 : 2 * s->size;
 
+	if (to_us > s->end_us)
+		s->end_us = to_us;
 	if (last != NULL && strcmp(last->metric, metric) == 0 &&
 	    last->to_us == from_us) {
 		last->to_us = to_us;
@@ -114,7 +118,8 @@ cold_spans_end(struct cold *c)
 	c->coming = old;
 }
 
-/* Few spans: archived months that touch are one, and metrics some dozens. */
+/* Few spans: archived months that touch are one, and metrics some dozens; yet
+ * every reading that is sent asks, and is newer than all of them. */
 static bool
 only(void *self, int32_t series, int64_t t_us, int64_t *ret_end_us)
 {
@@ -124,7 +129,7 @@ only(void *self, int32_t series, int64_t t_us, int64_t *ret_end_us)
 	size_t i;
 
 	*ret_end_us = INT64_MAX;
-	if (c->now.n == 0 ||
+	if (c->now.n == 0 || t_us >= c->now.end_us ||
 	    (metric = c->config.metric(c->config.metric_arg, series)) == NULL)
 		return (false);
 	for (i = 0; i < c->now.n; i++) {
