@@ -30,7 +30,7 @@ def s3():
 def keeper(s3):
     s = Service(PENSTOCK_LOOP_PERIOD=200, **s3.env)
     s.start()
-    s.make_series("N1", "flow")
+    s.make_series("N1", "flow", "pressure")
     answer = s.call("POST", "/api/v1/readings", "device", json={"readings": [
         {"node": "N1", "metric": "flow", "value": i / 8, "ts": (
             START + i * datetime.timedelta(minutes=10)
@@ -40,6 +40,23 @@ def keeper(s3):
              lambda: s.sql("SELECT count(*) FROM ingest_log") == [(0,)])
     yield s
     s.remove()
+
+
+def put_dense(s):
+    """A day whose file is over a MB, from where on libcurl asks first
+    (Expect: 100-continue); as an import would leave it."""
+    s.sql("""SELECT segments_ensure(1::int2, '2025-03-20');
+        INSERT INTO segments SELECT s.id, 1, min(t), max(t), count(*),
+            packed_from(array_agg(t ORDER BY t), array_agg(random()),
+                array_agg(0::int2), array_agg(t + interval '1 s' ORDER BY t))
+        FROM series s JOIN metrics m ON m.id = s.metric_id,
+            generate_series('2025-03-20', timestamptz '2025-03-20 23:59:59',
+                '1 s') t
+        WHERE m.code = 'pressure' GROUP BY s.id,
+            extract(hour FROM t)::int / 12;
+        SELECT rollups_again(s.id, '2025-03-20', '2025-03-21')
+        FROM series s JOIN metrics m ON m.id = s.metric_id
+        WHERE m.code = 'pressure'""")
 
 
 def archive(s, *args, ok=True, **env):
@@ -58,8 +75,13 @@ def get(s, **query):
 
 
 def test_to_the_bucket_and_back(s3, keeper):
+    put_dense(keeper)
     before = get(keeper).json()["items"]
     assert len(before) == 3 * 144
+    dense = {"metric": "pressure", "from": "2025-03-20T11:30:00Z",
+             "to": "2025-03-20T12:30:00Z"}
+    hour = get(keeper, **dense).json()["items"]
+    assert len(hour) == 3600
 
     # Neither a wrong secret nor an unknown authority gets anywhere.
     assert "status 403" in run(keeper, ok=False,
@@ -76,6 +98,8 @@ def test_to_the_bucket_and_back(s3, keeper):
     assert answer.status_code == 200, answer.text
     assert answer.json()["source"] == "cold"
     assert answer.json()["items"] == before
+    assert get(keeper, **dense).json()["items"] == hour
+    assert keeper.sql("SELECT max(bytes) FROM archive_files")[0][0] > 1 << 20
     assert "as recorded" in archive(keeper, "verify")
 
     # One day asks for a part of one object.
