@@ -305,6 +305,25 @@ get_span(struct cold_span *s, const PGresult *r, int row, const int column[6])
 	    s->state, sizeof(s->state), "%s", warm_get_text(r, row, column[5]));
 }
 
+/* A misspelt class would have nothing to do, night after night. */
+static enum err
+check_class(
+    struct archiver *a, const struct archiver_choice *c, struct err_info *info)
+{
+	struct warm_args q = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
+
+	if (c->class == NULL)
+		return (ERR_OK);
+	warm_text(&q, c->class);
+	if ((e = warm_run(a->db, ST_archive_class, &q, &r, info)) == ERR_OK &&
+	    !warm_get_bool(r, 0, 0))
+		e = err_set(info, ERR_INVALID, NULL,
+		    "%s is not a retention class", c->class);
+	return (e);
+}
+
 enum err
 archiver_run(
     struct archiver *a, const struct archiver_choice *c, struct err_info *info)
@@ -319,7 +338,8 @@ archiver_run(
 
 	warm_time(&q, c->to_us);
 	warm_text(&q, c->class);
-	if ((e = warm_run(a->db, ST_archive_due, &q, &r, info)) != ERR_OK)
+	if ((e = check_class(a, c, info)) != ERR_OK ||
+	    (e = warm_run(a->db, ST_archive_due, &q, &r, info)) != ERR_OK)
 		return (e);
 	for (i = 0; i < PQntuples(r) && !a->config.stopping(); i++) {
 		err_clear(info);
@@ -356,7 +376,8 @@ each(struct archiver *a, const struct archiver_choice *c, const char *states,
 	warm_time(&q, c->from_us);
 	warm_time(&q, c->to_us);
 	warm_text(&q, c->class);
-	if ((e = warm_run(a->db, ST_archive_spans_in, &q, &r, info)) != ERR_OK)
+	if ((e = check_class(a, c, info)) != ERR_OK ||
+	    (e = warm_run(a->db, ST_archive_spans_in, &q, &r, info)) != ERR_OK)
 		return (e);
 	for (i = 0; e == ERR_OK && i < PQntuples(r); i++) {
 		get_span(&s, r, i, columns);

@@ -88,10 +88,14 @@ make_manifest(const struct archiver *a, const struct cold_span *s,
 	return (text_take(&t, NULL));
 }
 
-/* A manifest of another database's: that one's only copy may lie there. */
+/* A manifest of another database's: that one's only copy may lie there.
+ * *ret_rows: how many readings lie at path, 0 if there is no file. */
 static enum err
-check_ours(struct archiver *a, const char *path, struct err_info *info)
+check_ours(struct archiver *a, const char *path, int64_t *ret_rows,
+    struct err_info *info)
 {
+	static const char key[] = "\"rows\":";
+	const char *rows;
 	char manifest[COLD_PATH], *text;
 	struct err_info why = {0};
 	enum err e;
@@ -100,11 +104,14 @@ check_ours(struct archiver *a, const char *path, struct err_info *info)
 	cold_manifest_path(path, manifest);
 	e = depot_slurp(
 	    a->config.depot, manifest, COLD_MANIFEST_MOST, &text, &why);
+	*ret_rows = 0;
 	if (e == ERR_NOT_FOUND)
 		return (ERR_OK);
 	if (e != ERR_OK)
 		return (err_set(info, e, NULL, "%s", why.detail));
 	ours = strstr(text, a->home) != NULL;
+	if ((rows = strstr(text, key)) != NULL)
+		*ret_rows = strtoll(rows + strlen(key), NULL, 10);
 	free(text);
 	return (ours ? ERR_OK
 		     : err_set(info, ERR_CONFLICT, NULL,
@@ -259,9 +266,10 @@ write_file(struct archiver *a, const struct cold_span *s, struct cold_file *f,
 	struct avro_day_writer *w = NULL;
 	struct avro_day_index x = {0};
 	struct depot_file to;
+	int64_t there;
 	enum err e;
 
-	if ((e = check_ours(a, f->path, info)) != ERR_OK ||
+	if ((e = check_ours(a, f->path, &there, info)) != ERR_OK ||
 	    (e = depot_begin(a->config.depot, f->path, &to, info)) != ERR_OK)
 		return (e);
 	if ((e = avro_day_create(to.file, &w, info)) == ERR_OK &&
@@ -270,6 +278,12 @@ write_file(struct archiver *a, const struct cold_span *s, struct cold_file *f,
 		w = NULL;
 	}
 	avro_day_drop(w);
+	/* Readings are never taken away: this database was set back. */
+	if (e == ERR_OK && x.readings < there)
+		e = err_set(info, ERR_CONFLICT, NULL,
+		    "%s holds %lld readings, the database but %lld of that "
+		    "day: move the file away",
+		    f->path, (long long)there, (long long)x.readings);
 	if (e == ERR_OK)
 		e = place(a, s, f, &to, &x, info);
 	else

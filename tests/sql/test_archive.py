@@ -193,6 +193,12 @@ def test_retention_says_what_is_due(archive):
     assert archive.sql("SELECT DISTINCT class FROM segments") == [(1,)]
 
 
+@pytest.mark.parametrize("verb", ["run", "drop", "list", "verify"])
+def test_a_misspelt_class_is_an_error(archive, verb):
+    assert "operation is not" in archive.run(verb, "--class", "operation",
+                                             ok=False)
+
+
 @pytest.mark.parametrize("spoil", [
     "UPDATE rollups SET n = n + 1 WHERE series = 2 AND width_s = 3600 "
     "AND bucket = '2025-03-07 05:00Z'",
@@ -388,6 +394,28 @@ def test_damaged_files_are_found_and_restore_nothing(archive, damage):
     # Nothing of it is in segments, and what is whole again can be restored.
     assert archive.sql("SELECT count(*) FROM segments WHERE class = 1"
                        ) == [(0,)]
+
+
+def test_a_file_with_more_readings_is_left_alone(archive):
+    """The database was set back to a backup from before a late reading."""
+    archive.archive("--class", "quality")
+    path = archive.files()[4]
+    data = path.read_bytes()
+    archive.run("restore", "--from", "2025-03-01", "--to", "2025-04-01")
+    archive.sql("""UPDATE segments g SET t1 = p.t1, n = 3, data = p.data
+        FROM (SELECT s.t0, max(u.ts) AS t1, packed_from(
+            array_agg(u.ts ORDER BY u.ts), array_agg(u.value ORDER BY u.ts),
+            array_agg(u.quality ORDER BY u.ts),
+            array_agg(u.received_at ORDER BY u.ts)) AS data
+            FROM segments s, packed_readings(s.data) u
+            WHERE s.class = 2 AND s.t0 = '2025-03-05'
+                AND u.ts < '2025-03-05 18:00Z' GROUP BY 1) p
+        WHERE g.series = 3 AND g.t0 = p.t0""")
+    archive.sql("SELECT rollups_again(3, '2025-03-05', '2025-03-06')")
+    said = archive.archive("--class", "quality", ok=False)
+    assert "holds 4 readings, the database but 3" in said
+    assert path.read_bytes() == data
+    assert archive.states() == {"quality": "writing"}
 
 
 def test_another_databases_folder_is_left_alone(archive):
