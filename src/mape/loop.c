@@ -409,13 +409,15 @@ report(struct cycle *c)
 }
 
 /* A batch too big for the arena, or for the time that a statement has, would
- * fail for ever: take less. */
+ * fail for ever: take less. One that only lasts long shrinks no further than
+ * the first: by then the cost is by series, and smaller ones pay it oftener. */
 static void
 adapt(struct loop_ctx *ctx, enum err err, const struct loop_figures *f)
 {
 	int64_t took = f->phase_us[LOOP_MONITOR] + f->phase_us[LOOP_ANALYZE];
 
-	if (err == ERR_NO_MEMORY || err == ERR_DEADLINE || took > LOOP_LONG_US)
+	if (err == ERR_NO_MEMORY || err == ERR_DEADLINE ||
+	    (took > LOOP_LONG_US && ctx->take_max > LOOP_READINGS_FIRST))
 		ctx->take_max /= 2;
 	else if (err == ERR_OK && f->more && took < LOOP_SHORT_US)
 		ctx->take_max *= 2;
