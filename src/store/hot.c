@@ -53,6 +53,8 @@ hot_shared_init(struct hot_shared *s)
 	atomic_store(&s->raise_until_us, 0);
 	atomic_store(&s->hold_until_us, 0);
 	atomic_store(&s->apart_until_us, 0);
+	atomic_store(&s->doubts, 0);
+	atomic_store(&s->settled, 0);
 	while (getrandom(&s->name, sizeof(s->name), 0) != sizeof(s->name))
 		;
 	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);
@@ -122,13 +124,21 @@ hold(struct hot *h, int64_t us)
 {
 	later(&h->shared->hold_until_us,
 	    h->loop->ops->monotonic_us(h->loop) + us);
-	hot_lose(h);
+}
+
+static bool
+settled(const struct hot *h)
+{
+	return (atomic_load(&h->shared->settled) ==
+	    atomic_load(&h->shared->doubts));
 }
 
 void
-hot_doubt(void *self)
+hot_doubt_newest(struct hot *h)
 {
-	hold(self, DOUBT_US);
+	hold(h, DOUBT_US);
+	atomic_fetch_add(&h->shared->doubts, 1);
+	hot_recover_soon(h);
 }
 
 void
@@ -140,6 +150,7 @@ hot_apart(struct hot *h, const char *name)
 		return;
 	later(&h->shared->apart_until_us, now + APART_US);
 	hold(h, APART_US);
+	hot_lose(h);
 }
 
 bool
@@ -191,15 +202,20 @@ hot_instance_ended(struct hot *h)
 }
 
 static void
+catch_up(_Atomic uint64_t *at, uint64_t to)
+{
+	uint64_t old = atomic_load(at);
+
+	while (old < to && !atomic_compare_exchange_weak(at, &old, to))
+		;
+}
+
+static void
 trust(struct hot *h)
 {
-	uint64_t old = atomic_load(&h->shared->trusted);
-
 	hot_adopt(h, h->raise_epoch);
-	while (old < h->raise_losses &&
-	    !atomic_compare_exchange_weak(
-		&h->shared->trusted, &old, h->raise_losses))
-		;
+	catch_up(&h->shared->settled, h->raise_doubts);
+	catch_up(&h->shared->trusted, h->raise_losses);
 	log_event(LOG_LEVEL_INFO, "hot_trusted", "epoch", LOG_INT,
 	    h->raise_epoch, NULL);
 }
@@ -291,7 +307,7 @@ on_epoch_set(void *arg, const struct redisReply *reply)
 		h->raise_epoch = reply->integer;
 	h->recovering = false;
 	trust(h);
-	if (!hot_trusted(h))
+	if (!hot_trusted(h) || !settled(h))
 		hot_recover_soon(h);
 }
 
@@ -305,6 +321,8 @@ on_raised(void *arg, const struct rows *rows, const struct err_info *info)
 	if (!hot_arrived(h))
 		return;
 	if (rows == NULL || rows->n != 1) {
+		if (rows != NULL) /* it is there, and not yet quiet */
+			hot_lose(h);
 		recovery_failed(h);
 		return;
 	}
@@ -359,7 +377,7 @@ recover(struct hot *h)
 {
 	if (h->owes)
 		hot_tell(h);
-	if (h->recovering || !h->up || hot_trusted(h))
+	if (h->recovering || !h->up || (hot_trusted(h) && settled(h)))
 		return;
 	if (!may_raise(h)) {
 		hot_recover_soon(h);
@@ -367,6 +385,7 @@ recover(struct hot *h)
 	}
 	h->recovering = true;
 	h->raise_losses = atomic_load(&h->shared->losses);
+	h->raise_doubts = atomic_load(&h->shared->doubts);
 	if (hot_send(h, wire_epoch_get(h->buf), on_epoch_got) != ERR_OK)
 		recovery_failed(h);
 }

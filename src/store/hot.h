@@ -59,9 +59,10 @@
  * may reach it, tells them through PostgreSQL, at most once a second: they trust
  * nothing for three seconds after the last word. So what they answer may lack
  * what it committed until a notification has come, a few ms. A commit whose
- * outcome is unknown likewise makes the instance trust nothing until none such
- * can come any more: no epoch is raised while PostgreSQL is at a write of the
- * log for longer than a second.
+ * outcome is unknown takes the hours away, and the newest values with the next
+ * epoch, raised as soon as PostgreSQL is there: until then nobody can know of
+ * it. No epoch is raised while PostgreSQL is at a write of the log for longer
+ * than a second: one that nobody waits for any more.
  *
  * Runs on: L. Frees: hot_free(), before redis_free() and pg_free(), which
  * give back what is in flight. Errors: latest() and range read() give ERR_CACHE

@@ -255,3 +255,16 @@ hot_forget(void *self, const int32_t *series, size_t n)
 		gather_forget(&h->append.pending, series[i]);
 	send_flight(h);
 }
+
+void
+hot_doubt(void *self)
+{
+	struct hot *h = self;
+
+	hot_doubt_newest(h);
+	if (!begin(h))
+		return;
+	gather_hole(&h->append.pending);
+	metric_count(COUNTER_HOT_HOLES, 1);
+	send_flight(h);
+}

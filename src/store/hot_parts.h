@@ -34,6 +34,9 @@ struct hot_shared {
 	_Atomic int64_t stale_since_us; /* UTC; means nothing while trusted */
 	_Atomic int64_t raise_until_us; /* monotonic: a worker is at it */
 	_Atomic int64_t hold_until_us;	/* monotonic: none may be at it */
+	/* Commits of unknown outcome, and up to which of them the epoch was
+	 * raised since. Both only grow. */
+	_Atomic uint64_t doubts, settled;
 	_Atomic int64_t apart_until_us; /* monotonic: see hot_apart() */
 	uint64_t name;			/* of this instance, drawn at random */
 	struct hot_mark marks[HOT_WORKERS];
@@ -77,7 +80,7 @@ struct hot {
 	char *buf;	  /* WIRE_SIZE */
 
 	bool recovering;
-	uint64_t raise_losses;
+	uint64_t raise_losses, raise_doubts;
 	int64_t raise_epoch;
 	struct loop_timer *retry;
 	int64_t told_us; /* monotonic, 0: what is lost is to be told */
@@ -128,6 +131,9 @@ bool hot_trusted(const struct hot *);
 void hot_lose(struct hot *);
 /* What was committed here is not in Redis: other instances hear of it. */
 void hot_tell(struct hot *);
+/* Readings may be in PostgreSQL that are not here: a new epoch once it is
+ * there and no such can come any more. */
+void hot_doubt_newest(struct hot *);
 void hot_adopt(struct hot *, int64_t epoch);
 void hot_recover_soon(struct hot *);
 /* Sends buf[0..len). */

@@ -428,7 +428,7 @@ Test(hot_hours, hours_given_up_leave_the_newest)
 	wait_count(series[0], 1);
 	w.port.doubt(w.port.self);
 	cr_assert_eq(count(series[0]), -1, "an unknown outcome");
-	wait_trusted(&w);
+	cr_assert(trusted(&w));
 	wait_count(series[0], 1);
 	close_hours();
 }
