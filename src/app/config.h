@@ -55,7 +55,7 @@
 	    "Certificates to trust for gateways by HTTPS; empty: the system's") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
 	    "Most readings in one POST") \
-	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 86400, "s", false, \
+	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 3600, "s", false, \
 	    "How far ahead of our clock a reading may be") \
 	X(series_max, NUMBER, "PENSTOCK_SERIES_MAX", "200000", 100, 10000000, "series", false, \
 	    "Room for last-seen times in shared memory, 8 bytes each") \
