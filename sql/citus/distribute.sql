@@ -13,7 +13,9 @@ END $$;
 
 -- One series lives on one node, with all that is known of it.
 SELECT create_distributed_table('segments', 'series', shard_count => 32);
-SELECT create_distributed_table('rollups', 'series',
+SELECT create_distributed_table('rollups_fresh', 'series',
+    colocate_with => 'segments');
+SELECT create_distributed_table('rollups_packed', 'series',
     colocate_with => 'segments');
 SELECT create_distributed_table('series_latest', 'series',
     colocate_with => 'segments');

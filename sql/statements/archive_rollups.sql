@@ -1,9 +1,16 @@
--- Stored sums of a series whose buckets begin from $2 on and before $3, width
--- by width. $1 series int4. Binary. -> width_s, bucket, n, good, sum, min,
--- max, sumsq, first_ts, first, last_ts, last
-SELECT width_s, bucket, n, good, sum, min, max, sumsq, first_ts, first,
-    last_ts, last
-FROM rollups
+-- Stored sums of a series on the UTC day from $2 to $3. $1 series int4.
+-- Binary. -> width_s, packed bytea of a span that holds the day, or NULL and a
+-- fresh row: bucket, n, good, sum, min, max, sumsq, first_ts, first, last_ts,
+-- last
+SELECT width_s, NULL::bytea AS data, bucket, n, good, sum, min, max, sumsq,
+    first_ts, first, last_ts, last
+FROM rollups_fresh
 WHERE series = $1::int4 AND width_s = ANY ('{300,3600,86400}'::int4[])
     AND bucket >= $2::timestamptz AND bucket < $3::timestamptz
-ORDER BY width_s, bucket
+UNION ALL
+SELECT width_s, data, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL
+FROM rollups_packed
+WHERE series = $1 AND (width_s, t0) IN ((300, $2),
+    (3600, date_trunc('month', $2, 'UTC')),
+    (86400, date_trunc('year', $2, 'UTC')))

@@ -1,8 +1,8 @@
--- $1 rollups[]: of new readings only, so they add up. An array of rows is read
+-- $1 rollups_fresh[]: of new readings only, so they add up. An array of rows is read
 -- three times as fast as thirteen arrays side by side.
-INSERT INTO rollups AS r (series, width_s, bucket, n, good, sum, min, max,
+INSERT INTO rollups_fresh AS r (series, width_s, bucket, n, good, sum, min, max,
     sumsq, first_ts, first, last_ts, last)
-SELECT * FROM unnest($1::rollups[])
+SELECT * FROM unnest($1::rollups_fresh[])
 ON CONFLICT (series, width_s, bucket) DO UPDATE SET
     n = r.n + excluded.n,
     good = r.good + excluded.good,

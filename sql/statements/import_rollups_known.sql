@@ -4,6 +4,6 @@
 SELECT q.ord, r.bucket
 FROM unnest($1::int4[], $2::int4[], $3::timestamptz[], $4::timestamptz[])
     WITH ORDINALITY AS q(series, width, lo, hi, ord),
-LATERAL (SELECT u.bucket FROM rollups u WHERE u.series = q.series
+LATERAL (SELECT u.bucket FROM rollups_fresh u WHERE u.series = q.series
     AND u.width_s = q.width AND u.bucket >= q.lo AND u.bucket <= q.hi
     OFFSET 0) r

@@ -1,13 +1,16 @@
 -- Readings of some series by bucket of a time zone. $1 int4[] series, $2 from,
 -- $3 to, $4 step (interval), $5 kind: 'span' (multiples of the step), 'hour',
 -- 'quarter' (of the local day), 'day', 'week', 'month'; $6 IANA zone, $7 true:
--- bounds alone, false: sums too
+-- bounds alone, false: sums too; $8 int4 width of the roll-ups, NULL: it is to
+-- be found, and there are no sums if there may be too many to add up at once
 -- -> series int4, ord int4, ts timestamptz, stamp text, n int8, good int8,
---    sum, min, max float8. First, without a series, the bounds of the buckets
+--    sum, min, max float8, data bytea. First, without a series, the bounds of the buckets
 --    by ord from 1 on, one more than there are buckets, n: the width of the
---    roll-ups that were added up, NULL if none answers exactly (then there
---    are no sums); then what each series has in the bucket that begins at
---    bound ord; min and max NULL if good is 0.
+--    roll-ups that are added up, NULL if none answers exactly (then there
+--    are no sums), good: 1 if there are too many; then what each series has
+--    in the bucket that begins at bound ord, min and max NULL if good is 0,
+--    and, without ord, packed roll-ups (domain/packed_rollup.h) of spans that
+--    overlap the bounds, to be added by the reader.
 -- Roll-ups lie on UTC and answer exactly where every bound of a bucket is one
 -- of theirs: the widest such width is taken. What the log still holds and no
 -- segment has is added. n and good count all and good readings; the rest is
@@ -38,16 +41,24 @@ WITH local AS (
 ), edges AS MATERIALIZED (
 	SELECT array_agg(b ORDER BY b) AS all, min(b) AS lo, max(b) AS hi
 	FROM edge
-), width AS MATERIALIZED (
-	SELECT max(s) AS s FROM unnest('{300,3600,86400}'::int4[]) AS s
+), fits AS MATERIALIZED (
+	SELECT coalesce($8::int4, max(s)) AS s
+	FROM unnest('{300,3600,86400}'::int4[]) AS s
 	WHERE NOT EXISTS (SELECT FROM edge
 	    WHERE extract(epoch FROM b)::int8 % s <> 0)
+), width AS MATERIALIZED (
+	SELECT w.s, $8 IS NULL AND cardinality($1::int4[]) * extract(epoch FROM
+	    rollups_span(w.s, e.hi - interval '1 us') + CASE w.s
+	    WHEN 300 THEN interval '1 day' WHEN 3600 THEN interval '1 month'
+	    ELSE interval '1 year' END - rollups_span(w.s, e.lo)) / w.s > 75000
+	    AS many
+	FROM fits w, edges e
 ), want AS MATERIALIZED (
 	SELECT u.series, coalesce(m.class, 1::int2) AS class
 	FROM width w CROSS JOIN unnest($1::int4[]) AS u(series)
 	    LEFT JOIN series s ON s.id = u.series
 	    LEFT JOIN metrics m ON m.id = s.metric_id
-	WHERE w.s IS NOT NULL AND NOT $7::boolean
+	WHERE w.s IS NOT NULL AND NOT w.many AND NOT $7::boolean
 ), logged AS MATERIALIZED (
 	SELECT DISTINCT ON (u.series, u.ts) u.series, u.class, u.ts, u.value,
 	    u.quality
@@ -101,7 +112,7 @@ WITH local AS (
 	    CASE WHEN r.good > 0 THEN r.min END AS min,
 	    CASE WHEN r.good > 0 THEN r.max END AS max
 	FROM edges e, width w, want q CROSS JOIN LATERAL (
-		SELECT * FROM rollups r
+		SELECT * FROM rollups_fresh r
 		WHERE r.series = q.series AND r.width_s = w.s
 		    AND r.bucket >= e.lo AND r.bucket < e.hi
 		OFFSET 0
@@ -120,12 +131,21 @@ SELECT NULL::int4 AS series, ord, b AS ts,
     CASE WHEN $6 = 'UTC' THEN 'Z'
     ELSE CASE WHEN d < interval '0' THEN '-' ELSE '+' END ||
     to_char(greatest(d, -d), 'HH24:MI') END AS stamp,
-    w.s::int8 AS n, NULL::int8 AS good, NULL::float8 AS sum,
-    NULL::float8 AS min, NULL::float8 AS max
+    w.s::int8 AS n, CASE WHEN w.many THEN 1::int8 END AS good,
+    NULL::float8 AS sum, NULL::float8 AS min, NULL::float8 AS max,
+    NULL::bytea AS data
 FROM edge, width w,
     LATERAL (SELECT (b AT TIME ZONE $6) - (b AT TIME ZONE 'UTC') AS d) z
 UNION ALL
 SELECT p.series, width_bucket(p.ts, e.all), NULL, NULL, sum(p.n)::int8,
-    sum(p.good)::int8, sum(p.sum), min(p.min), max(p.max)
+    sum(p.good)::int8, sum(p.sum), min(p.min), max(p.max), NULL
 FROM part p, edges e GROUP BY 1, 2
+UNION ALL
+SELECT q.series, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.data
+FROM edges e, width w, want q CROSS JOIN LATERAL (
+	SELECT p.data FROM rollups_packed p
+	WHERE p.series = q.series AND p.width_s = w.s
+	    AND p.t0 >= rollups_span(w.s, e.lo) AND p.t0 < e.hi
+	OFFSET 0
+) k
 ORDER BY series NULLS FIRST, ord

@@ -16,10 +16,17 @@ WITH part AS (
 	    sum(length(data))
 	FROM segments
 	UNION ALL
-	SELECT 4, 'roll-ups of ' || width_s || ' s', count(*), sum(n),
-	    (pg_total_relation_size('rollups') * count(*) /
-	    (SELECT count(*) FROM rollups))
-	FROM rollups GROUP BY width_s
+	SELECT 4, 'roll-ups, fresh', count(*), NULL,
+	    pg_total_relation_size('rollups_fresh')
+	FROM rollups_fresh
+	UNION ALL
+	SELECT 4, 'roll-ups, packed', count(*), NULL,
+	    pg_total_relation_size('rollups_packed')
+	FROM rollups_packed
+	UNION ALL
+	SELECT 4, 'roll-ups, packed, of ' || width_s || ' s, data alone',
+	    count(*), NULL, sum(length(data))
+	FROM rollups_packed GROUP BY width_s
 	UNION ALL
 	SELECT 5, 'latest values', count(*), NULL,
 	    pg_total_relation_size('series_latest')

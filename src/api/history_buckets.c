@@ -6,6 +6,7 @@
 #include "api/range_walk.h"
 #include "api/wire.h"
 #include "core/instant.h"
+#include "domain/packed_rollup.h"
 #include "ingest/registry.h"
 
 #include <math.h>
@@ -14,6 +15,8 @@
 #define CHUNK 16384
 /* Added up for one answer: a few seconds of PostgreSQL's work. */
 #define READINGS_MAX 20000000
+/* Roll-ups that are opened in one step, as readings_buckets.sql has it. */
+#define ROLLUPS_MAX 75000
 
 enum column {
 	COLUMN_SERIES,
@@ -24,12 +27,19 @@ enum column {
 	COLUMN_GOOD,
 	COLUMN_SUM,
 	COLUMN_MIN,
-	COLUMN_MAX
+	COLUMN_MAX,
+	COLUMN_DATA
 };
 
 struct cell {
 	int64_t n, good;
 	double sum, min, max; /* of the good ones */
+};
+
+/* Buckets and series that are asked for at once. */
+struct part {
+	size_t first, past; /* edges */
+	size_t at, n;	    /* series */
 };
 
 struct buckets {
@@ -39,6 +49,7 @@ struct buckets {
 	struct cell *cells; /* n of each series */
 	size_t filled;
 	int64_t rollup_s; /* 0: added up from readings */
+	struct part part;
 	struct range_walk walk;
 	unsigned tiers;
 	size_t read;
@@ -319,25 +330,142 @@ find_series(const struct history *h, int64_t id, size_t *at)
 	return (false);
 }
 
-static bool
-take_sum(struct buckets *b, const struct rows *rows, int row, size_t *series)
+static void
+add_sums(struct buckets *b, struct cell *c, const struct rollup *u)
 {
-	int64_t id, ord;
-	struct cell *c;
+	b->filled += c->n == 0;
+	c->n += u->count;
+	if (u->good == 0)
+		return;
+	c->min = c->good > 0 ? fmin(c->min, u->min) : u->min;
+	c->max = c->good > 0 ? fmax(c->max, u->max) : u->max;
+	c->sum += u->sum;
+	c->good += u->good;
+}
+
+static bool
+take_sum(
+    struct buckets *b, struct cell *cells, const struct rows *rows, int row)
+{
+	struct rollup u = {0};
+	int64_t ord;
+
+	if (!wire_integer(rows, row, COLUMN_ORD, &ord) || ord < 1 ||
+	    (size_t)ord > b->part.past - b->part.first ||
+	    !wire_integer(rows, row, COLUMN_N, &u.count) ||
+	    !wire_integer(rows, row, COLUMN_GOOD, &u.good) ||
+	    !wire_double(rows, row, COLUMN_SUM, &u.sum))
+		return (false);
+	if (u.good > 0 &&
+	    (!wire_double(rows, row, COLUMN_MIN, &u.min) ||
+		!wire_double(rows, row, COLUMN_MAX, &u.max)))
+		return (false);
+	add_sums(b, &cells[b->part.first + (size_t)ord - 1], &u);
+	return (true);
+}
+
+/* A span's roll-ups, of which some may lie before or behind the part. */
+static bool
+take_packed(struct buckets *b, struct cell *cells, const char *data, size_t len)
+{
+	struct rollup u[PACKED_ROLLUP_MAX];
+	size_t n = packed_rollup_count(data, len), i, at = b->part.first;
+
+	if (packed_rollup_sums(data, len, u) != ERR_OK)
+		return (false);
+	for (i = 0; i < n; i++) {
+		if (u[i].bucket_us < b->edges[at].t_us)
+			continue;
+		while (at < b->part.past &&
+		    u[i].bucket_us >= b->edges[at + 1].t_us)
+			at++;
+		if (at == b->part.past)
+			break;
+		add_sums(b, &cells[at], &u[i]);
+	}
+	return (true);
+}
+
+static bool
+take_row(struct buckets *b, const struct rows *rows, int row, size_t *series)
+{
+	const char *data = NULL;
+	struct cell *cells;
+	int64_t id;
+	int len = 0;
 
 	if (!wire_integer(rows, row, COLUMN_SERIES, &id) ||
-	    !wire_integer(rows, row, COLUMN_ORD, &ord) || ord < 1 ||
-	    (size_t)ord > b->n || !find_series(b->h, id, series))
+	    !find_series(b->h, id, series))
 		return (false);
-	c = &b->cells[*series * b->n + (size_t)ord - 1];
-	if (!wire_integer(rows, row, COLUMN_N, &c->n) ||
-	    !wire_integer(rows, row, COLUMN_GOOD, &c->good) ||
-	    !wire_double(rows, row, COLUMN_SUM, &c->sum))
-		return (false);
-	b->filled++;
-	return (c->good == 0 ||
-	    (wire_double(rows, row, COLUMN_MIN, &c->min) &&
-		wire_double(rows, row, COLUMN_MAX, &c->max)));
+	cells = &b->cells[*series * b->n];
+	if (rows->get(rows, row, COLUMN_ORD, &len) == NULL)
+		data = rows->get(rows, row, COLUMN_DATA, &len);
+	return (data != NULL ? take_packed(b, cells, data, (size_t)len)
+			     : take_sum(b, cells, rows, row));
+}
+
+static bool
+take_rows(struct buckets *b, const struct rows *rows)
+{
+	size_t series = 0;
+	bool ok = true;
+
+	for (int row = 0; ok && row < rows->n; row++)
+		if (!is_bound(rows, row))
+			ok = take_row(b, rows, row, &series);
+	b->tiers = TIER_WARM;
+	if (!ok)
+		reply_error(b->h->r, ERR_INTERNAL, NULL,
+		    "the sums cannot be taken over");
+	return (ok);
+}
+
+/* How many roll-ups of a series are packed in spans from one edge on. */
+static size_t
+packed_most(const struct buckets *b, size_t first, size_t past)
+{
+	int32_t width_s = (int32_t)b->rollup_s;
+
+	return (
+	    (size_t)((packed_rollup_span(width_s, b->edges[past].t_us - 1, 1) -
+			 packed_rollup_span(width_s, b->edges[first].t_us, 0)) /
+		(b->rollup_s * US_PER_SECOND)));
+}
+
+/* All buckets of some series or, if one has too many, some of its buckets. */
+static bool
+next_part(struct buckets *b)
+{
+	struct part *p = &b->part;
+
+	p->first = p->past == b->n ? 0 : p->past;
+	p->at += p->past == b->n ? p->n : 0;
+	p->past = b->n;
+	while (p->past > p->first + 1 &&
+	    packed_most(b, p->first, p->past) > ROLLUPS_MAX)
+		p->past = p->first + (p->past - p->first + 1) / 2;
+	p->n = b->h->n - p->at;
+	if (p->first > 0 || p->past < b->n)
+		p->n = 1;
+	else if (p->n > ROLLUPS_MAX / packed_most(b, 0, b->n))
+		p->n = ROLLUPS_MAX / packed_most(b, 0, b->n);
+	return (p->n > 0 && p->at < b->h->n);
+}
+
+static void ask_part(struct buckets *);
+
+static void
+on_part_rows(struct request *r, const struct rows *rows)
+{
+	struct history *h = r->state;
+	struct buckets *b = h->job;
+
+	if (!take_rows(b, rows))
+		return;
+	if (next_part(b))
+		ask_part(b);
+	else
+		answer(b);
 }
 
 static void
@@ -345,49 +473,86 @@ on_rows(struct request *r, const struct rows *rows)
 {
 	struct history *h = r->state;
 	struct buckets *b = h->job;
-	bool ok = take_bounds(b, rows);
-	size_t series = 0;
+	int64_t many = 0;
 
-	if (ok && (b->rollup_s == 0 || h->known_us != INT64_MAX)) {
+	if (!take_bounds(b, rows)) {
+		reply_error(r, ERR_INTERNAL, NULL,
+		    "the buckets' bounds cannot be taken over");
+	} else if (b->rollup_s == 0 || h->known_us != INT64_MAX) {
 		b->rollup_s = 0;
 		read_next(b);
-		return;
+	} else if (wire_integer(rows, 0, COLUMN_GOOD, &many) && many > 0) {
+		b->part = (struct part){.past = b->n};
+		if (next_part(b))
+			ask_part(b);
+	} else {
+		b->part = (struct part){.past = b->n, .n = h->n};
+		if (take_rows(b, rows))
+			answer(b);
 	}
-	for (int row = (int)b->n + 1; ok && row < rows->n; row++)
-		ok = take_sum(b, rows, row, &series);
-	b->tiers = TIER_WARM;
-	if (ok)
-		answer(b);
-	else
-		reply_error(
-		    r, ERR_INTERNAL, NULL, "the sums cannot be taken over");
 }
 
-/* Of the series' sums, or of the bounds alone. */
+/* What is asked for: width_s NULL: to be found. */
+struct question {
+	size_t at, n; /* series */
+	int64_t from_us, to_us;
+	const char *width_s;
+	bool bounds; /* alone */
+};
+
 static void
-ask(struct history *h, bool bounds,
+ask(struct history *h, const struct question *q,
     void (*cb)(struct request *, const struct rows *))
 {
 	const char *tz = request_query(h->r, "tz");
 	int32_t ids[HISTORY_SERIES_MAX];
 	char from[INSTANT_TEXT], to[INSTANT_TEXT];
 
-	for (size_t i = 0; i < h->n; i++)
-		ids[i] = h->series[i]->id;
-	(void)instant_format(h->from_us, from);
-	(void)instant_format(h->to_us, to);
+	for (size_t i = 0; i < q->n; i++)
+		ids[i] = h->series[q->at + i]->id;
+	(void)instant_format(q->from_us, from);
+	(void)instant_format(q->to_us, to);
 	request_ask(h->r,
 	    &(struct query){
 		.statement = ST_readings_buckets,
 		.lane = LANE_SLOW,
-		.params = (struct param[]){wire_int4s(&h->r->arena, ids, h->n),
+		.params = (struct param[]){wire_int4s(&h->r->arena, ids, q->n),
 		    {from, -1, false}, {to, -1, false},
 		    {h->width->step, -1, false}, {h->width->kind, -1, false},
 		    {tz != NULL ? tz : "UTC", -1, false},
-		    {bounds ? "t" : "f", -1, false}},
-		.nparams = 7,
+		    {q->bounds ? "t" : "f", -1, false},
+		    {q->width_s, -1, false}},
+		.nparams = 8,
 		.binary_result = true,
 	    },
+	    cb);
+}
+
+static void
+ask_part(struct buckets *b)
+{
+	const struct part *p = &b->part;
+
+	ask(b->h,
+	    &(struct question){.at = p->at,
+		.n = p->n,
+		.from_us = b->edges[p->first].t_us,
+		.to_us = b->edges[p->past].t_us,
+		.width_s = b->rollup_s == 300 ? "300"
+		    : b->rollup_s == 3600     ? "3600"
+					      : "86400"},
+	    on_part_rows);
+}
+
+static void
+ask_all(struct history *h, bool bounds,
+    void (*cb)(struct request *, const struct rows *))
+{
+	ask(h,
+	    &(struct question){.n = h->n,
+		.from_us = h->from_us,
+		.to_us = h->to_us,
+		.bounds = bounds},
 	    cb);
 }
 
@@ -395,7 +560,7 @@ void
 history_ask_edges(
     struct history *h, void (*cb)(struct request *, const struct rows *))
 {
-	ask(h, true, cb);
+	ask_all(h, true, cb);
 }
 
 void
@@ -409,5 +574,5 @@ history_buckets(struct history *h)
 	}
 	h->job = b;
 	b->h = h;
-	ask(h, h->known_us != INT64_MAX, on_rows);
+	ask_all(h, h->known_us != INT64_MAX, on_rows);
 }

@@ -209,3 +209,13 @@ instant_month(int64_t t_us, int months)
 	return (instant_from_civil((int)(instant_floor(y, 12) / 12),
 	    (int)(y - instant_floor(y, 12)) + 1, 1, 0));
 }
+
+int64_t
+instant_year(int64_t t, int years)
+{
+	unsigned m, d;
+	int64_t y;
+
+	civil_from_days(instant_floor(t, US_PER_DAY) / US_PER_DAY, &y, &m, &d);
+	return (days_from_civil(y + years, 1, 1) * US_PER_DAY);
+}

@@ -30,6 +30,8 @@ size_t instant_format(int64_t t_us, char buf[static INSTANT_TEXT]);
 int64_t instant_floor(int64_t t_us, int64_t width_us);
 /* When the UTC month of t began; `months` later, if not 0. */
 int64_t instant_month(int64_t t_us, int months);
+/* The same of years. */
+int64_t instant_year(int64_t t_us, int years);
 /* Civil date in UTC to instant. */
 int64_t instant_from_civil(int year, int month, int day, int64_t us_of_day);
 

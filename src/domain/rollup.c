@@ -3,6 +3,7 @@
 #include "core/instant.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 const int32_t rollup_widths_s[ROLLUP_WIDTHS] = {300, 3600, 86400};
 
@@ -71,4 +72,54 @@ rollup_readings(struct rollup *to, const struct reading *r, size_t n)
 	for (w = 0; w < ROLLUP_WIDTHS; w++)
 		to = roll_up(to, r, n, rollup_widths_s[w]);
 	return (to);
+}
+
+static int
+by_bucket(const void *va, const void *vb)
+{
+	const struct rollup *a = va, *b = vb;
+
+	if (a->series != b->series)
+		return (a->series < b->series ? -1 : 1);
+	if (a->width_s != b->width_s)
+		return (a->width_s < b->width_s ? -1 : 1);
+	return ((a->bucket_us > b->bucket_us) - (a->bucket_us < b->bucket_us));
+}
+
+static void
+join(struct rollup *to, const struct rollup *u)
+{
+	to->count += u->count;
+	to->good += u->good;
+	to->sum += u->sum;
+	to->sumsq += u->sumsq;
+	to->min = fmin(to->min, u->min);
+	to->max = fmax(to->max, u->max);
+	if (u->first_us < to->first_us) {
+		to->first_us = u->first_us;
+		to->first = u->first;
+	}
+	if (u->last_us > to->last_us) {
+		to->last_us = u->last_us;
+		to->last = u->last;
+	}
+}
+
+size_t
+rollup_join(struct rollup *u, size_t n)
+{
+	size_t i, k = 0;
+
+	for (i = 1; i < n && by_bucket(&u[i - 1], &u[i]) < 0; i++)
+		;
+	if (i >= n)
+		return (n);
+	qsort(u, n, sizeof(*u), by_bucket);
+	for (i = 1; i < n; i++) {
+		if (by_bucket(&u[k], &u[i]) == 0)
+			join(&u[k], &u[i]);
+		else
+			u[++k] = u[i];
+	}
+	return (k + 1);
 }

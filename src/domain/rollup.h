@@ -27,4 +27,8 @@ size_t rollup_count(const struct reading *, size_t n, size_t *ret_days);
 struct rollup *
 rollup_readings(struct rollup *to, const struct reading *, size_t n);
 
+/* Those of one bucket become one: they are of different readings, so they add
+ * up. In order of series, width and bucket then; returns how many. */
+size_t rollup_join(struct rollup *, size_t n);
+
 #endif

@@ -4,28 +4,13 @@
  * roll-ups, summed again from the file, are the stored ones.
  */
 #include "core/instant.h"
-#include "domain/rollup.h"
 #include "store/cold_parts.h"
+#include "store/warm_rollups.h"
 
 #include <math.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	U_WIDTH,
-	U_BUCKET,
-	U_N,
-	U_GOOD,
-	U_SUM,
-	U_MIN,
-	U_MAX,
-	U_SUMSQ,
-	U_FIRST_TS,
-	U_FIRST,
-	U_LAST_TS,
-	U_LAST
-};
 
 /* Sums of the same doubles in another order differ by less, relative to the
  * root of n times the sum of squares, which bounds the sum of magnitudes. */
@@ -207,22 +192,16 @@ near(double a, double b, double scale)
 }
 
 static bool
-same_rollup(const PGresult *r, int i, const struct rollup *u)
+same_rollup(const struct rollup *a, const struct rollup *u)
 {
 	double size = sqrt((double)u->good * u->sumsq);
 
-	return (warm_get_i32(r, i, U_WIDTH) == u->width_s &&
-	    warm_get_time(r, i, U_BUCKET) == u->bucket_us &&
-	    warm_get_i64(r, i, U_N) == u->count &&
-	    warm_get_i64(r, i, U_GOOD) == u->good &&
-	    near(warm_get_f64(r, i, U_SUM), u->sum, size) &&
-	    near(warm_get_f64(r, i, U_SUMSQ), u->sumsq, u->sumsq) &&
-	    warm_get_f64(r, i, U_MIN) == u->min &&
-	    warm_get_f64(r, i, U_MAX) == u->max &&
-	    warm_get_time(r, i, U_FIRST_TS) == u->first_us &&
-	    warm_get_f64(r, i, U_FIRST) == u->first &&
-	    warm_get_time(r, i, U_LAST_TS) == u->last_us &&
-	    warm_get_f64(r, i, U_LAST) == u->last);
+	return (a->width_s == u->width_s && a->bucket_us == u->bucket_us &&
+	    a->count == u->count && a->good == u->good &&
+	    near(a->sum, u->sum, size) && near(a->sumsq, u->sumsq, u->sumsq) &&
+	    a->min == u->min && a->max == u->max &&
+	    a->first_us == u->first_us && a->first == u->first &&
+	    a->last_us == u->last_us && a->last == u->last);
 }
 
 /* A bucket of the day, or where the two lists part. */
@@ -243,30 +222,61 @@ rollup_differs(const struct source *s, const struct rollup *u, bool more,
 	    s->file->path, s->names[0], s->names[1], (int)u->width_s, when));
 }
 
+/* Those of the day, whether packed or not. */
+static enum err
+stored_rollups(struct archiver *a, const struct source *s, struct warm_pack *k,
+    struct err_info *info)
+{
+	int32_t series = s->readings[0].series, width_s;
+	int64_t day = s->file->day_us;
+	struct warm_args q = {0};
+	AUTO_RESULT r = NULL;
+	struct rollup u;
+	size_t i, n = 0;
+	enum err e;
+	int row;
+
+	warm_i32(&q, series);
+	warm_time(&q, day);
+	warm_time(&q, day + US_PER_DAY);
+	e = warm_run(a->side, ST_archive_rollups, &q, &r, info);
+	for (row = 0; e == ERR_OK && row < PQntuples(r); row++) {
+		width_s = warm_get_i32(r, row, 0);
+		u = warm_get_rollup(r, row, 2);
+		u.series = series;
+		u.width_s = width_s;
+		e = PQgetisnull(r, row, 1)
+		    ? warm_pack_add(k, &u, 1, info)
+		    : warm_pack_data(k, series, width_s, PQgetvalue(r, row, 1),
+			  (size_t)PQgetlength(r, row, 1), info);
+	}
+	for (i = 0; e == ERR_OK && i < k->n; i++)
+		if (k->u[i].bucket_us >= day &&
+		    k->u[i].bucket_us < day + US_PER_DAY)
+			k->u[n++] = k->u[i];
+	k->n = rollup_join(k->u, n);
+	return (e);
+}
+
 static enum err
 check_rollups(struct archiver *a, const struct source *s, struct err_info *info)
 {
-	struct warm_args q = {0};
-	AUTO_RESULT r = NULL;
+	struct warm_pack stored = {0};
 	struct rollup *sums;
-	size_t n, days;
+	size_t n, days, i;
 	enum err e;
-	int i, rows;
 
 	n = rollup_count(s->readings, s->n, &days);
 	if ((sums = calloc(n + 1, sizeof(*sums))) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "archive"));
 	(void)rollup_readings(sums, s->readings, s->n);
-	warm_i32(&q, s->readings[0].series);
-	warm_time(&q, s->file->day_us);
-	warm_time(&q, s->file->day_us + US_PER_DAY);
-	e = warm_run(a->side, ST_archive_rollups, &q, &r, info);
-	rows = e == ERR_OK ? PQntuples(r) : 0;
-	for (i = 0; e == ERR_OK && (size_t)i < n; i++)
-		if (i == rows || !same_rollup(r, i, &sums[i]))
+	e = stored_rollups(a, s, &stored, info);
+	for (i = 0; e == ERR_OK && i < n; i++)
+		if (i == stored.n || !same_rollup(&stored.u[i], &sums[i]))
 			e = rollup_differs(s, &sums[i], true, info);
-	if (e == ERR_OK && (size_t)rows > n)
+	if (e == ERR_OK && stored.n > n)
 		e = rollup_differs(s, NULL, false, info);
+	warm_pack_done(&stored);
 	free(sums);
 	return (e);
 }

@@ -39,6 +39,13 @@ void importer_forget(struct importer *);
 /* importer_known.c: core/import_port.h stored(). */
 enum err importer_stored(void *self, const struct reading *, size_t n,
     struct import_known *ret, struct err_info *);
+/* importer_rollups.c: those whose span is over go to `over`, the others, how
+ * many it returns, stay. */
+size_t importer_open_rollups(struct rollup *, size_t n, struct rollup *over,
+    size_t *nover, int64_t now_us);
+/* importer_rollups.c: stores those that are over, span by span. */
+enum err importer_pack(
+    struct warm *, const struct rollup *, size_t n, struct err_info *);
 /* importer_store.c: core/import_port.h prepare(). */
 enum err importer_prepare(
     void *self, const struct reading *, size_t n, struct err_info *);

@@ -1,6 +1,7 @@
 /*
  * Writes new readings of an import: segments as the loop writes them, roll-ups
- * by COPY where there is none yet, and where the loop finds what it missed.
+ * as the loop writes them where their span goes on, else packed, and where the
+ * loop finds what it missed.
  */
 #include "core/instant.h"
 #include "domain/order.h"
@@ -23,11 +24,11 @@ struct run {
 
 struct writing {
 	struct segment *segments;
-	struct rollup *rollups;
-	bool *fresh; /* of each roll-up: there is none yet */
+	struct rollup *rollups, *over; /* whose span goes on, or is over */
+	bool *fresh; /* of each roll-up that goes on: there is none yet */
 	struct reading *latest;
 	struct run *runs;
-	size_t nsegments, nrollups, nlatest, nruns;
+	size_t nsegments, nrollups, nover, nlatest, nruns;
 };
 
 static size_t
@@ -74,6 +75,7 @@ writing_done(struct writing *w)
 {
 	free(w->segments);
 	free(w->rollups);
+	free(w->over);
 	free(w->latest);
 	free(w->fresh);
 	free(w->runs);
@@ -92,11 +94,12 @@ allocate(
 	}
 	w->segments = malloc(segments * sizeof(*w->segments));
 	w->rollups = malloc(rollups * sizeof(*w->rollups));
+	w->over = malloc(rollups * sizeof(*w->over));
 	w->fresh = malloc(rollups * sizeof(*w->fresh));
 	w->latest = malloc(series * sizeof(*w->latest));
 	w->runs = malloc(series * ROLLUP_WIDTHS * sizeof(*w->runs));
-	if (w->segments == NULL || w->rollups == NULL || w->fresh == NULL ||
-	    w->latest == NULL || w->runs == NULL)
+	if (w->segments == NULL || w->rollups == NULL || w->over == NULL ||
+	    w->fresh == NULL || w->latest == NULL || w->runs == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "%zu readings", n));
 	return (ERR_OK);
 }
@@ -106,19 +109,23 @@ build(
     struct writing *w, const struct reading *r, size_t n, struct err_info *info)
 {
 	struct timespec now;
-	struct rollup *next;
-	size_t at, end, from;
+	size_t at, end, from, more;
+	int64_t now_us;
 	enum err e = allocate(w, r, n, info);
 
 	if (e != ERR_OK)
 		return (e);
 	clock_gettime(CLOCK_REALTIME, &now);
+	now_us = now.tv_sec * US_PER_SECOND;
 	for (at = 0; at < n; at = end) {
 		end = order_series_end(r, at, n);
-		cut(w, &r[at], end - at, now.tv_sec * US_PER_SECOND);
+		cut(w, &r[at], end - at, now_us);
 		from = w->nrollups;
-		next = rollup_readings(&w->rollups[from], &r[at], end - at);
-		w->nrollups = (size_t)(next - w->rollups);
+		more = (size_t)(rollup_readings(
+				    &w->rollups[from], &r[at], end - at) -
+		    &w->rollups[from]);
+		w->nrollups += importer_open_rollups(
+		    &w->rollups[from], more, w->over, &w->nover, now_us);
 		add_runs(w, from);
 		w->latest[w->nlatest++] = r[end - 1];
 	}
@@ -236,6 +243,8 @@ write_all(struct warm *warm, struct writing *w, struct err_info *info)
 	}
 	if (e == ERR_OK)
 		e = warm_store(warm, &m, info);
+	if (e == ERR_OK)
+		e = importer_pack(warm, w->over, w->nover, info);
 	return (e == ERR_OK ? put_marks(warm, w, info) : e);
 }
 

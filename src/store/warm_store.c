@@ -93,7 +93,7 @@ copy(struct warm *w, const struct merge *m, struct err_info *info)
 	return (warm_copy_end(&c, warm_copy_segments, info));
 }
 
-/* Columns of the tables rollups and series_latest, in their order. */
+/* Columns of the tables rollups_fresh and series_latest, in their order. */
 static const struct wire_column rollup_columns[] = {{OID_INT4, 4},
     {OID_INT4, 4}, {OID_TIMESTAMPTZ, 8}, {OID_INT8, 8}, {OID_INT8, 8},
     {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8},
@@ -144,8 +144,8 @@ copy_rollups(struct warm *w, const struct merge *m, struct err_info *info)
 		wire_copy_row(c.wire, rollup_columns, v, ROLLUP_COLUMNS);
 		c.rows++;
 	}
-	return (
-	    warm_copy_end(&c, "COPY rollups FROM STDIN (FORMAT binary)", info));
+	return (warm_copy_end(
+	    &c, "COPY rollups_fresh FROM STDIN (FORMAT binary)", info));
 }
 
 static enum err

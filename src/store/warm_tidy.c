@@ -1,13 +1,14 @@
 /*
  * Every cycle leaves a segment of its own for every series it heard. Once an
  * hour has passed its segments become one, once a day has, the day's, and
- * once a month has, the month's of series with few readings. What comes late
- * marks its day and month again.
+ * once a month has, the month's of series with few readings. Roll-ups of days
+ * and months that are over are packed with them. What comes late marks its day
+ * and month again.
  */
 #include "core/instant.h"
 #include "core/log.h"
 #include "domain/order.h"
-#include "store/warm_segments.h"
+#include "store/warm_rollups.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -47,7 +48,7 @@ struct step {
 	int32_t series; /* whose readings are in w->decoded */
 	int16_t class;
 	size_t n;
-	int64_t rows, readings;
+	int64_t rows, rollups, readings;
 	bool last;
 	int32_t newest; /* series id, if last */
 };
@@ -111,9 +112,11 @@ choose(struct warm *w, int64_t now_us, struct err_info *info)
 static void
 adapt(struct warm_tidying *t, const struct step *s)
 {
-	if (s->rows > ROWS_MANY || s->readings > READINGS_MANY)
+	int64_t rows = s->rows + s->rollups;
+
+	if (rows > ROWS_MANY || s->readings > READINGS_MANY)
 		t->most = t->most > 1 ? t->most / 2 : 1;
-	else if (s->rows < ROWS_FEW && s->readings < READINGS_FEW &&
+	else if (rows < ROWS_FEW && s->readings < READINGS_FEW &&
 	    t->most < SERIES_MOST)
 		t->most *= 2;
 }
@@ -216,6 +219,24 @@ note(
 }
 
 static enum err
+pack_rollups(
+    struct warm *w, struct step *s, int64_t now_us, struct err_info *info)
+{
+	const struct warm_tidying *t = &w->tidying;
+
+	if (!t->listed)
+		return (ERR_OK);
+	return (warm_rollups_tidy(w,
+	    &(struct warm_rollups_step){.series = t->series,
+		.most = t->most,
+		.from_us = t->from_us,
+		.to_us = t->to_us,
+		.now_us = now_us,
+		.monthly = t->monthly},
+	    &s->rollups, info));
+}
+
+static enum err
 in_unit(struct warm *w, struct step *s, int64_t now_us, struct err_info *info)
 {
 	enum err e;
@@ -224,7 +245,8 @@ in_unit(struct warm *w, struct step *s, int64_t now_us, struct err_info *info)
 		return (e);
 	warm_copy_init(&s->copy, w, &w->wires[0]);
 	if ((e = take_rows(s, info)) != ERR_OK ||
-	    (e = warm_copy_end(&s->copy, warm_copy_segments, info)) != ERR_OK)
+	    (e = warm_copy_end(&s->copy, warm_copy_segments, info)) != ERR_OK ||
+	    (e = pack_rollups(w, s, now_us, info)) != ERR_OK)
 		return (e);
 	return (note(w, s, now_us, info));
 }

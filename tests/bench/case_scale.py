@@ -47,8 +47,8 @@ def buckets(ids, since, until, step, kind):
     ids = "'{" + ",".join(map(str, ids)) + "}'"
     return statement(
         "readings_buckets", "int4[], timestamptz, timestamptz, interval, text,"
-        " text, boolean", ids, f"'{since}'", f"'{until}'", f"'{step}'",
-        f"'{kind}'", "'UTC'", "false")
+        " text, boolean, int4", ids, f"'{since}'", f"'{until}'", f"'{step}'",
+        f"'{kind}'", "'UTC'", "false", "NULL")
 
 
 def questions(service, end):

@@ -149,7 +149,8 @@ flush(struct run *g)
 	    "COPY segments (series, class, t0, t1, n, data) FROM STDIN "
 	    "(FORMAT binary)",
 	    &g->segments);
-	copy(g->conn, "COPY rollups FROM STDIN (FORMAT binary)", &g->rollups);
+	copy(g->conn, "COPY rollups_fresh FROM STDIN (FORMAT binary)",
+	    &g->rollups);
 	copy(g->conn, "COPY series_latest FROM STDIN (FORMAT binary)",
 	    &g->latest);
 	run_sql(g->conn, "COMMIT");
@@ -305,7 +306,7 @@ main(int argc, char **argv)
 	}
 	flush(&g);
 	run_sql(g.conn, "VACUUM ANALYZE segments");
-	run_sql(g.conn, "VACUUM ANALYZE rollups, series_latest");
+	run_sql(g.conn, "VACUUM ANALYZE rollups_fresh, series_latest");
 	PQfinish(g.conn);
 	wire_done(&g.segments);
 	wire_done(&g.rollups);

@@ -1,8 +1,10 @@
-/* The SQL function packed_readings() and the codec in C read the same bytes
- * alike, and packed_from() makes bytes that the codec reads. */
+/* The SQL functions packed_readings() and packed_rollups() and the codecs in C
+ * read the same bytes alike, and packed_from() makes bytes that the codec reads. */
 #include "warm_fixture.h"
 
 #include "domain/packed.h"
+#include "domain/packed_rollup.h"
+#include "domain/rollup.h"
 
 #include <libpq-fe.h>
 #include <math.h>
@@ -152,4 +154,100 @@ Test(warm_packed, c_reads_what_sql_wrote)
 	cr_assert_eq(r[3].quality, -5);
 	cr_assert_eq(r[3].received_us, INT64_C(1717200000001000));
 	PQclear(q);
+}
+
+static double
+field(const PGresult *q, int row, int column)
+{
+	return (strtod(PQgetvalue(q, row, column), NULL));
+}
+
+static int64_t
+whole(const PGresult *q, int row, int column)
+{
+	return (strtoll(PQgetvalue(q, row, column), NULL, 10));
+}
+
+static struct rollup
+rollup_of(const PGresult *q, int row, const struct rollup *u)
+{
+	struct rollup r;
+
+	memset(&r, 0, sizeof(r));
+	r.series = u->series;
+	r.width_s = u->width_s;
+	r.bucket_us = whole(q, row, 0);
+	r.count = whole(q, row, 1);
+	r.good = whole(q, row, 2);
+	r.sum = field(q, row, 3);
+	r.min = field(q, row, 4);
+	r.max = field(q, row, 5);
+	r.sumsq = field(q, row, 6);
+	r.first_us = whole(q, row, 7);
+	r.first = field(q, row, 8);
+	r.last_us = whole(q, row, 9);
+	r.last = field(q, row, 10);
+	return (r);
+}
+
+static void
+same_rollups(const struct rollup *u, size_t n, const char *how)
+{
+	void *data = malloc(packed_rollup_bound(n));
+	int length = (int)packed_rollup_encode(u, n, data), format = 1;
+	const char *value = data;
+	struct rollup got;
+	PGresult *q = PQexecParams(conn,
+	    "SELECT packed_us(bucket), n, good, sum, min, max, sumsq, "
+	    "packed_us(first_ts), first, packed_us(last_ts), last "
+	    "FROM packed_rollups($1::bytea)",
+	    1, NULL, &value, &length, &format, 0);
+	size_t i;
+
+	cr_assert_eq(PQresultStatus(q), PGRES_TUPLES_OK, "%s: %s", how,
+	    PQerrorMessage(conn));
+	cr_assert_eq((size_t)PQntuples(q), n);
+	for (i = 0; i < n; i++) {
+		got = rollup_of(q, (int)i, u);
+		cr_assert_eq(memcmp(&got, &u[i], sizeof(got)), 0,
+		    "%s, %zu of %zu: sum %a %a sumsq %a %a min %a %a", how, i,
+		    n, got.sum, u[i].sum, got.sumsq, u[i].sumsq, got.min,
+		    u[i].min);
+	}
+	PQclear(q);
+	free(data);
+}
+
+/* As many readings in a bucket as there may be, from one on. */
+Test(warm_packed, sql_reads_the_roll_ups_that_c_wrote)
+{
+	static struct reading r[4000];
+	static const char *const names[] = {"decimals", "a factor", "degrees",
+	    "any doubles", "odd doubles", "misfits", "one value"};
+	struct rollup *u = calloc(3 * 4000, sizeof(*u));
+	size_t n, i, first;
+	int round;
+
+	for (round = 0; round < 42; round++) {
+		n = 1 + rnd() % (round < 21 ? 5 : 4000);
+		memset(r, 0, sizeof(r));
+		make(r, n, round % 7);
+		for (i = 0; i < n; i++) {
+			r[i].t_us =
+			    NOON + (r[i].t_us - r[0].t_us) % (8 * US_PER_HOUR);
+			r[i].quality = rnd() % 5 == 0;
+			if (isnan(r[i].value))
+				r[i].value = 0;
+		}
+		for (i = 1; i < n && r[i].t_us > r[i - 1].t_us; i++)
+			;
+		n = (size_t)(rollup_readings(u, r, i) - u);
+		for (first = 0; first < n; first = i) {
+			for (i = first;
+			     i < n && u[i].width_s == u[first].width_s; i++)
+				;
+			same_rollups(u + first, i - first, names[round % 7]);
+		}
+	}
+	free(u);
 }

@@ -50,8 +50,8 @@ BEGIN
 	        array_agg(t + interval '1.234 s' ORDER BY t))
 	FROM generate_series(since, until - step, step) t
 	GROUP BY date_trunc(span, t, 'UTC');
-	DELETE FROM rollups WHERE series = wanted;
-	INSERT INTO rollups
+	DELETE FROM rollups_fresh WHERE series = wanted;
+	INSERT INTO rollups_fresh
 	SELECT wanted, w, to_timestamp(floor(extract(epoch FROM ts) / w) * w),
 	    count(*), count(*) FILTER (WHERE quality = 0),
 	    coalesce(sum(value) FILTER (WHERE quality = 0), 0),
@@ -200,11 +200,11 @@ def test_a_misspelt_class_is_an_error(archive, verb):
 
 
 @pytest.mark.parametrize("spoil", [
-    "UPDATE rollups SET n = n + 1 WHERE series = 2 AND width_s = 3600 "
+    "UPDATE rollups_fresh SET n = n + 1 WHERE series = 2 AND width_s = 3600 "
     "AND bucket = '2025-03-07 05:00Z'",
-    "DELETE FROM rollups WHERE series = 3 AND width_s = 86400 "
+    "DELETE FROM rollups_fresh WHERE series = 3 AND width_s = 86400 "
     "AND bucket = '2025-03-31 00:00Z'",
-    "UPDATE rollups SET sum = sum * (1 + 1e-6) WHERE series = 1 "
+    "UPDATE rollups_fresh SET sum = sum * (1 + 1e-6) WHERE series = 1 "
     "AND width_s = 300 AND bucket = '2025-03-01 00:30Z'",
     "INSERT INTO segments SELECT series, class, t0 + interval '1 min', t1, n,"
     " data FROM segments WHERE series = 1 ORDER BY t0 LIMIT 1",
@@ -307,7 +307,7 @@ def test_what_strays_into_a_dropped_span_is_taken_in_by_the_restore(archive):
             array_agg(t ORDER BY t))
         FROM unnest(ARRAY['2025-03-04 01:00Z'::timestamptz,
             '2025-03-04 01:01Z']) t""")
-    archive.sql("""UPDATE rollups SET n = n + 2, good = good + 2
+    archive.sql("""UPDATE rollups_fresh SET n = n + 2, good = good + 2
         WHERE series = 1 AND width_s = 86400
             AND bucket = '2025-03-04 00:00Z'""")
     assert "restore it first" in archive.archive("--class", "operational",

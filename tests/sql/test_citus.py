@@ -140,7 +140,7 @@ def test_functions_are_such_as_citus_takes(db):
 
 
 @pytest.mark.parametrize("text, rule", [
-    ("INSERT INTO rollups (a) SELECT 1 ON CONFLICT (width_s) DO NOTHING",
+    ("INSERT INTO rollups_fresh (a) SELECT 1 ON CONFLICT (width_s) DO NOTHING",
      "ON CONFLICT without"),
     ("UPDATE series_latest SET series = 2 WHERE series = 1", "UPDATE of"),
     ("SELECT * FROM segments FOR UPDATE", "row locks"),

@@ -29,7 +29,7 @@ def put_segment(db, readings):
            SERIES, ts[0], ts[-1], len(ts), ts, value, quality, ts)
     for width in (300, 3600, 86400):
         db.sql("""
-            INSERT INTO rollups SELECT %s, %s, to_timestamp(b), count(*),
+            INSERT INTO rollups_fresh AS r SELECT %s, %s, to_timestamp(b), count(*),
                 count(*) FILTER (WHERE q = 0),
                 coalesce(sum(v) FILTER (WHERE q = 0), 0),
                 coalesce(min(v) FILTER (WHERE q = 0), 'infinity'),
@@ -39,10 +39,10 @@ def put_segment(db, readings):
                 AS u(t, v, q),
                 LATERAL (SELECT floor(extract(epoch FROM t) / %s) * %s AS b) x
             GROUP BY b ON CONFLICT (series, width_s, bucket) DO UPDATE
-            SET n = rollups.n + excluded.n, good = rollups.good + excluded.good,
-                sum = rollups.sum + excluded.sum,
-                min = least(rollups.min, excluded.min),
-                max = greatest(rollups.max, excluded.max)""",
+            SET n = r.n + excluded.n, good = r.good + excluded.good,
+                sum = r.sum + excluded.sum,
+                min = least(r.min, excluded.min),
+                max = greatest(r.max, excluded.max)""",
                SERIES, width, ts, value, quality, width, width)
 
 
@@ -82,7 +82,7 @@ def ask(db, kind, zone, start, end, series=(SERIES,), bounds_alone=False):
     """Bounds as (ts, stamp), {(series, bound): sums}, width."""
     step, word = KINDS[kind]
     rows = db.run("readings_buckets", list(series), start, end, step, word,
-                  zone, bounds_alone)
+                  zone, bounds_alone, None)
     bounds = [r for r in rows if r[0] is None]
     assert [r[1] for r in bounds] == list(range(1, len(bounds) + 1))
     assert rows[:len(bounds)] == bounds, "bounds stand first"

@@ -1,4 +1,5 @@
 #include "api/tiers.h"
+#include "domain/packed_rollup.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -90,6 +91,84 @@ Test(history_sums, buckets_of_many_series_are_one_statement)
 	    "\"metric\":\"level\",\"unit\":\"m\",\"items\":[]}," FLOW
 	    "\"items\":[{\"ts\":\"" B0 "\",\"good\":2,\"sum\":10}]}]}");
 	cr_expect_eq(fake.nasked, 1);
+}
+
+/* Packed hours: B0's add to those that are not packed, the next one lies
+ * behind the bounds. */
+static const struct rollup hours[] = {{.bucket_us = T1_US,
+					  .count = 2,
+					  .good = 2,
+					  .sum = 9,
+					  .min = 2,
+					  .max = 7,
+					  .sumsq = 53},
+    {.bucket_us = T1_US + US_PER_HOUR,
+	.count = 1,
+	.good = 1,
+	.sum = 8,
+	.min = 8,
+	.max = 8}};
+
+#define PACKED_ITEMS                                                       \
+	FLOW "\"bucket\":\"1h\",\"tz\":\"UTC\",\"from\":\"" B0             \
+	     "\",\"to\":\"" B1 "\",\"items\":[{\"ts\":\"" B0               \
+	     "\",\"count\":5,\"good\":4,\"min\":2,\"max\":7,\"sum\":19}]," \
+	     "\"next\":null,\"source\":\"warm\",\"rollup_s\":3600}"
+
+/* How many columns each row has: nine, and data. */
+static void
+packed_rows(struct fake_rows *rows, int *row_lens, char *data, size_t size)
+{
+	cr_assert_leq(packed_rollup_bound(2), size);
+	rows->lens = row_lens;
+	for (int i = 0; i < 39; i++)
+		row_lens[i] = i % 10 < 9 ? lens[i % 10] : 0;
+	row_lens[39] = (int)packed_rollup_encode(hours, 2, data);
+	put_edge(0, T1_US);
+	put_edge(1, T1_US + US_PER_HOUR);
+	fake.rows = rows;
+}
+
+Test(history_sums, packed_roll_ups_are_added)
+{
+	static char data[2048];
+	int row_lens[40];
+	struct fake_rows rows[] = {
+	    {.statement = ST_readings_buckets,
+		.n = 4,
+		.columns = 10,
+		.cells = {EDGE(0, width, B0), NULL, EDGE(1, width, B1), NULL,
+		    SUM(id, ord1), NULL, id, NULL, NULL, NULL, NULL, NULL, NULL,
+		    NULL, NULL, data}},
+	    {.columns = 0}};
+
+	packed_rows(rows, row_lens, data, sizeof(data));
+	expect(Q "&bucket=1h&agg=count,min,max,sum" SPAN, 200, PACKED_ITEMS);
+	cr_expect_eq(fake.nasked, 1);
+	cr_expect_eq(fake.asked[0].lens[7], -1);
+}
+
+/* More than one step can open: part by part, and the first answer, which has
+ * none, is of the bounds alone. */
+Test(history_sums, too_many_roll_ups_come_in_parts)
+{
+	static char data[2048], one[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+	int row_lens[40];
+	struct fake_rows rows[] = {
+	    {.statement = ST_readings_buckets,
+		.n = 4,
+		.columns = 10,
+		.cells = {NULL, ord1, edges[0], B0, width, one, NULL, NULL,
+		    NULL, NULL, EDGE(1, width, B1), NULL, SUM(id, ord1), NULL,
+		    id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, data}},
+	    {.columns = 0}};
+
+	packed_rows(rows, row_lens, data, sizeof(data));
+	expect(Q "&bucket=1h&agg=count,min,max,sum" SPAN, 200, PACKED_ITEMS);
+	cr_assert_eq(fake.nasked, 2);
+	cr_expect_str_eq(fake.asked[1].params[1], B0);
+	cr_expect_str_eq(fake.asked[1].params[2], B1);
+	cr_expect_str_eq(fake.asked[1].params[7], "3600");
 }
 
 /* Roll-ups that do not fit and what was known then: added up from readings,
