@@ -178,7 +178,9 @@ Test(importer, makes_each_partition_in_a_transaction_of_its_own)
 	    every(instant_from_civil(1993, 1, 1, 0), 31 * US_PER_DAY, 12);
 
 	ok(port.prepare(port.self, readings, n, &fx.info));
-	cr_expect_eq(sql_int("SELECT count(DISTINCT xmin::text) FROM pg_class "
+	cr_expect_eq(sql_int("SELECT count(DISTINCT i.xmin::text) "
+			     "FROM pg_inherits i "
+			     "JOIN pg_class c ON c.oid = i.inhrelid "
 			     "WHERE relname LIKE 'segments\\__\\_1993__'"),
 	    12);
 	store(n);
