@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,6 +155,8 @@ scratch_redis_start(const char *dir)
 	if (pid == 0) {
 		if (freopen("/dev/null", "w", stdout) == NULL)
 			_exit(126);
+		/* A test that crashes has no time to end it. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execlp("redis-server", "redis-server", "--port", "0", "--dir",
 		    dir, "--unixsocket", socket, "--save", "", "--appendonly",
 		    "no", (char *)NULL);
