@@ -405,7 +405,7 @@ def test_killed_anywhere_and_sent_again_it_is_all_there_once(own_service):
     killed = []
 
     def kill():
-        while not done.wait(dice.uniform(0.2, 0.9)):
+        while not done.wait(dice.uniform(0.02, 0.2)):
             victims = service.workers()
             if dice.random() < 0.4:
                 victims = [p for p, in service.sql(

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from support.service import wait_for
+
 
 def problem(answer, status, pointer=None):
     assert answer.status_code == status, answer.text
@@ -170,6 +172,7 @@ def test_the_log_names_the_subject_of_a_change(service):
     service.make_series("RES-LOG", "level")
     assert service.call("DELETE", "/api/v1/nodes/RES-LOG", "engineer",
                         headers={"X-Request-Id": "retired-it"}).status_code == 204
-    told = json.loads(next(line for line in service.log().splitlines()
-                           if '"retired-it"' in line))
+    told = json.loads(wait_for("it is told", lambda: next(
+        (line for line in service.log().splitlines()
+         if '"retired-it"' in line and line.endswith("}")), None)))
     assert (told["route"], told["subject"]) == ("nodes_retire", "RES-LOG")
