@@ -154,8 +154,11 @@ service_env() {
 # A zombie, which a container's first process may leave for ever, is not ours
 # any more either.
 start_time() {
-	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null |
-	    awk '$1 != "Z" && $1 != "X" { print $20 }'
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	# shellcheck disable=SC2086 # its fields, from the third on
+	set -- ${stat##*) }
+	case $1 in Z | X) ;; *) printf '%s\n' "${20}" ;; esac
 }
 
 running() { # NAME
@@ -167,11 +170,14 @@ running() { # NAME
 
 pid_of() { cut -d' ' -f1 "$STATE/pid/$1"; }
 
+# mark_log NAME: what last_words tells begins here.
+mark_log() { LOG_FROM=$(stat -c %s "$STATE/log/$1.log" 2>/dev/null || printf 0); }
+
 # launch NAME COMMAND...: in a session of its own, log to log/NAME.log.
 launch() {
 	local name=$1 pid
 	shift
-	LOG_FROM=$(stat -c %s "$STATE/log/$name.log" 2>/dev/null || printf 0)
+	mark_log "$name"
 	# exec all the way, so that $! is the server's own pid; setsid, so that
 	# a Ctrl-C reaches only scripts/run, which stops things in order.
 	# shellcheck disable=SC2016
@@ -179,6 +185,7 @@ launch() {
 	    sh "$STATE/log/$name.log" "$@" &
 	pid=$!
 	disown "$pid" 2>/dev/null || true
+	rm -f "$STATE/pid/$name" # perhaps another user's
 	printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$STATE/pid/$name"
 }
 
@@ -197,10 +204,16 @@ halt() {
 		sleep 0.05
 	done
 	if running "$name"; then
-		say "$name did not stop within $seconds s: killed"
+		say "$name did not stop within $seconds s: killed" || true
 		kill -KILL "$pid" 2>/dev/null || true
 	fi
 	rm -f "$STATE/pid/$name"
+}
+
+# The watch and whatever it is waiting for; never what it has started.
+halt_watch() {
+	! running watch || kill -TERM -- "-$(pid_of watch)" 2>/dev/null || true
+	halt watch TERM 2
 }
 
 # --- PostgreSQL and Redis -----------------------------------------------------
@@ -238,10 +251,14 @@ postgres_clear() {
 	pid=$(head -n 1 "$STATE/pg/postmaster.pid")
 	[ -z "$(start_time "$pid")" ] || return 0
 	for _ in $(seq 100); do
-		readlink /proc/[0-9]*/cwd 2>/dev/null | grep -qxF "$STATE/pg" || break
+		if ! readlink /proc/[0-9]*/cwd 2>/dev/null | grep -qxF "$STATE/pg"; then
+			rm -f "$STATE/pg/postmaster.pid" "$SOCK"/.s.PGSQL.5432{,.lock}
+			return 0
+		fi
 		sleep 0.05
 	done
-	rm -f "$STATE/pg/postmaster.pid" "$SOCK"/.s.PGSQL.5432{,.lock}
+	# Beside them another server would spoil the data.
+	die "processes of the PostgreSQL that died are still at work"
 }
 
 postgres_start() {

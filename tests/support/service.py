@@ -47,7 +47,8 @@ class Service:
                     if not k.startswith("PENSTOCK_TEST_")}
         self.env.update(PENSTOCK_STATE=str(self.state),
                         PENSTOCK_PORT=str(self.port),
-                        PENSTOCK_GATEWAY_PORT=str(self.gateway_port))
+                        PENSTOCK_GATEWAY_PORT=str(self.gateway_port),
+                        PENSTOCK_WATCH="no")
         self.env.update({k: str(v) for k, v in settings.items()})
         self._tokens = {}
 
