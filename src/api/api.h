@@ -77,6 +77,7 @@ struct api {
 	const char *jwt_secret; /* at least 32 bytes */
 	const char *jwt_kid, *jwt_issuer, *jwt_audience;
 	int token_life_s;
+	int login_tries;	 /* wrong passwords at once, 5 */
 	size_t batch_max;	 /* readings per POST, 5000 */
 	int64_t future_us;	 /* how far ahead a reading may be, 5 min */
 	int64_t oldest_us;	 /* older event times are refused */

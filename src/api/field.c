@@ -149,6 +149,7 @@ wrong_type(const struct field *f, const char *at, struct err_info *info)
 	    [FIELD_OBJECT] = "an object",
 	    [FIELD_INSTANT] = "a string with a time",
 	    [FIELD_ARRAY] = "an array",
+	    [FIELD_STRINGS] = "an array of strings",
 	};
 
 	return (err_set(
@@ -157,6 +158,18 @@ wrong_type(const struct field *f, const char *at, struct err_info *info)
 
 static enum err check_object(const struct field *, const json_t *,
     const struct place *, struct err_info *);
+
+static enum err
+check_word(const json_t *v, const struct place *at, struct err_info *info)
+{
+	const char *s = json_string_value(v);
+	size_t n = s != NULL ? characters(s) : 0;
+
+	if (n >= 1 && n <= FIELD_WORD_MAX)
+		return (ERR_OK);
+	return (err_set(info, ERR_INVALID, at->pointer,
+	    "a string of 1 to %d characters is expected here", FIELD_WORD_MAX));
+}
 
 static enum err
 check_array(const struct field *f, const json_t *v, const struct place *at,
@@ -177,7 +190,10 @@ check_array(const struct field *f, const json_t *v, const struct place *at,
 	{
 		snprintf(index, sizeof(index), "%zu", i);
 		item = place_in(at, index);
-		if ((err = check_object(f->items, e, &item, info)) != ERR_OK)
+		err = f->type == FIELD_STRINGS
+		    ? check_word(e, &item, info)
+		    : check_object(f->items, e, &item, info);
+		if (err != ERR_OK)
 			return (err);
 	}
 	return (ERR_OK);
@@ -217,6 +233,7 @@ check_value(const struct field *f, const json_t *v, const struct place *at,
 			    f, json_string_value(v), at->pointer, info));
 		break;
 	case FIELD_ARRAY:
+	case FIELD_STRINGS:
 		if (json_is_array(v))
 			return (check_array(f, v, at, info));
 		break;
@@ -315,6 +332,7 @@ field_check_text(const struct field *f, const char *s, struct err_info *info)
 		return (check_instant(f, s, "", info));
 	case FIELD_OBJECT:
 	case FIELD_ARRAY:
+	case FIELD_STRINGS:
 		break;
 	}
 	return (wrong_type(f, "", info));

@@ -17,6 +17,7 @@ struct json_t; /* jansson; not included, see core/text.h */
 
 #define FIELD_STRING_MAX  200
 #define FIELD_ARRAY_MAX	  100
+#define FIELD_WORD_MAX	  63 /* of one of FIELD_STRINGS: a code */
 #define FIELD_INTEGER_MAX 9007199254740992.0 /* 2^53: exact in a double */
 
 /* The row of that name, NULL if the table (may be NULL) has none. */

@@ -19,6 +19,8 @@ void token_post(struct request *);
 struct token_config api_token_config(const struct api *);
 /* users.c */
 void users_post(struct request *);
+void users_password_put(struct request *);
+void own_password_put(struct request *);
 /* keys.c */
 void keys_post(struct request *);
 /* readings.c */

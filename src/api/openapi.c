@@ -20,6 +20,7 @@ schema_type(enum field_type type)
 	    [FIELD_OBJECT] = "object",
 	    [FIELD_INSTANT] = "string",
 	    [FIELD_ARRAY] = "array",
+	    [FIELD_STRINGS] = "array",
 	};
 
 	return (words[type]);
@@ -63,6 +64,7 @@ write_bounds(struct text *t, const struct field *f)
 		json_double(t, "maximum", f->max);
 		break;
 	case FIELD_ARRAY:
+	case FIELD_STRINGS:
 		json_double(t, "minItems", f->min);
 		json_double(t, "maxItems", array);
 		break;
@@ -76,6 +78,17 @@ write_bounds(struct text *t, const struct field *f)
 }
 
 static void write_object(struct text *, const char *, const struct field *);
+
+/* What an array of strings is made of. */
+static void
+write_words(struct text *t)
+{
+	json_object(t, "items");
+	json_string(t, "type", "string");
+	json_int(t, "minLength", 1);
+	json_int(t, "maxLength", FIELD_WORD_MAX);
+	json_object_end(t);
+}
 
 /* An optional member of a body may be null; a query parameter may not. */
 static void
@@ -107,6 +120,8 @@ write_schema(
 		json_string(t, "description", f->about);
 	if (f->items != NULL)
 		write_object(t, "items", f->items);
+	if (f->type == FIELD_STRINGS)
+		write_words(t);
 	json_object_end(t);
 }
 

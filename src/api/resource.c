@@ -26,8 +26,8 @@ answer_missing(struct request *r, const struct resource *res)
 	    two ? r->match.params[1].value : "");
 }
 
-static void
-answer(struct request *r, const struct rows *rows)
+void
+resource_answer(struct request *r, const struct rows *rows)
 {
 	static const struct {
 		enum column column;
@@ -148,5 +148,5 @@ resource_handle(struct request *r)
 			return;
 		}
 	}
-	request_ask(r, &q, answer);
+	request_ask(r, &q, resource_answer);
 }

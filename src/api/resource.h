@@ -40,6 +40,8 @@ struct resource {
 	struct source params[RESOURCE_PARAMS + 1]; /* $1, $2, … SOURCE_END */
 };
 
+/* Sends what the row says; for handlers of such a route that ask themselves. */
+void resource_answer(struct request *, const struct rows *);
 /* The handler of every route whose `resource` is set. */
 void resource_handle(struct request *);
 

@@ -26,6 +26,7 @@ enum field_type {
 	FIELD_OBJECT,  /* any JSON object, kept as it is */
 	FIELD_INSTANT, /* RFC 3339 */
 	FIELD_ARRAY,   /* of objects described by `items` */
+	FIELD_STRINGS, /* array of strings of 1 to FIELD_WORD_MAX characters */
 };
 
 /* One member of a JSON body, or one query parameter. An unknown member is

@@ -23,14 +23,42 @@ static const struct field body_token[] = {
 	END
 };
 
+#define NEW_PASSWORD(name) \
+	{ name, FIELD_STRING, true, PASSWORD_MIN, PASSWORD_MAX, NULL, NULL, \
+	    "Of any characters; without the user's name, and not of the words " \
+	    "and runs that are tried first" }
+#define USER_ZONES \
+	{ "zones", FIELD_STRINGS, false, 0, 100, NULL, NULL, \
+	    "Codes of the zones in which an operator may act; null: in all. " \
+	    "Reading is bound by none" }
+
 static const struct field body_user[] = {
 	{ "username", FIELD_STRING, true, 1, 63, NULL, NULL,
 	    "a-z 0-9 . _ @ -, beginning with a letter or digit" },
-	{ "password", FIELD_STRING, true, PASSWORD_MIN, PASSWORD_MAX, NULL, NULL,
-	    "At least 12 characters" },
+	NEW_PASSWORD("password"),
 	{ "role", FIELD_STRING, true, 0, 0, ROLES, NULL,
 	    "What the user may do: each role includes those before it" },
+	USER_ZONES,
 	END
+};
+
+static const struct field body_user_change[] = {
+	{ "role", FIELD_STRING, false, 0, 0, ROLES, NULL,
+	    "What the user may do; who is no operator any more has no zones" },
+	USER_ZONES,
+	{ "disabled", FIELD_BOOLEAN, false, 0, 0, NULL, NULL,
+	    "true: may not log in any more; false: may again" },
+	END
+};
+
+static const struct field body_password[] = {
+	NEW_PASSWORD("password"), END
+};
+
+static const struct field body_own_password[] = {
+	{ "old_password", FIELD_STRING, true, 1, PASSWORD_MAX, NULL, NULL,
+	    "Tried as often as at the log-in" },
+	NEW_PASSWORD("new_password"), END
 };
 
 static const struct field body_key[] = {
@@ -92,9 +120,23 @@ static const struct resource resource_users_list = {
 	ST_user_list, 200, "user",
 	{ { SOURCE_LIMIT, NULL }, { SOURCE_QUERY, "cursor" } }
 };
+static const struct resource resource_users_create = {
+	ST_user_create, 201, "user", { { SOURCE_END, NULL } }
+};
+static const struct resource resource_users_get = {
+	ST_user_get, 200, "user", { { SOURCE_PATH, "username" } }
+};
+static const struct resource resource_users_change = {
+	ST_user_change, 200, "user",
+	{ { SOURCE_PATH, "username" }, { SOURCE_BODY, NULL },
+	    { SOURCE_IF_MATCH, NULL } }
+};
 static const struct resource resource_users_disable = {
-	ST_user_disable, 204, "user in use called",
-	{ { SOURCE_PATH, "username" } }
+	ST_user_disable, 204, "user",
+	{ { SOURCE_PATH, "username" }, { SOURCE_IF_MATCH, NULL } }
+};
+static const struct resource resource_password = {
+	ST_user_set_password, 204, "user", { { SOURCE_END, NULL } }
 };
 static const struct resource resource_keys_list = {
 	ST_api_key_list, 200, "key",

@@ -47,6 +47,8 @@
 	    "aud of our tokens") \
 	X(token_life_s, NUMBER, "PENSTOCK_TOKEN_LIFE", "900", 60, 86400, "s", false, \
 	    "Life of an access token") \
+	X(login_tries, NUMBER, "PENSTOCK_LOGIN_TRIES", "5", 1, 20, "tries", false, \
+	    "Wrong passwords for one user from one address; then one a minute") \
 	X(loop_period_ms, NUMBER, "PENSTOCK_LOOP_PERIOD", "5000", 100, 3600000, "ms", false, \
 	    "Time between two cycles of the loop") \
 	X(gateway_timeout_ms, NUMBER, "PENSTOCK_GATEWAY_TIMEOUT", "2000", 100, 60000, "ms", false, \

@@ -259,6 +259,7 @@ fill_api(const struct shared *shared)
 	    .jwt_audience = c->jwt_audience,
 	    .token_life_s = (int)c->token_life_s,
 	    .batch_max = (size_t)c->batch_max,
+	    .login_tries = (int)c->login_tries,
 	    .future_us = c->future_s * US_PER_SECOND,
 	    .oldest_us = instant_from_civil(1970, 1, 1, 0),
 	    .cors_origin = c->cors_origin[0] != '\0' ? c->cors_origin : NULL};

@@ -5,6 +5,9 @@
 #include <sodium.h>
 #include <string.h>
 
+/* UTF-8 takes up to 4 bytes a character. */
+#define BYTES_MAX (4 * PASSWORD_MAX)
+
 _Static_assert(crypto_pwhash_STRBYTES <= PASSWORD_HASH, "a hash fits");
 
 /* Of a random password that was thrown away; same limits as a real one. */
@@ -19,10 +22,9 @@ password_hash(
 	size_t len = strlen(password);
 	char hash[crypto_pwhash_STRBYTES];
 
-	if (len < PASSWORD_MIN || len > PASSWORD_MAX)
+	if (len < PASSWORD_MIN || len > BYTES_MAX)
 		return (err_set(info, ERR_INVALID, "/password",
-		    "a password has %d to %d bytes", PASSWORD_MIN,
-		    PASSWORD_MAX));
+		    "a password has %d to %d bytes", PASSWORD_MIN, BYTES_MAX));
 	if (sodium_init() < 0 ||
 	    crypto_pwhash_str(hash, password, len,
 		crypto_pwhash_OPSLIMIT_INTERACTIVE,
@@ -41,7 +43,7 @@ password_verify(const char *hash, const char *password)
 	if (sodium_init() < 0)
 		return (false);
 	same = crypto_pwhash_str_verify(hash != NULL ? hash : nobody, password,
-		   strnlen(password, PASSWORD_MAX + 1)) == 0;
+		   strnlen(password, BYTES_MAX + 1)) == 0;
 	return (same && hash != NULL);
 }
 

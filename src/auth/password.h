@@ -1,9 +1,10 @@
 /*
  * password: Argon2id (RFC 9106) through libsodium, with its INTERACTIVE
- * limits (64 MiB, 2 passes: about 0.1 s).
+ * limits (64 MiB, 2 passes: about 0.1 s). What makes a good password is not
+ * asked here, see password_rules.h.
  *
  * Runs on: T, or in a program; never on the loop, by its cost. Frees: nothing.
- * Errors: ERR_INVALID for a password out of bounds, ERR_NO_MEMORY.
+ * Errors: ERR_INVALID for a password that is too long, ERR_NO_MEMORY.
  */
 #ifndef PENSTOCK_AUTH_PASSWORD_H
 #define PENSTOCK_AUTH_PASSWORD_H
@@ -14,8 +15,8 @@
 #include <stddef.h>
 
 #define PASSWORD_HASH 128 /* room for a hash and its NUL */
-#define PASSWORD_MIN  12  /* bytes, as NIST SP 800-63B asks for length only */
-#define PASSWORD_MAX  200
+#define PASSWORD_MIN  12  /* characters, see password_rules.h */
+#define PASSWORD_MAX  256
 
 enum err password_hash(
     const char *password, char ret[static PASSWORD_HASH], struct err_info *);

@@ -21,6 +21,9 @@
 	X(IMPORT_ACCEPTED,    "penstock_import_rows_total", "result=\"accepted\"", "Rows of imports by result") \
 	X(IMPORT_DUPLICATE,   "penstock_import_rows_total", "result=\"duplicate\"", NULL) \
 	X(IMPORT_REJECTED,    "penstock_import_rows_total", "result=\"rejected\"", NULL) \
+	X(LOGINS_TAKEN,       "penstock_logins_total", "result=\"taken\"", "Passwords tried, by result") \
+	X(LOGINS_REFUSED,     "penstock_logins_total", "result=\"refused\"", NULL) \
+	X(LOGINS_HELD,        "penstock_logins_total", "result=\"held\"", NULL) \
 	X(LOG_ROWS,           "penstock_log_rows_total", "", "Log rows committed") \
 	X(LOG_FAILED,         "penstock_log_rows_failed_total", "", "Log rows not committed") \
 	X(HOT_WRITES,         "penstock_hot_writes_total", "", "Values sent to Redis") \

@@ -379,6 +379,7 @@ fake_init(void)
 	    .jwt_issuer = "penstock",
 	    .jwt_audience = "penstock-api",
 	    .token_life_s = 900,
+	    .login_tries = 5,
 	    .batch_max = 5000,
 	    .future_us = 5 * US_PER_MINUTE,
 	    .oldest_us = 0,

@@ -58,7 +58,7 @@ Test(dispatch, wrong_method_names_the_right_ones)
 Test(dispatch, options)
 {
 	struct fake_call c =
-	    ask(METHOD_OPTIONS, "/api/v1/users/anna", NULL, ROLE_ANONYMOUS);
+	    ask(METHOD_OPTIONS, "/api/v1/api-keys/K1", NULL, ROLE_ANONYMOUS);
 
 	cr_expect_eq(c.status, 204);
 	cr_expect_eq(c.body_len, 0);
@@ -66,7 +66,7 @@ Test(dispatch, options)
 	cr_expect_null(call_got(&c, "Access-Control-Allow-Origin"));
 	call_done(&c);
 	fake.api.cors_origin = "https://board.example";
-	c = ask(METHOD_OPTIONS, "/api/v1/users/anna", NULL, ROLE_ANONYMOUS);
+	c = ask(METHOD_OPTIONS, "/api/v1/api-keys/K1", NULL, ROLE_ANONYMOUS);
 	cr_expect(
 	    got_is(&c, "Access-Control-Allow-Origin", "https://board.example"));
 	cr_expect(

@@ -95,14 +95,20 @@ log_in(const char *username, const char *password)
 	return (ask(METHOD_POST, "/api/v1/auth/token", body, ROLE_ANONYMOUS));
 }
 
+/* Any number of tries, and a user who is still the same afterwards. */
+static const struct fake_rows begun = {.statement = ST_login_begin,
+				  .n = 1,
+				  .columns = 4,
+				  .cells = {stored_hash, "engineer", "0", "t"}},
+			      done = {.statement = ST_login_done,
+				  .n = 1,
+				  .columns = 1,
+				  .cells = {"engineer"}};
+
 /* The token that is given opens the doors of its role. */
 Test(identity, log_in)
 {
-	struct fake_rows rows[] = {{.statement = ST_user_login,
-				       .n = 1,
-				       .columns = 2,
-				       .cells = {stored_hash, "engineer"}},
-	    {.columns = 0}};
+	struct fake_rows rows[] = {begun, done, {.columns = 0}};
 	struct fake_call c, d;
 	char bearer[1200], *token, *end;
 
@@ -116,6 +122,10 @@ Test(identity, log_in)
 	    "\"role\":\"engineer\""));
 	cr_expect_eq(fake.asked[0].lane, LANE_FAST);
 	cr_expect_str_eq(fake.asked[0].params[0], "anna");
+	cr_expect_str_eq(fake.asked[0].params[1], "127.0.0.1");
+	cr_expect_str_eq(fake.asked[0].params[2], "5");
+	cr_expect_str_eq(fake.asked[1].params[2], stored_hash);
+	cr_expect_str_eq(fake.asked[1].params[3], "t");
 	cr_assert_not_null(token = strstr(c.body, "access_token\":\""));
 	token += strlen("access_token\":\"");
 	cr_assert_not_null(end = strchr(token, '"'));
@@ -131,18 +141,14 @@ Test(identity, log_in)
 
 Test(identity, wrong_password_and_unknown_user_look_the_same)
 {
-	struct fake_rows rows[] = {{.statement = ST_user_login,
-				       .n = 1,
-				       .columns = 2,
-				       .cells = {stored_hash, "engineer"}},
-	    {.columns = 0}};
+	struct fake_rows rows[] = {begun, done, {.columns = 0}};
 	struct fake_call c, d;
 
 	cr_assert_eq(
 	    password_hash("correct horse battery", stored_hash, NULL), ERR_OK);
 	fake.rows = rows;
 	c = log_in("anna", "correct horse batterx");
-	rows[0].n = 0;
+	rows[0].cells[0] = rows[0].cells[1] = NULL;
 	d = log_in("nobody", "correct horse battery");
 	cr_expect_eq(c.status, 401);
 	cr_expect_eq(d.status, 401);
@@ -152,10 +158,42 @@ Test(identity, wrong_password_and_unknown_user_look_the_same)
 	call_done(&d);
 }
 
+/* No password is looked at while an account or an address has to wait. */
+Test(identity, a_wait_is_told)
+{
+	struct fake_rows rows[] = {begun, {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	fake.offload_refuses = ERR_BUSY;
+	rows[0].cells[0] = rows[0].cells[1] = NULL;
+	rows[0].cells[2] = "17";
+	c = log_in("anna", "correct horse battery");
+	cr_expect_eq(c.status, 429);
+	cr_expect(got_is(&c, "Retry-After", "17"));
+	cr_expect(got_is(&c, "Content-Type", "application/problem+json"));
+	cr_expect_eq(fake.nasked, 1);
+	call_done(&c);
+}
+
+/* Disabled, or given another password, while the password was checked. */
+Test(identity, a_user_who_changed_meanwhile_gets_no_token)
+{
+	struct fake_rows rows[] = {begun, done, {.columns = 0}};
+	struct fake_call c;
+
+	cr_assert_eq(
+	    password_hash("correct horse battery", stored_hash, NULL), ERR_OK);
+	fake.rows = rows;
+	rows[1].n = 0;
+	c = log_in("anna", "correct horse battery");
+	cr_expect_eq(c.status, 401);
+	call_done(&c);
+}
+
 Test(identity, too_many_wait_for_a_hash)
 {
-	struct fake_rows rows[] = {
-	    {.statement = ST_user_login, .n = 0, .columns = 2}, {.columns = 0}};
+	struct fake_rows rows[] = {begun, {.columns = 0}};
 	struct fake_call c;
 
 	fake.rows = rows;
@@ -170,28 +208,79 @@ Test(identity, users_are_created)
 {
 	struct fake_rows rows[] = {{.statement = ST_user_create,
 				       .n = 1,
-				       .columns = 1,
-				       .cells = {"{\"username\":\"bo\"}"}},
+				       .columns = 3,
+				       .cells = {"{\"username\":\"bo\"}",
+					   "\"7\"", "/api/v1/users/bo"}},
 	    {.columns = 0}};
 	struct fake_call c;
 
 	fake.rows = rows;
 	c = ask(METHOD_POST, "/api/v1/users",
 	    "{\"username\":\"bo\",\"password\":\"correct horse battery\","
-	    "\"role\":\"operator\"}",
+	    "\"role\":\"operator\",\"zones\":[\"north\"]}",
 	    ROLE_ADMIN);
 	cr_expect_eq(c.status, 201);
+	cr_expect_str_eq(fake.asked[0].params[0],
+	    "{\"username\":\"bo\",\"role\":\"operator\",\"zones\":[\"north\"]"
+	    "}");
 	cr_expect(got_is(&c, "Location", "/api/v1/users/bo"));
 	cr_expect_not(says(&c, "horse"));
 	cr_expect(
 	    password_verify(fake.asked[0].params[1], "correct horse battery"));
 	call_done(&c);
-	rows[0].n = 0;
-	c = ask(METHOD_POST, "/api/v1/users",
-	    "{\"username\":\"bo\",\"password\":\"correct horse battery\","
-	    "\"role\":\"operator\"}",
-	    ROLE_ADMIN);
+}
+
+static const struct fake_rows stored = {
+    .statement = ST_user_set_password, .n = 1, .columns = 1, .cells = {"t"}};
+
+Test(identity, an_admin_gives_another_password)
+{
+	struct fake_rows rows[] = {stored, {.columns = 0}};
+	struct fake_call c;
+
+	fake.rows = rows;
+	c = ask(METHOD_PUT, "/api/v1/users/bo/password",
+	    "{\"password\":\"correct horse battery\"}", ROLE_ADMIN);
+	cr_expect_eq(c.status, 204, "%s", c.body);
+	cr_expect_str_eq(fake.asked[0].params[0], "bo");
+	cr_expect(
+	    password_verify(fake.asked[0].params[1], "correct horse battery"));
+	cr_expect_eq(fake.asked[0].lens[2], -1);
+	call_done(&c);
+}
+
+#define OWN_PASSWORD                                   \
+	"{\"old_password\":\"correct horse battery\"," \
+	"\"new_password\":\"brass lantern orbit\"}"
+
+/* The new one is stored only over the one that was checked. */
+Test(identity, own_password_needs_the_old_one)
+{
+	struct fake_rows rows[] = {begun, done, stored, {.columns = 0}};
+	struct fake_call c;
+
+	cr_assert_eq(
+	    password_hash("correct horse battery", stored_hash, NULL), ERR_OK);
+	fake.rows = rows;
+	c = ask(METHOD_PUT, "/api/v1/auth/password", OWN_PASSWORD, ROLE_VIEWER);
+	cr_expect_eq(c.status, 204, "%s", c.body);
+	cr_assert_eq(fake.nasked, 3);
+	cr_expect_str_eq(fake.asked[2].params[0], "viewer");
+	cr_expect(
+	    password_verify(fake.asked[2].params[1], "brass lantern orbit"));
+	cr_expect_str_eq(fake.asked[2].params[2], stored_hash);
+	call_done(&c);
+	rows[2].cells[0] = "f";
+	c = ask(METHOD_PUT, "/api/v1/auth/password", OWN_PASSWORD, ROLE_VIEWER);
 	cr_expect_eq(c.status, 409);
+	call_done(&c);
+	cr_assert_eq(
+	    password_hash("another old battery", stored_hash, NULL), ERR_OK);
+	fake.nasked = 0;
+	c = ask(METHOD_PUT, "/api/v1/auth/password", OWN_PASSWORD, ROLE_VIEWER);
+	cr_expect_eq(c.status, 422);
+	cr_expect(says(&c, "/old_password"));
+	cr_expect_eq(fake.nasked, 1);
 	call_done(&c);
 }
 
@@ -212,6 +301,12 @@ Test(identity, user_bodies)
 	    {"{\"username\":\"bo\",\"password\":\"correct horse battery\","
 	     "\"role\":\"device\"}",
 		"/role"},
+	    {"{\"username\":\"bo\",\"password\":\"Password2024!\","
+	     "\"role\":\"operator\"}",
+		"/password"},
+	    {"{\"username\":\"bo\",\"password\":\"correct horse battery\","
+	     "\"role\":\"operator\",\"zones\":[\"a\",7]}",
+		"/zones/1"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

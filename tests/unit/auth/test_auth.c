@@ -329,7 +329,7 @@ Test(password, hashed_and_verified)
 
 Test(password, bounds)
 {
-	char hash[PASSWORD_HASH] = "untouched", big[PASSWORD_MAX + 2];
+	char hash[PASSWORD_HASH] = "untouched", big[4 * PASSWORD_MAX + 2];
 	struct err_info info = {.code = ERR_OK};
 
 	memset(big, 'x', sizeof(big) - 1);
