@@ -291,6 +291,12 @@ redis_start() {
 	die "Redis did not answer"
 }
 
+# The archive's nightly run; it finds its settings in the environment.
+archive_start() {
+	running archive && return
+	launch archive nice -n 19 "$STATE/lib/penstock-archive" nightly
+}
+
 # --- certificate and secrets ----------------------------------------------------
 
 make_secrets() {

@@ -29,6 +29,9 @@ struct probe {
 	int log_rows;
 	double log_age_s; /* NAN: none waits */
 	bool paused, read_only;
+	bool archive_ok;
+	char archive[sizeof(((struct dependency *)NULL)->state)];
+	double archive_age_s; /* NAN: there was no run */
 };
 
 static int64_t
@@ -45,6 +48,28 @@ on_backlog(struct probe *p, const struct rows *rows)
 	p->log_rows = v != NULL ? (int)strtol(v, NULL, 10) : 0;
 	v = rows->get(rows, 0, 6, NULL);
 	p->log_age_s = v != NULL ? fmax(strtod(v, NULL), 0) : NAN;
+}
+
+static void
+on_archive(struct probe *p, const struct rows *rows)
+{
+	const char *v = rows->get(rows, 0, 7, NULL);
+
+	p->archive_ok = v != NULL && v[0] == 't';
+	v = rows->get(rows, 0, 8, NULL);
+	(void)snprintf(
+	    p->archive, sizeof(p->archive), "%s", v != NULL ? v : "");
+	v = rows->get(rows, 0, 9, NULL);
+	p->archive_age_s = v != NULL ? strtod(v, NULL) : NAN;
+	if (!p->config.archive || v == NULL)
+		return;
+	v = rows->get(rows, 0, 10, NULL);
+	metric_gauge_set(GAUGE_ARCHIVE_OK, p->archive_ok);
+	metric_gauge_set(
+	    GAUGE_ARCHIVE_READINGS, v != NULL ? strtoll(v, NULL, 10) : 0);
+	v = rows->get(rows, 0, 11, NULL);
+	metric_gauge_set(
+	    GAUGE_ARCHIVE_AT_US, v != NULL ? strtoll(v, NULL, 10) : 0);
 }
 
 static void
@@ -71,6 +96,7 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		log_writer_split(p->config.late_writer, strcmp(v, "1") != 0);
 	}
 	on_backlog(p, rows);
+	on_archive(p, rows);
 }
 
 /* Second field of /proc/self/statm: resident pages (proc(5)). */
@@ -116,7 +142,7 @@ probe_new(const struct probe_config *config)
 		return (NULL);
 	p->config = *config;
 	p->query = pg_port(config->pg);
-	p->cycle_age_s = p->log_age_s = NAN;
+	p->cycle_age_s = p->log_age_s = p->archive_age_s = NAN;
 	p->timer = config->loop->ops->after(config->loop, 50, look, p);
 	return (p);
 }
@@ -266,13 +292,25 @@ say_log(const struct probe *p, struct dependency *d)
 	    d->ok ? "" : ", which is behind");
 }
 
+static void
+say_archive(const struct probe *p, struct dependency *d)
+{
+	d->name = "archive";
+	d->ok = p->answered_us == 0 || p->archive_ok;
+	d->age_s = p->answered_us == 0
+	    ? NAN
+	    : p->archive_age_s + seconds_since(p, p->answered_us);
+	snprintf(d->state, sizeof(d->state), "%s",
+	    p->answered_us == 0 ? "unknown" : p->archive);
+}
+
 size_t
 probe_dependencies(const struct probe *p, struct dependency *ret, size_t max)
 {
-	static void (*const say[])(
-	    const struct probe *, struct dependency *) = {say_postgresql,
-	    say_schema, say_registry, say_redis, say_loop, say_log};
-	size_t i, n = sizeof(say) / sizeof(say[0]);
+	static void (*const say[])(const struct probe *,
+	    struct dependency *) = {say_postgresql, say_schema, say_registry,
+	    say_redis, say_loop, say_log, say_archive};
+	size_t i, n = sizeof(say) / sizeof(say[0]) - !p->config.archive;
 
 	if (n > max)
 		n = max;

@@ -27,6 +27,7 @@ struct probe_config {
 	struct loader *loader;
 	struct log_writer *log_writer, *late_writer;
 	int64_t loop_period_ms;
+	bool archive; /* a place for one is set */
 };
 
 struct probe *probe_new(const struct probe_config *);

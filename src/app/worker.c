@@ -215,7 +215,8 @@ open_writer(struct err_info *info)
 	    .hot = hot,
 	    .hot_tier = self.hot,
 	    .loader = self.loader,
-	    .loop_period_ms = c->loop_period_ms};
+	    .loop_period_ms = c->loop_period_ms,
+	    .archive = c->archive_dir[0] != '\0' || c->s3_bucket[0] != '\0'};
 
 	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);
 	self.late_writer = log_writer_new(self.loop, &query, &hot, &wc);
@@ -258,8 +259,8 @@ fill_api(const struct shared *shared)
 	    .jwt_issuer = c->jwt_issuer,
 	    .jwt_audience = c->jwt_audience,
 	    .token_life_s = (int)c->token_life_s,
-	    .batch_max = (size_t)c->batch_max,
 	    .login_tries = (int)c->login_tries,
+	    .batch_max = (size_t)c->batch_max,
 	    .future_us = c->future_s * US_PER_SECOND,
 	    .oldest_us = instant_from_civil(1970, 1, 1, 0),
 	    .cors_origin = c->cors_origin[0] != '\0' ? c->cors_origin : NULL};

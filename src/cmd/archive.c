@@ -1,7 +1,8 @@
 /*
  * penstock-archive: closed months of readings to Avro files in a folder or an
- * S3 bucket, and back. Started by a person or a timer; the service only reads
- * what it wrote.
+ * S3 bucket, and back. Started by a person or a timer, or at work every night;
+ * the service only reads what it wrote, so that whoever gets into it cannot
+ * write there.
  */
 #include "cmd/tool.h"
 #include "core/instant.h"
@@ -14,12 +15,18 @@
 #include <string.h>
 
 #define GRACE_S "10"
+#define AT_S	(2 * 3600 + 30 * 60) /* nightly, unless told otherwise */
+#define AGAIN_S 3600
+#define STEP_MS 30000
 
 struct options {
 	const char *database;
 	struct archiver_choice choice;
-	int64_t grace_s;
+	int64_t grace_s, at_s; /* of the day, UTC */
 };
+
+static enum err nightly_run(
+    struct archiver *, const struct archiver_choice *, struct err_info *);
 
 static const struct verb {
 	const char *name;
@@ -32,6 +39,7 @@ static const struct verb {
     {"list", archiver_list, false},
     {"verify", archiver_verify, false},
     {"restore", archiver_restore, true},
+    {"nightly", nightly_run, false},
 };
 
 static int
@@ -41,11 +49,15 @@ usage(void)
 	      "       penstock-archive drop|list|verify [--from T] [--to T] "
 	      "[--class C]\n"
 	      "       penstock-archive restore --from T --to T [--class C]\n"
+	      "       penstock-archive nightly [--at HH:MM]\n"
 	      "run takes the months that are older than their class is kept "
 	      "or, with --before,\nthat end before T: writes, reads back, "
 	      "compares, waits --grace seconds (" GRACE_S ")\nfor the workers "
 	      "to hear of it, and drops. --keep: stop before that, for drop.\n"
 	      "restore takes every archived month that touches the span.\n"
+	      "nightly stays, and does a run every day at that time (02:30 "
+	      "UTC), or as soon as\nit can if that was missed; a run that "
+	      "failed it tries again an hour later.\n"
 	      "T: 2026-11-20 or 2026-11-20T00:00:00Z, UTC. --database CONNINFO "
 	      "or\nPENSTOCK_DATABASE_URL; the store by PENSTOCK_ARCHIVE_DIR or "
 	      "PENSTOCK_S3_*.\n",
@@ -67,6 +79,20 @@ take_time(const char *option, const char *text, int64_t *ret)
 }
 
 static bool
+take_clock(const char *option, const char *text, int64_t *ret_s)
+{
+	int h, m, n = 0;
+
+	if (sscanf(text, "%2d:%2d%n", &h, &m, &n) == 2 && text[n] == '\0' &&
+	    h >= 0 && h < 24 && m >= 0 && m < 60) {
+		*ret_s = h * 3600 + m * 60;
+		return (true);
+	}
+	tool_error("%s must be a time of day, not \"%s\"", option, text);
+	return (false);
+}
+
+static bool
 take_option(struct options *o, int c, const char *value)
 {
 	switch (c) {
@@ -82,6 +108,8 @@ take_option(struct options *o, int c, const char *value)
 		return (take_time("--to", value, &o->choice.to_us));
 	case 'b':
 		return (take_time("--before", value, &o->choice.to_us));
+	case 'a':
+		return (take_clock("--at", value, &o->at_s));
 	case 'k':
 		o->choice.keep = true;
 		return (true);
@@ -145,6 +173,68 @@ tell(const char *line)
 	tool_log("%s", line);
 }
 
+/* from_us: the moment since which a run may have been already. */
+static enum err
+nightly_run(
+    struct archiver *a, const struct archiver_choice *c, struct err_info *info)
+{
+	const struct archiver_choice all = {
+	    .from_us = INSTANT_NONE, .to_us = INSTANT_NONE};
+	bool ran = false;
+	enum err e = archiver_ran(a, c->from_us, &ran, info);
+
+	return (e != ERR_OK || ran ? e : archiver_run(a, &all, info));
+}
+
+static enum err
+once(const struct archiver_config *config, const struct verb *verb,
+    const struct archiver_choice *choice)
+{
+	struct err_info info = {0};
+	struct archiver *a = NULL;
+	enum err e = archiver_new(config, &a, &info);
+
+	if (e == ERR_OK)
+		e = verb->run(a, choice, &info);
+	archiver_free(a);
+	if (e != ERR_OK)
+		tool_error("%s", info.detail);
+	return (e);
+}
+
+/* By the clock, which may be set meanwhile. */
+static void
+sleep_until(int64_t t_us)
+{
+	int64_t left;
+
+	while ((left = (t_us - tool_now_us()) / 1000) > 0 &&
+	    tool_sleep_ms(left < STEP_MS ? left + 1 : STEP_MS))
+		;
+}
+
+/* Beside others that do the same: one archiver works at a time, and who comes
+ * second finds that the run has been. */
+static void
+nightly(
+    const struct archiver_config *config, const struct verb *verb, int64_t at_s)
+{
+	struct archiver_choice since = {0};
+	int64_t next;
+
+	while (!tool_stopping()) {
+		since.from_us =
+		    instant_floor(
+			tool_now_us() - at_s * US_PER_SECOND, US_PER_DAY) +
+		    at_s * US_PER_SECOND;
+		next = since.from_us + US_PER_DAY;
+		if (once(config, verb, &since) != ERR_OK &&
+		    next > tool_now_us() + AGAIN_S * US_PER_SECOND)
+			next = tool_now_us() + AGAIN_S * US_PER_SECOND;
+		sleep_until(next);
+	}
+}
+
 static int
 archive(const struct verb *verb, const struct options *o)
 {
@@ -153,23 +243,19 @@ archive(const struct verb *verb, const struct options *o)
 	    .grace_ms = o->grace_s * 1000,
 	    .tell = tell,
 	    .stopping = tool_stopping};
-	struct err_info info = {0};
-	struct archiver *a = NULL;
 	char *conninfo;
-	enum err e;
+	enum err e = ERR_OK;
 
 	if (!take_depot(&depot) ||
 	    (conninfo = tool_database(o->database)) == NULL)
 		return (TOOL_USAGE);
 	config.conninfo = conninfo;
-	if ((e = archiver_new(&config, &a, &info)) == ERR_OK)
-		e = verb->run(a, &o->choice, &info);
-	archiver_free(a);
+	if (verb->run == nightly_run)
+		nightly(&config, verb, o->at_s);
+	else
+		e = once(&config, verb, &o->choice);
 	free(conninfo);
-	if (e == ERR_OK)
-		return (TOOL_OK);
-	tool_error("%s", info.detail);
-	return (TOOL_FAILED);
+	return (e == ERR_OK ? TOOL_OK : TOOL_FAILED);
 }
 
 int
@@ -182,10 +268,12 @@ main(int argc, char **argv)
 	    {"to", required_argument, NULL, 't'},
 	    {"before", required_argument, NULL, 'b'},
 	    {"grace", required_argument, NULL, 'g'},
+	    {"at", required_argument, NULL, 'a'},
 	    {"keep", no_argument, NULL, 'k'}, {NULL, 0, NULL, 0}};
 	struct options o = {
 	    .choice = {.from_us = INSTANT_NONE, .to_us = INSTANT_NONE},
-	    .grace_s = strtoll(GRACE_S, NULL, 10)};
+	    .grace_s = strtoll(GRACE_S, NULL, 10),
+	    .at_s = AT_S};
 	const struct verb *verb = NULL;
 	size_t i;
 	int c;

@@ -167,8 +167,8 @@ tool_sleep_ms(int64_t ms)
 	struct timespec ts;
 
 	while (!stopping && (left = end - tool_monotonic_ms()) > 0) {
-		if (left > 100)
-			left = 100;
+		if (left > 500) /* a signal just before is not seen */
+			left = 500;
 		ts = (struct timespec){.tv_nsec = left * 1000000};
 		nanosleep(&ts, NULL);
 	}

@@ -56,6 +56,9 @@
 	X(HOT_WHOLE,      "penstock_hot_series", "whole=\"true\"", "Series by whether Redis holds their last hours whole") \
 	X(HOT_NOT_WHOLE,  "penstock_hot_series", "whole=\"false\"", NULL) \
 	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "", "When the last cycle ended, us since 1970") \
+	X(ARCHIVE_AT_US,  "penstock_archive_run_time_us", "", "When the archive's last run was heard of, us since 1970") \
+	X(ARCHIVE_OK,     "penstock_archive_run_ok", "", "1: the archive's last run went well or is at work") \
+	X(ARCHIVE_READINGS, "penstock_archive_run_readings", "", "Readings written by the archive's last run") \
 	X(ANOMALIES_INFO, "penstock_anomalies_open", "severity=\"info\"", "Open anomalies by severity") \
 	X(ANOMALIES_WARNING, "penstock_anomalies_open", "severity=\"warning\"", NULL) \
 	X(ANOMALIES_CRITICAL, "penstock_anomalies_open", "severity=\"critical\"", NULL) \

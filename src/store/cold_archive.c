@@ -124,14 +124,17 @@ archive_day(struct archiver *a, const struct cold_span *s, int64_t day_us,
     struct err_info *info)
 {
 	int64_t readings = 0;
-	char day[11];
+	char day[11], at[COLD_CODE + 12];
 	enum err e = cold_write_day(a, s, day_us, &readings, info);
 
 	cold_day(day_us, day);
-	if (e == ERR_OK && readings > 0)
-		cold_tell(a, "%s %s written, %lld readings", s->code, day,
-		    (long long)readings);
-	return (e);
+	if (e != ERR_OK || readings == 0)
+		return (e);
+	cold_tell(a, "%s %s written, %lld readings", s->code, day,
+	    (long long)readings);
+	(void)snprintf(at, sizeof(at), "%s %s", s->code, day);
+	cold_run_say(a, at, readings, 0);
+	return (ERR_OK);
 }
 
 static enum err
@@ -286,10 +289,12 @@ archive_span(
 		e = err_set(info, ERR_CONFLICT, NULL,
 		    "%s from %s to %s changes all the time: not archived",
 		    s->code, from, to);
-	if (e == ERR_OK)
-		cold_tell(a, "%s from %s to %s archived and dropped", s->code,
-		    from, to);
-	return (e);
+	if (e != ERR_OK)
+		return (e);
+	cold_tell(
+	    a, "%s from %s to %s archived and dropped", s->code, from, to);
+	cold_run_say(a, NULL, 0, 1);
+	return (ERR_OK);
 }
 
 static void
@@ -324,9 +329,8 @@ check_class(
 	return (e);
 }
 
-enum err
-archiver_run(
-    struct archiver *a, const struct archiver_choice *c, struct err_info *info)
+static enum err
+run(struct archiver *a, const struct archiver_choice *c, struct err_info *info)
 {
 	static const int columns[6] = {4, 0, 1, 2, 3, 5};
 	struct warm_args q = {0};
@@ -353,8 +357,24 @@ archiver_run(
 	}
 	if (i == 0)
 		cold_tell(a, "nothing to archive");
+	if (first.code == ERR_OK && a->config.stopping())
+		err_set(&first, ERR_DRAINING, NULL, "asked to stop");
 	*info = first;
 	return (first.code);
+}
+
+enum err
+archiver_run(
+    struct archiver *a, const struct archiver_choice *c, struct err_info *info)
+{
+	bool due = c->to_us == INSTANT_NONE && c->class == NULL && !c->keep;
+	enum err e = cold_run_begin(a, due, info);
+
+	if (e != ERR_OK)
+		return (e);
+	e = run(a, c, info);
+	cold_run_end(a, info);
+	return (e);
 }
 
 /* What to do with each chosen archive. */

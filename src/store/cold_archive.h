@@ -44,6 +44,9 @@ void archiver_free(struct archiver *);
  * class keeps it; from_us is not looked at. */
 enum err archiver_run(
     struct archiver *, const struct archiver_choice *, struct err_info *);
+/* Whether a run of all that was due has begun since then and ended well. */
+enum err
+archiver_ran(struct archiver *, int64_t since_us, bool *ret, struct err_info *);
 /* Drops the partitions of archives that a run with `keep` has left. */
 enum err archiver_drop(
     struct archiver *, const struct archiver_choice *, struct err_info *);

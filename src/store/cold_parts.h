@@ -22,6 +22,7 @@ struct archiver {
 	struct warm *db;
 	struct warm *side; /* asked while db gives rows */
 	char home[40];	   /* the database's id */
+	int32_t run;	   /* of archive_runs; 0: none */
 };
 
 /* A partition, and its archive. */
@@ -89,6 +90,13 @@ enum err cold_check_day(struct archiver *, const struct cold_span *,
 /* The file holds what its record, its manifest and the roll-ups say. */
 enum err
 cold_check_file(struct archiver *, const struct cold_file *, struct err_info *);
+
+/* cold_runs.c: what /ready tells of a run. due: of all that is due. at: what
+ * was written last, NULL: as before. */
+enum err cold_run_begin(struct archiver *, bool due, struct err_info *);
+void cold_run_say(
+    struct archiver *, const char *at, int64_t readings, int32_t months);
+void cold_run_end(struct archiver *, const struct err_info *failed);
 
 /* cold_restore.c */
 enum err

@@ -13,7 +13,7 @@ import pytest
 
 from support.service import ROOT, wait_for
 
-NAMES = ("kore", "watch", "postgres", "redis")
+NAMES = ("kore", "watch", "postgres", "redis", "archive")
 
 
 def alive(pid):
