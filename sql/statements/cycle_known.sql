@@ -2,12 +2,13 @@
 -- $3 timestamptz[] first of the month, $4, $5 timestamptz[] first and last
 -- time asked for.
 -- -> ord int8 (from 1), packed readings of each segment that overlaps.
--- OFFSET 0 keeps one index range scan per row, whatever the planner thinks of
--- the arrays.
-SELECT q.ord, g.data
-FROM unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[],
-    $5::timestamptz[]) WITH ORDINALITY
-    AS q(series, class, month, lo, hi, ord),
-LATERAL (SELECT s.data FROM segments s WHERE s.series = q.series
-    AND s.class = q.class AND s.t0 >= q.month AND s.t0 <= q.hi
-    AND s.t1 >= q.lo OFFSET 0) g
+SELECT m.ord[g.ord], g.data
+FROM (
+	SELECT class, month, array_agg(series ORDER BY ord) AS series,
+	    array_agg(lo ORDER BY ord) AS lo, array_agg(hi ORDER BY ord) AS hi,
+	    array_agg(ord ORDER BY ord) AS ord
+	FROM unnest($1::int4[], $2::int2[], $3::timestamptz[],
+	    $4::timestamptz[], $5::timestamptz[]) WITH ORDINALITY
+	    AS q(series, class, month, lo, hi, ord)
+	GROUP BY class, month
+) m CROSS JOIN LATERAL segments_near(m.class, m.month, m.series, m.lo, m.hi) g

@@ -20,8 +20,8 @@ REKEYED = {table: set(columns.replace(" ", "").split(","))
 
 # LIMIT or OFFSET within LATERAL behind a list of keys: our fence that keeps
 # plain PostgreSQL to one index range a key. Citus would need a plain join.
-FENCED = {"cycle_known", "cycle_tidy", "hot_segments", "import_rollups_known",
-          "lookup_log", "lookup_packed", "readings_buckets", "verify_hours"}
+FENCED = {"cycle_tidy", "hot_segments", "import_rollups_known",
+          "lookup_log", "readings_buckets", "verify_hours"}
 
 
 def without_comments(text):
