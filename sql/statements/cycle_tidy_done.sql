@@ -3,5 +3,6 @@
 -- on asks for another one
 UPDATE segment_spans SET done = $3::int4,
     dirty = dirty AND done IS NOT NULL,
+    loose = loose OR (monthly AND $3::int4 IS NULL),
     tidied = CASE WHEN $3::int4 IS NULL THEN $4::timestamptz ELSE tidied END
 WHERE monthly = $1::bool AND at = $2::timestamptz

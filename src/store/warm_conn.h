@@ -28,7 +28,7 @@ struct warm_event {
 
 /* Where joining segments has come to; to_us 0: between two spans. */
 struct warm_tidying {
-	int64_t next_ahead_us, next_hour_us, from_us, to_us;
+	int64_t next_ahead_us, next_rewrite_us, next_hour_us, from_us, to_us;
 	int64_t most; /* series per step */
 	int32_t series;
 	bool listed, monthly; /* a row of segment_spans; else an hour */

@@ -3,7 +3,8 @@
  * hour has passed its segments become one, once a day has, the day's, and
  * once a month has, the month's of series with few readings. Roll-ups of days
  * and months that are over are packed with them. What comes late marks its day
- * and month again.
+ * and month again. A month's partition is written anew after that, without the
+ * room that its rows took before they were joined.
  */
 #include "core/instant.h"
 #include "core/log.h"
@@ -38,6 +39,8 @@
  * times a minute. */
 #define VACUUM_ROWS	2000
 #define VACUUM_READINGS 4000000
+/* Between two looks for partitions to write anew, if there was none. */
+#define LOOSE (10 * US_PER_SECOND)
 /* Between two looks whether partitions are there for what will come. */
 #define AHEAD (6 * US_PER_HOUR)
 
@@ -289,6 +292,23 @@ make_ahead(struct warm *w, int64_t now_us, struct err_info *info)
 	return (e);
 }
 
+/* The partitions of one month. */
+static enum err
+rewrite(struct warm *w, int64_t now_us, struct err_info *info)
+{
+	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
+
+	if (now_us < w->tidying.next_rewrite_us)
+		return (ERR_OK);
+	warm_time(&a, warm_month(now_us - MONTH_LAG));
+	e = warm_run(w, ST_cycle_tidy_rewrite, &a, &r, info);
+	if (e == ERR_OK && !warm_get_bool(r, 0, 0))
+		w->tidying.next_rewrite_us = now_us + LOOSE;
+	return (e);
+}
+
 enum err
 warm_vacuum(struct warm *w, bool quiet, struct err_info *info)
 {
@@ -317,9 +337,10 @@ warm_tidy(
 	if ((e = make_ahead(w, now_us, info)) != ERR_OK)
 		return (e);
 	do {
-		if ((e = choose(w, now_us, info)) != ERR_OK ||
-		    w->tidying.to_us == 0)
+		if ((e = choose(w, now_us, info)) != ERR_OK)
 			return (e);
+		if (w->tidying.to_us == 0)
+			return (rewrite(w, now_us, info));
 		e = step(w, now_us, ret_joined, info);
 	} while (e == ERR_OK && elapsed_us(&began) < BUDGET_US);
 	return (e);

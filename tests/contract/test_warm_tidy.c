@@ -143,6 +143,38 @@ Test(warm_tidy, joins_sparse_months_and_leaves_dense_ones_in_days)
 	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 31);
 }
 
+/* November 2026, a row per reading of two series: once its rows are joined the
+ * partition is two pages of heap or one, two of key and one of the empty TOAST
+ * table's index. Who reads it is waited for, and waits for nobody. */
+Test(warm_tidy, writes_a_small_month_anew)
+{
+	static const char bytes[] =
+	    "SELECT pg_total_relation_size('segments_1_202611')";
+	int64_t first = INT64_C(1793491200000000), before, after;
+	int i;
+
+	for (i = 0; i < 1440; i++)
+		put_one(fx.series[i % 2], first + i * US_PER_MINUTE * 30, i);
+	before = sql_int(digest);
+	sql("BEGIN");
+	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 1440);
+	after = first + 31 * US_PER_DAY;
+	cr_assert_gt(tidy(after), 0);
+	cr_assert_gt(sql_int(bytes), 20 * 8192);
+	cr_assert_eq(
+	    sql_int("SELECT count(*) FROM segment_spans WHERE loose"), 1);
+	sql("COMMIT");
+	(void)tidy(after + US_PER_MINUTE);
+	cr_assert_leq(sql_int(bytes), 5 * 8192);
+	cr_assert_eq(
+	    sql_int("SELECT count(*) FROM segment_spans WHERE loose"), 0);
+	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 2);
+	cr_assert_eq(sql_int(digest), before);
+	put_one(fx.series[0], first + 1, 7);
+	cr_assert_eq(tidy(after + US_PER_HOUR), 2);
+	cr_assert_eq(sql_int("SELECT sum(n) FROM segments"), 1441);
+}
+
 /* A pass that ends half-way goes on where it was, in another's hands. */
 Test(warm_tidy, another_goes_on_with_a_pass)
 {
