@@ -214,6 +214,8 @@ history_take_span(struct history *h)
 	const char *from = request_query(r, "from");
 	const char *to = request_query(r, "to");
 	const char *known = request_query(r, "as_known_at");
+	/* A bucket around what is earlier may begin before year 1 in UTC. */
+	const int64_t earliest = instant_from_civil(2, 1, 1, 0);
 
 	h->known_us = INT64_MAX;
 	h->to_us = r->api->clocks.now_us() + 1;
@@ -222,6 +224,8 @@ history_take_span(struct history *h)
 	h->from_us = h->to_us - US_PER_DAY;
 	if (from != NULL && !instant_parse(from, strlen(from), &h->from_us))
 		return (false);
+	if (h->from_us < earliest)
+		h->from_us = earliest;
 	return (h->from_us < h->to_us &&
 	    (known == NULL ||
 		instant_parse(known, strlen(known), &h->known_us)));

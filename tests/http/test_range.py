@@ -312,3 +312,28 @@ def test_answer_that_cannot_be_whole_is_cut(own_service):
     assert get(service, node=node, metric="pressure", limit=10000, **{
         "from": "2024-05-04T12:00:00Z", "to": "2024-05-09T00:00:00Z",
     }).status_code == 500
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Pacific/Kiritimati",
+                                "America/Los_Angeles"])
+@pytest.mark.parametrize("span", [
+    {"to": "0002-01-01T12:00:00Z"},
+    {"from": "0001-01-01T00:00:00Z", "to": "0002-02-01T00:00:00Z"},
+    {"from": "9999-12-01T00:00:00Z", "to": "9999-12-31T23:59:59.999999Z"},
+])
+def test_the_ends_of_time_hold_nothing(service, day, span, tz):
+    node, _, _ = day
+    for how in ({}, {"format": "csv"}, {"bucket": "1d", "tz": tz},
+                {"bucket": "1mo", "tz": tz, "agg": "count"}):
+        answer = get(service, node=node, metric="pressure", **span, **how)
+        assert answer.status_code == 200, (how, answer.text)
+        if how.get("format") != "csv":
+            assert not any(i.get("count", i.get("value"))
+                           for i in answer.json()["items"])
+
+
+def test_nothing_is_before_the_first_instant(service, day):
+    answer = get(service, node=day[0], metric="pressure",
+                 to="0001-01-01T00:00:00Z")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "from must be before to"
