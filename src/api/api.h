@@ -16,9 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct registry;    /* ingest/registry.h */
-struct last_seen;   /* ingest/last_seen.h */
-struct token_cache; /* auth/token_cache.h */
+struct registry;     /* ingest/registry.h */
+struct last_seen;    /* ingest/last_seen.h */
+struct token_cache;  /* auth/token_cache.h */
+struct token_config; /* auth/token.h */
+struct revoked;	     /* auth/revoked.h */
 struct text;
 struct loop; /* core/loop.h */
 
@@ -62,6 +64,13 @@ struct api {
 	struct registry *registry;
 	struct last_seen *last_seen;
 	struct token_cache *tokens; /* made at first use if NULL */
+	/* What tokens are made and checked by; it may change between two
+	 * steps, and the cache is cleared then. */
+	const struct token_config *trust;
+	struct revoked *revoked;
+	/* Fetches the keys of the identity provider anew, unless that was
+	 * done a moment ago; NULL: there is none. */
+	enum err (*keys_refresh)(void (*done)(void *), void *arg);
 	/* Loads what changed since; done() runs after a load that started
 	 * after this call. */
 	enum err (*registry_refresh)(void (*done)(void *), void *arg);
@@ -74,10 +83,8 @@ struct api {
 	void (*metrics)(struct text *);
 	bool (*draining)(void);
 	/* Settings. */
-	const char *jwt_secret; /* at least 32 bytes */
-	const char *jwt_kid, *jwt_issuer, *jwt_audience;
-	int token_life_s;
-	int login_tries;	 /* wrong passwords at once, 5 */
+	int login_tries; /* wrong passwords at once, 5 */
+	int session_life_s, session_idle_s;
 	size_t batch_max;	 /* readings per POST, 5000 */
 	int64_t future_us;	 /* how far ahead a reading may be, 5 min */
 	int64_t oldest_us;	 /* older event times are refused */

@@ -140,13 +140,23 @@ request_parse_body(struct request *r)
 }
 
 static void
+reply_forbidden(struct request *r)
+{
+	struct err_info info = {.code = ERR_OK};
+
+	(void)err_set(&info, ERR_FORBIDDEN, NULL, "role %s may not do this",
+	    role_name(r->who.role));
+	info.reason = REASON_SCOPE;
+	reply_problem(r, &info);
+}
+
+static void
 run(struct request *r)
 {
 	const struct route *route = r->match.route;
 
 	if ((route->roles & ALLOW(r->who.role)) == 0)
-		reply_error(r, ERR_FORBIDDEN, NULL, "role %s may not do this",
-		    role_name(r->who.role));
+		reply_forbidden(r);
 	else if (request_parse_query(r) && request_parse_body(r))
 		content_open(r, idempotency_begin);
 }

@@ -15,8 +15,9 @@ void ready_get(struct request *);
 void metrics_get(struct request *);
 /* token.c */
 void token_post(struct request *);
-/* What tokens are issued and verified by; borrows the api's strings. */
-struct token_config api_token_config(const struct api *);
+void token_refresh(struct request *);
+/* session.c */
+void me_get(struct request *);
 /* users.c */
 void users_post(struct request *);
 void users_password_put(struct request *);

@@ -23,6 +23,7 @@ static const struct exception {
 } exceptions[] = {
     {readings_post, NULL},
     {token_post, NULL},
+    {token_refresh, NULL},
     {keys_post,
 	"an API key is shown once and never kept: create another "
 	"one and revoke the first"},
@@ -184,15 +185,18 @@ on_claim(void *arg, const struct rows *rows, const struct err_info *info)
 }
 
 /* Keyed, since a body may hold a password: who sees the hash alone cannot
- * guess at it. */
+ * guess at it. What was kept under a key that signs no more is another
+ * request's: refused, not done twice. */
 static void
 hash_request(const struct request *r, unsigned char ret[static DIGEST_LEN])
 {
 	const struct exchange *x = r->x;
 	const char *method = method_name(r->method);
+	const struct jws_key *key = &r->api->trust->keys->keys[0];
 	/* The NULs keep the parts apart. */
 	struct digest_part parts[] = {
-	    {r->api->jwt_secret, strlen(r->api->jwt_secret) + 1},
+	    {key->secret, key->secret_len},
+	    {"", 1},
 	    {method, strlen(method) + 1},
 	    {x->path, strlen(x->path) + 1},
 	    {x->query, strlen(x->query) + 1},

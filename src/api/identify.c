@@ -2,6 +2,7 @@
 #include "api/request_steps.h"
 
 #include "auth/key.h"
+#include "auth/revoked.h"
 #include "auth/token_cache.h"
 #include "ingest/registry.h"
 
@@ -21,29 +22,112 @@ bearer(const struct request *r)
 	return (h + strspn(h, " "));
 }
 
-static void
-by_token(struct request *r, const char *text, void (*next)(struct request *))
-{
-	struct api *api = r->api;
-	struct token_config config = api_token_config(api);
-	struct err_info info = {.code = ERR_OK};
-	struct token t;
-
-	if (api->tokens == NULL)
-		api->tokens = token_cache_new();
-	if (token_cache_verify(api->tokens, &config, text, api->clocks.now_us(),
-		&t, &info) != ERR_OK) {
-		reply_problem(r, &info);
-		return;
-	}
-	r->who.role = t.role;
-	memcpy(r->who.name, t.subject, sizeof(t.subject));
-	next(r);
-}
-
 _Static_assert(sizeof(((struct principal *)0)->name) ==
 	sizeof(((struct token *)0)->subject),
     "a subject is copied whole");
+
+static void
+refuse(struct request *r, struct err_info *info)
+{
+	if (info->code == ERR_UNAUTHORIZED)
+		info->reason = REASON_TOKEN;
+	else if (info->code == ERR_FORBIDDEN)
+		info->reason = REASON_SCOPE;
+	reply_problem(r, info);
+}
+
+void
+refuse_token(struct request *r, const char *why)
+{
+	struct err_info info = {.code = ERR_OK};
+
+	(void)err_set(&info, ERR_UNAUTHORIZED, NULL, "%s", why);
+	refuse(r, &info);
+}
+
+/* The signature is good: its holder enters unless the session has ended. */
+static void
+enter(struct request *r, const struct token *t, void (*next)(struct request *))
+{
+	const struct revoked *revoked = r->api->revoked;
+
+	if (!revoked_known(revoked))
+		reply_error(r, ERR_DATABASE, NULL,
+		    "which sessions have ended cannot be looked up now");
+	else if (revoked_has(revoked, t->session))
+		refuse_token(r, "the session has ended");
+	else {
+		r->who.role = t->role;
+		r->who.session = t->session;
+		r->who.expires_us = t->expires_us;
+		memcpy(r->who.name, t->subject, sizeof(t->subject));
+		next(r);
+	}
+}
+
+static enum err
+check_token(struct request *r, const char *text, struct token *ret,
+    struct err_info *info)
+{
+	struct api *api = r->api;
+
+	if (api->tokens == NULL)
+		api->tokens = token_cache_new();
+	return (token_cache_verify(
+	    api->tokens, api->trust, text, api->clocks.now_us(), ret, info));
+}
+
+struct token_wait {
+	struct request *r;
+	void (*next)(struct request *);
+};
+
+static void
+on_keys(void *arg)
+{
+	struct token_wait *w = arg;
+	struct request *r = w->r;
+	struct err_info info = {.code = ERR_OK};
+	struct token t;
+
+	/* The header is gone with the client. */
+	if (!request_gone(r)) {
+		if (check_token(r, bearer(r), &t, &info) == ERR_OK)
+			enter(r, &t, w->next);
+		else
+			refuse(r, &info);
+	}
+	request_release(r);
+}
+
+/* False: what is not known now is not known. */
+static bool
+fetch_keys(struct request *r, void (*next)(struct request *))
+{
+	struct token_wait *w;
+
+	if (r->api->keys_refresh == NULL ||
+	    (w = arena_alloc(&r->arena, sizeof(*w))) == NULL)
+		return (false);
+	*w = (struct token_wait){r, next};
+	if (r->api->keys_refresh(on_keys, w) != ERR_OK)
+		return (false);
+	request_hold(r);
+	return (true);
+}
+
+static void
+by_token(struct request *r, const char *text, void (*next)(struct request *))
+{
+	struct err_info info = {.code = ERR_OK};
+	struct token t;
+	enum err e = check_token(r, text, &t, &info);
+
+	if (e == ERR_OK)
+		enter(r, &t, next);
+	else if (e != ERR_NOT_FOUND || !fetch_keys(r, next))
+		refuse(r, &info);
+}
 
 struct key_wait {
 	struct key key;
@@ -56,8 +140,7 @@ by_key_entry(struct request *r, const struct key *key,
 {
 	if (entry == NULL || entry->revoked ||
 	    !digest_equal(entry->sha256, key->sha)) {
-		reply_error(r, ERR_UNAUTHORIZED, NULL,
-		    "the API key is unknown or was revoked");
+		refuse_token(r, "the API key is unknown or was revoked");
 		return;
 	}
 	r->who.role = ROLE_DEVICE;
@@ -82,8 +165,7 @@ by_key(struct request *r, const char *text, void (*next)(struct request *))
 	struct key key;
 
 	if (!key_parse(text, &key)) {
-		reply_error(
-		    r, ERR_UNAUTHORIZED, NULL, "the API key is malformed");
+		refuse_token(r, "the API key is malformed");
 		return;
 	}
 	entry = registry_key(r->api->registry, key.id, KEY_ID);

@@ -83,19 +83,39 @@ allow_text(unsigned allowed, struct text *t)
 	return (t->s);
 }
 
+/* RFC 6750 section 3; its words have neither quotes nor backslashes. */
+static const char *
+challenge(const struct err_info *info, struct text *t)
+{
+	char c;
+
+	text_puts(t, "Bearer realm=\"penstock\"");
+	if (info->reason == NULL)
+		return (t->s);
+	text_printf(t, ", error=\"%s\", error_description=\"", info->reason);
+	for (const char *s = info->detail; *s != '\0'; s++) {
+		c = *s < ' ' || *s > '~' || *s == '"' || *s == '\\' ? ' ' : *s;
+		text_add(t, &c, 1);
+	}
+	text_puts(t, "\"");
+	return (t->s);
+}
+
 void
 reply_problem(struct request *r, const struct err_info *info)
 {
-	struct text body, allow;
-	char body_buf[2048], allow_buf[80];
+	struct text body, allow, auth;
+	char body_buf[2048], allow_buf[80], auth_buf[400];
 	struct header h[2] = {{"Content-Type", PROBLEM_TYPE}, {NULL, NULL}};
 	int status = err_status(info->code);
 
 	text_init_fixed(&body, body_buf, sizeof(body_buf));
 	text_init_fixed(&allow, allow_buf, sizeof(allow_buf));
+	text_init_fixed(&auth, auth_buf, sizeof(auth_buf));
 	problem_write(&body, info, r->request_id);
-	if (status == 401)
-		h[1] = (struct header){"WWW-Authenticate", "Bearer"};
+	if (status == 401 || (status == 403 && info->reason != NULL))
+		h[1] =
+		    (struct header){"WWW-Authenticate", challenge(info, &auth)};
 	else if (status == 405)
 		h[1] = (struct header){
 		    "Allow", allow_text(r->match.allowed, &allow)};

@@ -23,7 +23,9 @@ struct api; /* api.h: the ports and settings all handlers share */
 
 struct principal {
 	enum role role;
-	char name[96]; /* user name, or "key:" + key id */
+	char name[96];	 /* user name, "key:" + key id, or "idp:" + subject */
+	int64_t session; /* 0: none */
+	int64_t expires_us; /* of the token; 0: a key */
 };
 
 struct request {

@@ -47,6 +47,11 @@ void reply_options(struct request *);
 bool request_parse_query(struct request *);
 bool request_parse_body(struct request *);
 
+/* Of a problem with a token: RFC 6750 section 3.1. */
+#define REASON_TOKEN "invalid_token"
+#define REASON_SCOPE "insufficient_scope"
+/* 401, with that reason. */
+void refuse_token(struct request *, const char *why);
 /* Fills r->who, then calls `next`; answers 401 itself. */
 void identify(struct request *, void (*next)(struct request *));
 /* Calls the route's handler, unless Idempotency-Key says otherwise. */

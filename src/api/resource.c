@@ -93,6 +93,9 @@ source_text(struct request *r, const struct source *s)
 		return (v != NULL ? v : RESOURCE_LIMIT_DEFAULT);
 	case SOURCE_PRINCIPAL:
 		return (r->who.name);
+	case SOURCE_SESSION:
+		return (
+		    arena_printf(&r->arena, "%lld", (long long)r->who.session));
 	case SOURCE_IF_MATCH:
 		return (if_match(r));
 	case SOURCE_CONSTANT:

@@ -24,6 +24,7 @@ enum source_kind {
 	SOURCE_LIMIT,	  /* query parameter "limit" or the default */
 	SOURCE_BODY,	  /* the whole checked body as jsonb */
 	SOURCE_PRINCIPAL, /* who asks, from the verified token */
+	SOURCE_SESSION,	  /* the token's, 0 if it has none */
 	SOURCE_IF_MATCH,  /* header, NULL if absent */
 	SOURCE_CONSTANT,
 };

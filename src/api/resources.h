@@ -48,6 +48,10 @@ extern const struct resource resource_meter_events_list,
     resource_meter_events_create, resource_meter_events_void,
     resource_quality_flags_list;
 
+/* session.c */
+extern const struct field body_refresh[];
+extern const struct resource resource_logout, resource_logout_all;
+
 /* archives.c */
 extern const struct field query_archives[], body_retention[];
 extern const struct resource resource_archives_list, resource_archives_get,

@@ -82,6 +82,27 @@ check_text(const struct setting *s, const char *v, const char **ret,
 	return (ERR_OK);
 }
 
+enum err
+config_secret(const char *variable, char *(*getenv_fn)(const char *),
+    char **ret, struct err_info *info)
+{
+	const struct setting *s = settings;
+	const char *text = NULL, *checked;
+	char *copy;
+	enum err e;
+
+	while (strcmp(s->variable, variable) != 0)
+		s++;
+	if ((e = find_text(s, getenv_fn, &text, info)) == ERR_OK)
+		e = check_text(s, text, &checked, info);
+	copy = e == ERR_OK ? strdup(text) : NULL;
+	if (e == ERR_OK && copy == NULL)
+		e = err_set(info, ERR_NO_MEMORY, NULL, "%s", variable);
+	if (e == ERR_OK)
+		*ret = copy;
+	return (e);
+}
+
 static enum err
 check_number(
     const struct setting *s, const char *v, int64_t *ret, struct err_info *info)

@@ -37,10 +37,8 @@
 	    "Redis by address; names are looked up once at start") \
 	X(redis_port, NUMBER, "PENSTOCK_REDIS_PORT", "6379", 1, 65535, "port", false, \
 	    "Redis by address: its port") \
-	X(jwt_secret, TEXT, "PENSTOCK_JWT_SECRET", NULL, 32, 512, "bytes", true, \
-	    "Key that signs access tokens (HS256)") \
-	X(jwt_kid, TEXT, "PENSTOCK_JWT_KID", "k1", 1, 32, "text", false, \
-	    "Name of that key") \
+	X(jwt_secret, TEXT, "PENSTOCK_JWT_SECRET", NULL, 32, 2100, "bytes", true, \
+	    "Keys of access tokens (HS256), one a line: the first signs, all verify") \
 	X(jwt_issuer, TEXT, "PENSTOCK_JWT_ISSUER", "penstock", 1, 100, "text", false, \
 	    "iss of our tokens") \
 	X(jwt_audience, TEXT, "PENSTOCK_JWT_AUDIENCE", "penstock-api", 1, 100, "text", false, \
@@ -49,6 +47,26 @@
 	    "Life of an access token") \
 	X(login_tries, NUMBER, "PENSTOCK_LOGIN_TRIES", "5", 1, 20, "tries", false, \
 	    "Wrong passwords for one user from one address; then one a minute") \
+	X(session_life_s, NUMBER, "PENSTOCK_SESSION_LIFE", "43200", 60, 7776000, "s", false, \
+	    "How long a log-in can be refreshed, whatever is done") \
+	X(session_idle_s, NUMBER, "PENSTOCK_SESSION_IDLE", "7200", 60, 7776000, "s", false, \
+	    "How long after the last refresh it can be refreshed again") \
+	X(idp_issuer, TEXT, "PENSTOCK_IDP_ISSUER", "", 0, 300, "text", false, \
+	    "iss of a foreign identity provider's tokens; empty: none is taken") \
+	X(idp_audience, TEXT, "PENSTOCK_IDP_AUDIENCE", "", 0, 300, "text", false, \
+	    "What must be in aud of its tokens") \
+	X(idp_keys, TEXT, "PENSTOCK_IDP_KEYS", "", 0, 1000, "url", false, \
+	    "Its JWK set: https://... (jwks_uri) or the whole path of a file") \
+	X(idp_ca, TEXT, "PENSTOCK_IDP_CA", "", 0, 4095, "path", false, \
+	    "Certificates to trust for that URL; empty: the system's") \
+	X(idp_role_claim, TEXT, "PENSTOCK_IDP_ROLE_CLAIM", "role", 1, 200, "text", false, \
+	    "Claim with its role or roles; with a / in front an RFC 6901 pointer") \
+	X(idp_roles, TEXT, "PENSTOCK_IDP_ROLES", \
+	    "viewer=viewer,operator=operator,engineer=engineer,admin=admin", 1, 1200, \
+	    "role=word,...", false, \
+	    "Our role = its word for it; the highest that fits counts") \
+	X(idp_refresh_s, NUMBER, "PENSTOCK_IDP_REFRESH", "300", 10, 86400, "s", false, \
+	    "Time between two fetches of its keys") \
 	X(loop_period_ms, NUMBER, "PENSTOCK_LOOP_PERIOD", "5000", 100, 3600000, "ms", false, \
 	    "Time between two cycles of the loop") \
 	X(gateway_timeout_ms, NUMBER, "PENSTOCK_GATEWAY_TIMEOUT", "2000", 100, 60000, "ms", false, \
@@ -122,6 +140,9 @@ struct setting {
 extern const struct setting settings[];
 extern const size_t nsettings;
 
+/* The secret of that variable as it is now; the caller wipes and frees it. */
+enum err config_secret(const char *variable, char *(*getenv_fn)(const char *),
+    char **ret, struct err_info *);
 /* `getenv_fn` is getenv(3), or a test's. */
 enum err config_load(
     struct config *ret, char *(*getenv_fn)(const char *), struct err_info *);

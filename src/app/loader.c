@@ -1,5 +1,6 @@
 #include "app/loader.h"
 
+#include "auth/revoked.h"
 #include "core/instant.h"
 #include "core/log.h"
 #include "ingest/last_seen.h"
@@ -31,15 +32,18 @@ struct loader {
 	bool again, loaded, fresh;
 };
 
-/* Steps that are no table of the registry are not paged. */
-#define AT_FIRST (-1) /* only in the first load of the first worker */
-#define WHOLE	 (-2) /* all rows each time: they replace those before */
+enum kind {
+	CHANGED,  /* what changed since, by page */
+	AT_FIRST, /* only in the first load of the first worker */
+	WHOLE,	  /* all rows each time: they replace those before */
+};
 
 /* One table of a load: its statement and what to do with a row. */
 struct step {
 	enum statement statement;
 	enum err (*put)(struct loader *, const struct rows *, int row);
-	int table; /* enum registry_table or one of the above */
+	enum kind kind;
+	int64_t (*since)(const struct loader *); /* of CHANGED */
 };
 
 static enum err
@@ -95,13 +99,49 @@ put_span(struct loader *l, const struct rows *r, int row)
 	    registry_row_int(r, row, 1), registry_row_int(r, row, 2)));
 }
 
-/* In this order: a series needs its node. */
+static enum err
+put_revoked(struct loader *l, const struct rows *r, int row)
+{
+	return (revoked_put(l->config.revoked,
+	    &(struct revoked_row){.session = registry_row_int(r, row, 0),
+		.until_us = registry_row_int(r, row, 1),
+		.change = registry_row_int(r, row, 2)},
+	    l->config.now_us()));
+}
+
+static int64_t
+since_nodes(const struct loader *l)
+{
+	return (registry_change(l->config.registry, REGISTRY_NODES));
+}
+
+static int64_t
+since_series(const struct loader *l)
+{
+	return (registry_change(l->config.registry, REGISTRY_SERIES));
+}
+
+static int64_t
+since_keys(const struct loader *l)
+{
+	return (registry_change(l->config.registry, REGISTRY_KEYS));
+}
+
+static int64_t
+since_revoked(const struct loader *l)
+{
+	return (revoked_change(l->config.revoked));
+}
+
+/* In this order: who is shut out is known first, and a series needs its
+ * node. */
 static const struct step steps[] = {
-    {ST_registry_nodes, put_node, REGISTRY_NODES},
-    {ST_registry_series, put_series, REGISTRY_SERIES},
-    {ST_registry_keys, put_key, REGISTRY_KEYS},
-    {ST_archive_spans, put_span, WHOLE},
-    {ST_registry_last_seen, put_last_seen, AT_FIRST},
+    {ST_registry_revoked, put_revoked, CHANGED, since_revoked},
+    {ST_registry_nodes, put_node, CHANGED, since_nodes},
+    {ST_registry_series, put_series, CHANGED, since_series},
+    {ST_registry_keys, put_key, CHANGED, since_keys},
+    {ST_archive_spans, put_span, WHOLE, NULL},
+    {ST_registry_last_seen, put_last_seen, AT_FIRST, NULL},
 };
 #define NSTEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -134,9 +174,11 @@ finish(struct loader *l, const struct err_info *info)
 {
 	l->step = NULL;
 	l->fresh = info->code == ERR_OK;
-	if (l->fresh)
+	if (l->fresh) {
 		l->loaded = true;
-	else if (l->retry == NULL) { /* said once, however many ask meanwhile */
+		revoked_loaded(l->config.revoked);
+	} else if (l->retry ==
+	    NULL) { /* said once, however many ask meanwhile */
 		log_event(LOG_LEVEL_WARN, "registry_load_failed", "detail",
 		    LOG_STR, info->detail, NULL);
 		l->retry = l->config.loop->ops->after(
@@ -166,7 +208,7 @@ ask(struct loader *l)
 	struct param param = {change, -1, false};
 	struct query q = {.lane = LANE_FAST, .deadline_ms = 30000};
 
-	if (l->step < steps + NSTEPS && l->step->table == AT_FIRST &&
+	if (l->step < steps + NSTEPS && l->step->kind == AT_FIRST &&
 	    last_seen_trusted(l->config.last_seen))
 		l->step++;
 	err_clear(&l->failure);
@@ -175,10 +217,8 @@ ask(struct loader *l)
 		return;
 	}
 	q.statement = l->step->statement;
-	if (l->step->table >= 0) {
-		snprintf(change, sizeof(change), "%" PRId64,
-		    registry_change(l->config.registry,
-			(enum registry_table)l->step->table));
+	if (l->step->kind == CHANGED) {
+		snprintf(change, sizeof(change), "%" PRId64, l->step->since(l));
 		q.params = &param;
 		q.nparams = 1;
 	}
@@ -199,7 +239,7 @@ apply(struct loader *l, const struct rows *rows)
 	enum err e;
 	int i;
 
-	if (l->step->table == WHOLE)
+	if (l->step->kind == WHOLE)
 		cold_spans_begin(l->config.cold);
 	for (i = 0; i < rows->n; i++) {
 		e = l->step->put(l, rows, i);
@@ -215,7 +255,7 @@ apply(struct loader *l, const struct rows *rows)
 		    LOG_STR, registry_row_text(rows, i, 0), "reason", LOG_STR,
 		    err_title(e), NULL);
 	}
-	if (l->step->table == WHOLE && whole)
+	if (l->step->kind == WHOLE && whole)
 		cold_spans_end(l->config.cold);
 	return (true);
 }
@@ -230,9 +270,9 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		return;
 	}
 	if (apply(l, rows)) {
-		if (l->step->table == AT_FIRST)
+		if (l->step->kind == AT_FIRST)
 			last_seen_trust(l->config.last_seen);
-		if (l->step->table < 0 || rows->n < REGISTRY_PAGE_ROWS)
+		if (l->step->kind != CHANGED || rows->n < REGISTRY_PAGE_ROWS)
 			l->step++;
 	}
 	ask(l);

@@ -1,7 +1,7 @@
 /*
  * loader: keeps a worker's registry as the database has it: everything once,
- * then what changed, when a notification or an unknown name asks for it; and
- * the spans that are archived.
+ * then what changed, when a notification or an unknown name asks for it; the
+ * spans that are archived, and the sessions that were revoked.
  *
  * Runs on: L, one per worker. Frees: loader_free().
  * Errors: a failed load is tried again after a second; who waits for it is
@@ -19,6 +19,7 @@ struct loader;
 struct registry;
 struct last_seen;
 struct cold;
+struct revoked;
 
 struct loader_config {
 	struct loop *loop;
@@ -26,6 +27,8 @@ struct loader_config {
 	struct registry *registry;
 	struct last_seen *last_seen;
 	struct cold *cold; /* gets the spans it answers for */
+	struct revoked *revoked;
+	int64_t (*now_us)(void); /* UTC */
 };
 
 struct loader *loader_new(const struct loader_config *);

@@ -6,6 +6,7 @@
  */
 #include "app/config.h"
 #include "app/logsink.h"
+#include "app/trust.h"
 #include "app/worker.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -89,6 +90,7 @@ kore_parent_configure(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (config_load(&config, getenv, &info) != ERR_OK ||
+	    trust_check(&config, &info) != ERR_OK ||
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
 	    http_start(&info) != ERR_OK)
 		refuse(&info);

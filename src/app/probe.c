@@ -1,6 +1,7 @@
 #include "app/probe.h"
 
 #include "app/loader.h"
+#include "app/trust.h"
 #include "core/instant.h"
 #include "core/metrics.h"
 #include "store/hot.h"
@@ -295,6 +296,8 @@ say_log(const struct probe *p, struct dependency *d)
 static void
 say_archive(const struct probe *p, struct dependency *d)
 {
+	if (!p->config.archive)
+		return;
 	d->name = "archive";
 	d->ok = p->answered_us == 0 || p->archive_ok;
 	d->age_s = p->answered_us == 0
@@ -304,19 +307,26 @@ say_archive(const struct probe *p, struct dependency *d)
 	    p->answered_us == 0 ? "unknown" : p->archive);
 }
 
+static void
+say_trust(const struct probe *p, struct dependency *d)
+{
+	if (!trust_foreign(p->config.trust))
+		return;
+	trust_state(p->config.trust, d);
+}
+
 size_t
 probe_dependencies(const struct probe *p, struct dependency *ret, size_t max)
 {
 	static void (*const say[])(const struct probe *,
 	    struct dependency *) = {say_postgresql, say_schema, say_registry,
-	    say_redis, say_loop, say_log, say_archive};
-	size_t i, n = sizeof(say) / sizeof(say[0]) - !p->config.archive;
+	    say_redis, say_loop, say_log, say_archive, say_trust};
+	size_t i, n = 0;
 
-	if (n > max)
-		n = max;
-	for (i = 0; i < n; i++) {
-		memset(&ret[i], 0, sizeof(ret[i]));
-		say[i](p, &ret[i]);
+	for (i = 0; i < sizeof(say) / sizeof(say[0]) && n < max; i++) {
+		memset(&ret[n], 0, sizeof(ret[n]));
+		say[i](p, &ret[n]);
+		n += ret[n].name != NULL; /* not all are there to be asked */
 	}
 	return (n);
 }

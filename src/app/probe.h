@@ -17,6 +17,7 @@ struct hot_port;
 struct hot;
 struct loader;
 struct log_writer;
+struct trust;
 
 struct probe_config {
 	struct loop *loop;
@@ -26,6 +27,7 @@ struct probe_config {
 	const struct hot *hot_tier;
 	struct loader *loader;
 	struct log_writer *log_writer, *late_writer;
+	const struct trust *trust;
 	int64_t loop_period_ms;
 	bool archive; /* a place for one is set */
 };

@@ -5,6 +5,9 @@
 #include "app/cycle.h"
 #include "app/loader.h"
 #include "app/probe.h"
+#include "app/trust.h"
+#include "auth/revoked.h"
+#include "auth/token_cache.h"
 #include "core/instant.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -42,6 +45,9 @@ static struct worker {
 	struct log_writer *log_writer, *late_writer;
 	struct loader *loader;
 	struct probe *probe;
+	struct trust *trust;
+	struct token_cache *tokens;
+	struct revoked *revoked;
 	struct cycle *cycle; /* NULL in all but LEADER_WORKER */
 } self;
 
@@ -72,6 +78,18 @@ refresh(void (*done)(void *), void *arg)
 	return (loader_refresh(self.loader, done, arg));
 }
 
+static enum err
+keys_refresh(void (*done)(void *), void *arg)
+{
+	return (trust_fetch(self.trust, done, arg));
+}
+
+static void
+reload(void)
+{
+	trust_reload(self.trust);
+}
+
 static size_t
 dependencies(struct dependency *ret, size_t max)
 {
@@ -96,7 +114,7 @@ static void
 on_notify(void *arg, const char *table)
 {
 	static const char *const loaded[] = {
-	    "nodes", "series", "api_keys", "archives"};
+	    "nodes", "series", "api_keys", "archives", "sessions"};
 	bool load = table == NULL;
 	size_t i;
 
@@ -178,6 +196,23 @@ open_archive(struct err_info *info)
 }
 
 static enum err
+open_trust(struct err_info *info)
+{
+	struct trust_config tc = {.settings = self.config,
+	    .loop = self.loop,
+	    .offload = {.run = edge_offload}};
+
+	tc.tokens = self.tokens = token_cache_new();
+	self.revoked = revoked_new();
+	if (self.tokens == NULL || self.revoked == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "tokens"));
+	if ((self.trust = trust_new(&tc, info)) == NULL)
+		return (info->code);
+	edge_on_reload(reload);
+	return (ERR_OK);
+}
+
+static enum err
 open_database(const struct shared *shared, size_t number, struct err_info *info)
 {
 	char name[40];
@@ -185,7 +220,9 @@ open_database(const struct shared *shared, size_t number, struct err_info *info)
 	    .conninfo = self.config->database_url, .name = name};
 	struct loader_config lc = {.loop = self.loop,
 	    .registry = self.api.registry,
-	    .last_seen = shared->last_seen};
+	    .last_seen = shared->last_seen,
+	    .revoked = self.revoked,
+	    .now_us = utc_us};
 
 	snprintf(name, sizeof(name), "penstock w%zu", number);
 	if ((self.pg = pg_new(self.loop, &pc, info)) == NULL)
@@ -215,6 +252,7 @@ open_writer(struct err_info *info)
 	    .hot = hot,
 	    .hot_tier = self.hot,
 	    .loader = self.loader,
+	    .trust = self.trust,
 	    .loop_period_ms = c->loop_period_ms,
 	    .archive = c->archive_dir[0] != '\0' || c->s3_bucket[0] != '\0'};
 
@@ -254,11 +292,12 @@ fill_api(const struct shared *shared)
 	    .dependencies = dependencies,
 	    .metrics = write_metrics,
 	    .draining = edge_draining,
-	    .jwt_secret = c->jwt_secret,
-	    .jwt_kid = c->jwt_kid,
-	    .jwt_issuer = c->jwt_issuer,
-	    .jwt_audience = c->jwt_audience,
-	    .token_life_s = (int)c->token_life_s,
+	    .tokens = self.tokens,
+	    .trust = trust_tokens(self.trust),
+	    .revoked = self.revoked,
+	    .keys_refresh = trust_foreign(self.trust) ? keys_refresh : NULL,
+	    .session_life_s = (int)c->session_life_s,
+	    .session_idle_s = (int)c->session_idle_s,
 	    .login_tries = (int)c->login_tries,
 	    .batch_max = (size_t)c->batch_max,
 	    .future_us = c->future_s * US_PER_SECOND,
@@ -311,7 +350,8 @@ worker_start(
 	self.loop = edge_loop();
 	if ((self.api.registry = registry_new()) == NULL)
 		err_set(&info, ERR_NO_MEMORY, NULL, "registry");
-	else if (open_database(shared, number, &info) == ERR_OK &&
+	else if (open_trust(&info) == ERR_OK &&
+	    open_database(shared, number, &info) == ERR_OK &&
 	    open_redis(shared, number, &info) == ERR_OK &&
 	    open_writer(&info) == ERR_OK) {
 		fill_api(shared);
@@ -415,5 +455,8 @@ worker_stop(void)
 	log_writer_free(self.log_writer);
 	log_writer_free(self.late_writer);
 	registry_free(self.api.registry);
+	trust_free(self.trust);
+	revoked_free(self.revoked);
+	token_cache_free(self.tokens);
 	log_event(LOG_LEVEL_INFO, "worker_stopped", NULL);
 }

@@ -1,19 +1,17 @@
+#include "auth/handle.h" /* before core/text.h */
+
 #include "auth/token.h"
 
+#include "auth/jwks.h"
 #include "core/instant.h"
+#include "core/text.h"
 
-#include <errno.h>
-#include <jwt.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void
-jwt_release(jwt_t **jwt)
-{
-	if (*jwt != NULL)
-		jwt_free(*jwt);
-}
-#define JWT __attribute__((cleanup(jwt_release))) jwt_t
+#define YEAR_9999_S INT64_C(253402300799)
 
 static enum err
 refuse(struct err_info *info, const char *why)
@@ -22,124 +20,273 @@ refuse(struct err_info *info, const char *why)
 }
 
 enum err
-token_issue(const struct token_config *c, const char *subject, enum role role,
+token_issue(const struct token_config *c, const struct token *who,
     int64_t now_us, char ret[static TOKEN_MAX], struct err_info *info)
 {
-	JWT *jwt = NULL;
-	long now = (long)(now_us / US_PER_SECOND);
-	size_t len;
-	char *text;
+	int64_t now = now_us / US_PER_SECOND;
+	char buf[TOKEN_MAX / 2], sid[24];
+	struct text t;
 
-	if (jwt_new(&jwt) != 0 || jwt_add_header(jwt, "kid", c->kid) != 0 ||
-	    jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)c->secret,
-		(int)strlen(c->secret)) != 0 ||
-	    jwt_add_grant(jwt, "iss", c->issuer) != 0 ||
-	    jwt_add_grant(jwt, "aud", c->audience) != 0 ||
-	    jwt_add_grant(jwt, "sub", subject) != 0 ||
-	    jwt_add_grant(jwt, "role", role_name(role)) != 0 ||
-	    jwt_add_grant_int(jwt, "iat", now) != 0 ||
-	    jwt_add_grant_int(jwt, "exp", now + c->life_s) != 0 ||
-	    (text = jwt_encode_str(jwt)) == NULL)
-		return (err_set(info, ERR_NO_MEMORY, NULL, "no token"));
-	if ((len = strlen(text)) < TOKEN_MAX)
-		memcpy(ret, text, len + 1);
-	free(text);
-	if (len >= TOKEN_MAX)
+	(void)snprintf(sid, sizeof(sid), "%" PRId64, who->session);
+	text_init_fixed(&t, buf, sizeof(buf));
+	json_object(&t, NULL);
+	json_string(&t, "iss", c->issuer);
+	json_string(&t, "aud", c->audience);
+	json_string(&t, "sub", who->subject);
+	json_string(&t, "role", role_name(who->role));
+	json_string(&t, "sid", sid);
+	json_int(&t, "iat", now);
+	json_int(&t, "exp", now + c->life_s);
+	json_object_end(&t);
+	if (!text_ok(&t))
 		return (err_set(info, ERR_INTERNAL, NULL, "token too long"));
-	return (ERR_OK);
+	return (jws_sign(&c->keys->keys[0], t.s, t.len, ret, info));
 }
 
-static bool
-grant_is(jwt_t *jwt, const char *name, const char *want)
+/* NumericDate of RFC 7519, whole seconds or not; 0: absent, -1: no time. */
+static int64_t
+claim_time(const json_t *claims, const char *name)
 {
-	const char *is = jwt_get_grant(jwt, name);
+	const json_t *v = json_object_get(claims, name);
+	double s;
 
-	return (is != NULL && strcmp(is, want) == 0);
-}
-
-/* libjwt gives 0 or -1 for a claim that is absent or no integer; errno tells
- * which. Seconds beyond year 9999 are no time. */
-static bool
-grant_time(jwt_t *jwt, const char *name, int64_t *ret_us, bool *ret_absent)
-{
-	long v;
-
-	errno = 0;
-	v = jwt_get_grant_int(jwt, name);
-	*ret_absent = errno == ENOENT;
-	if (errno != 0 || v <= 0 || v > 253402300799L)
-		return (false);
-	*ret_us = v * US_PER_SECOND;
-	return (true);
+	if (v == NULL)
+		return (0);
+	if (!json_is_number(v))
+		return (-1);
+	s = json_number_value(v);
+	if (!(s >= 1 && s <= (double)YEAR_9999_S))
+		return (-1);
+	return ((int64_t)s * US_PER_SECOND);
 }
 
 static enum err
-check_times(jwt_t *jwt, int64_t now_us, int64_t *ret_exp, struct err_info *info)
+check_times(const json_t *claims, int64_t now_us, struct token *t,
+    struct err_info *info)
 {
 	static const char *const past[] = {"nbf", "iat"};
-	int64_t t;
-	bool absent;
+	int64_t at = claim_time(claims, "exp");
 
-	if (!grant_time(jwt, "exp", ret_exp, &absent))
+	if (at <= 0)
 		return (refuse(info, "the token has no expiry"));
-	if (*ret_exp <= now_us)
+	if (at <= now_us)
 		return (refuse(info, "the token has expired"));
+	t->expires_us = at;
 	for (size_t i = 0; i < 2; i++) {
-		if (!grant_time(jwt, past[i], &t, &absent)) {
-			if (!absent)
-				return (refuse(info, "the token is malformed"));
-			continue;
-		}
-		if (t > now_us + TOKEN_SKEW_S * US_PER_SECOND)
+		at = claim_time(claims, past[i]);
+		if (at < 0)
+			return (refuse(info, "the token is malformed"));
+		if (at > now_us + TOKEN_SKEW_S * US_PER_SECOND)
 			return (refuse(info, "the token is not valid yet"));
 	}
 	return (ERR_OK);
 }
 
+static bool
+is_text(const json_t *v, const char *want)
+{
+	const char *is = json_string_value(v);
+
+	return (is != NULL && strcmp(is, want) == 0);
+}
+
+/* One, or a list of those it is for (RFC 7519 section 4.1.3). */
+static bool
+is_audience(const json_t *v, const char *want)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(v, i, one) if (is_text(one, want)) return (true);
+	return (is_text(v, want));
+}
+
 static enum err
-check_names(jwt_t *jwt, const struct token_config *c, struct token *t,
+check_names(const json_t *claims, const char *issuer, const char *audience,
     struct err_info *info)
 {
-	const char *kid = jwt_get_header(jwt, "kid");
-	const char *sub = jwt_get_grant(jwt, "sub");
-	const char *role = jwt_get_grant(jwt, "role");
+	if (!is_text(json_object_get(claims, "iss"), issuer))
+		return (refuse(info, "the token has another issuer"));
+	if (!is_audience(json_object_get(claims, "aud"), audience))
+		return (refuse(info, "the token is for somebody else"));
+	return (ERR_OK);
+}
+
+/* Names reach logs and lists: printable, and short enough to be whole. */
+static enum err
+take_subject(const json_t *claims, const char *prefix, struct token *t,
+    struct err_info *info)
+{
+	const char *s = json_string_value(json_object_get(claims, "sub"));
+	size_t len = s != NULL ? strlen(s) : 0, n = strlen(prefix);
+
+	if (len == 0 || len + n >= sizeof(t->subject))
+		return (refuse(info, "the token has no subject"));
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return (refuse(info, "the token has no subject"));
+	memcpy(t->subject, prefix, n);
+	memcpy(t->subject + n, s, len + 1);
+	return (ERR_OK);
+}
+
+static enum err
+check_own(const struct token_config *c, const json_t *claims, struct token *t,
+    struct err_info *info)
+{
+	const char *role = json_string_value(json_object_get(claims, "role"));
+	const char *sid = json_string_value(json_object_get(claims, "sid"));
+	char *end = NULL;
+	enum err e;
 	int r;
 
-	if (kid == NULL || strcmp(kid, c->kid) != 0)
-		return (refuse(info, "the token names another key"));
-	if (!grant_is(jwt, "iss", c->issuer))
-		return (refuse(info, "the token has another issuer"));
-	if (!grant_is(jwt, "aud", c->audience))
-		return (refuse(info, "the token is for somebody else"));
-	if (sub == NULL || sub[0] == '\0' || strlen(sub) >= TOKEN_SUBJECT)
-		return (refuse(info, "the token has no subject"));
+	if ((e = check_names(claims, c->issuer, c->audience, info)) != ERR_OK ||
+	    (e = take_subject(claims, "", t, info)) != ERR_OK)
+		return (e);
 	if (role == NULL || (r = role_parse(role)) < 0)
 		return (refuse(info, "the token has no role"));
-	memcpy(t->subject, sub, strlen(sub) + 1);
 	t->role = (enum role)r;
+	t->session = sid != NULL ? strtoll(sid, &end, 10) : 0;
+	if (t->session <= 0 || *end != '\0')
+		return (refuse(info, "the token is of no session"));
 	return (ERR_OK);
+}
+
+static const json_t *
+find_member(const json_t *from, const char *s, size_t len)
+{
+	char name[128];
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n + 1 < sizeof(name); i++, n++) {
+		name[n] = s[i];
+		if (s[i] == '~' && i + 1 < len)
+			name[n] = s[++i] == '1' ? '/' : '~';
+	}
+	name[n] = '\0';
+	return (json_object_get(from, name));
+}
+
+static const json_t *
+find_claim(const json_t *claims, const char *where)
+{
+	const char *end;
+
+	if (where[0] != '/')
+		return (json_object_get(claims, where));
+	for (; *where == '/' && claims != NULL; where = end) {
+		end = strchrnul(where + 1, '/');
+		claims =
+		    find_member(claims, where + 1, (size_t)(end - where - 1));
+	}
+	return (claims);
+}
+
+/* The highest of the roles that the words stand for, -1 if none. */
+static int
+best_role(const struct token_roles *roles, const json_t *words)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < roles->n; i++)
+		if ((int)roles->rows[i].role > best &&
+		    is_audience(words, roles->rows[i].word))
+			best = (int)roles->rows[i].role;
+	return (best);
+}
+
+static enum err
+check_foreign(const struct token_foreign *f, const json_t *claims,
+    struct token *t, struct err_info *info)
+{
+	enum err e;
+	int r;
+
+	if ((e = check_names(claims, f->issuer, f->audience, info)) != ERR_OK ||
+	    (e = take_subject(claims, TOKEN_FOREIGN, t, info)) != ERR_OK)
+		return (e);
+	r = best_role(&f->roles, find_claim(claims, f->role_claim));
+	if (r < 0)
+		return (err_set(info, ERR_FORBIDDEN, NULL,
+		    "the identity provider gives no role here"));
+	t->role = (enum role)r;
+	t->session = 0;
+	return (ERR_OK);
+}
+
+static enum err
+find_key(const struct token_config *c, const struct jws *jws,
+    const struct jws_key **ret, bool *ret_foreign, struct err_info *info)
+{
+	*ret = NULL;
+	*ret_foreign = false;
+	if (jws->kid[0] == '\0')
+		return (refuse(info, "the token names no key"));
+	if ((*ret = keyring_find(c->keys, jws->kid)) != NULL)
+		return (ERR_OK);
+	*ret_foreign = c->foreign != NULL;
+	if (c->foreign != NULL && c->foreign->keys != NULL)
+		*ret = jwks_find(c->foreign->keys, jws->kid);
+	if (*ret != NULL)
+		return (ERR_OK);
+	(void)refuse(info, "the token's key is not known");
+	return (c->foreign != NULL ? ERR_NOT_FOUND : ERR_UNAUTHORIZED);
 }
 
 enum err
 token_verify(const struct token_config *c, const char *text, int64_t now_us,
     struct token *ret, struct err_info *info)
 {
-	JWT *jwt = NULL;
-	struct token t;
+	const struct jws_key *key;
+	struct token t = {.session = 0};
+	AUTO_JSON claims = NULL;
+	struct jws jws;
+	bool foreign;
 	enum err e;
 
-	if (strnlen(text, TOKEN_MAX) >= TOKEN_MAX)
-		return (refuse(info, "the token is too long"));
-	/* libjwt obeys the token's own alg: what it verified counts only if
-	 * that was HS256. */
-	if (jwt_decode(&jwt, text, (const unsigned char *)c->secret,
-		(int)strlen(c->secret)) != 0)
-		return (refuse(info, "the token's signature is not ours"));
-	if (jwt_get_alg(jwt) != JWT_ALG_HS256)
-		return (refuse(info, "the token's algorithm is not ours"));
-	if ((e = check_names(jwt, c, &t, info)) != ERR_OK ||
-	    (e = check_times(jwt, now_us, &t.expires_us, info)) != ERR_OK)
+	if ((e = jws_parse(text, &jws, info)) != ERR_OK ||
+	    (e = find_key(c, &jws, &key, &foreign, info)) != ERR_OK)
 		return (e);
-	*ret = t;
+	if (!jws_verify(&jws, key))
+		return (refuse(info, "the token's signature is wrong"));
+	claims = json_loadb(
+	    jws.claims, jws.claims_len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(claims))
+		return (refuse(info, "the token is malformed"));
+	if ((e = check_times(claims, now_us, &t, info)) != ERR_OK)
+		return (e);
+	e = foreign ? check_foreign(c->foreign, claims, &t, info)
+		    : check_own(c, claims, &t, info);
+	if (e == ERR_OK)
+		*ret = t;
+	return (e);
+}
+
+enum err
+token_roles_parse(const char *s, struct token_roles *ret, struct err_info *info)
+{
+	struct token_roles roles = {.n = 0};
+	size_t len, word;
+	char name[16];
+	int role;
+
+	for (; *s != '\0'; s += len + (s[len] == ',')) {
+		len = strcspn(s, ",");
+		word = strcspn(s, "=") + 1;
+		if (word >= len || word > sizeof(name) ||
+		    len - word >= sizeof(roles.rows[0].word) ||
+		    roles.n == TOKEN_ROLES_MAX)
+			return (err_set(info, ERR_INVALID, NULL,
+			    "roles are given as role=word,role=word"));
+		memcpy(name, s, word - 1);
+		name[word - 1] = '\0';
+		if ((role = role_parse(name)) < ROLE_VIEWER)
+			return (err_set(info, ERR_INVALID, NULL,
+			    "%s is no role of a person", name));
+		roles.rows[roles.n].role = (enum role)role;
+		memcpy(roles.rows[roles.n].word, s + word, len - word);
+		roles.rows[roles.n++].word[len - word] = '\0';
+	}
+	*ret = roles;
 	return (ERR_OK);
 }

@@ -43,6 +43,12 @@ token_cache_free(struct token_cache *c)
 	free(c);
 }
 
+void
+token_cache_clear(struct token_cache *c)
+{
+	memset(c->entries, 0, sizeof(c->entries));
+}
+
 enum err
 token_cache_verify(struct token_cache *cache, const struct token_config *c,
     const char *text, int64_t now_us, struct token *ret, struct err_info *info)

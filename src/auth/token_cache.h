@@ -16,6 +16,8 @@ struct token_cache;
 
 struct token_cache *token_cache_new(void);
 void token_cache_free(struct token_cache *);
+/* After a key is no longer trusted. */
+void token_cache_clear(struct token_cache *);
 /* token_verify(), asking the cache first. `cache` may be NULL. */
 enum err token_cache_verify(struct token_cache *, const struct token_config *,
     const char *text, int64_t now_us, struct token *ret, struct err_info *);

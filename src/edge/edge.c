@@ -28,6 +28,7 @@ static struct edge_config config;
 static pid_t parent_pid;
 static atomic_bool *stopping; /* shared by all workers */
 static volatile sig_atomic_t reload_asked;
+static void (*reload_also)(void);
 static bool torn_down;
 
 /* Piped stdout is block-buffered: lines would be lost or doubled by fork. */
@@ -170,6 +171,12 @@ reload(void)
 		    (int64_t)worker->id, "reason", LOG_STR, info.detail, NULL);
 }
 
+void
+edge_on_reload(void (*also)(void))
+{
+	reload_also = also;
+}
+
 static void
 on_tick(void *arg, u_int64_t now)
 {
@@ -178,6 +185,8 @@ on_tick(void *arg, u_int64_t now)
 	if (reload_asked) {
 		reload_asked = 0;
 		reload();
+		if (reload_also != NULL)
+			reload_also();
 	}
 	conn_tick();
 	loop_bury();

@@ -54,6 +54,8 @@ void edge_worker(void (*handle)(struct exchange *));
  * all connections are closed and no callback of edge's will run.
  */
 void edge_teardown(bool (*idle)(void));
+/* Also to be called on SIGUSR1, once the certificate was read again. */
+void edge_on_reload(void (*)(void));
 /* True in every worker as soon as one of them has begun to stop. */
 bool edge_draining(void);
 

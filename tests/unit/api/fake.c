@@ -374,17 +374,20 @@ fake_init(void)
 	    .dependencies = dependencies,
 	    .metrics = write_metrics,
 	    .draining = is_draining,
-	    .jwt_secret = "0123456789abcdef0123456789abcdef",
-	    .jwt_kid = "k1",
-	    .jwt_issuer = "penstock",
-	    .jwt_audience = "penstock-api",
-	    .token_life_s = 900,
+	    .trust = &fake.trust,
+	    .revoked = revoked_new(),
+	    .session_life_s = 43200,
+	    .session_idle_s = 7200,
 	    .login_tries = 5,
 	    .batch_max = 5000,
 	    .future_us = 5 * US_PER_MINUTE,
 	    .oldest_us = 0,
 	};
 	last_seen_trust(fake.api.last_seen);
+	revoked_loaded(fake.api.revoked);
+	fake_keys("0123456789abcdef0123456789abcdef");
+	fake.trust = (struct token_config){
+	    &fake.keys, "penstock", "penstock-api", 900, NULL};
 }
 
 void
@@ -393,6 +396,8 @@ fake_done(void)
 	fake_turn();
 	registry_free(fake.api.registry);
 	token_cache_free(fake.api.tokens);
+	revoked_free(fake.api.revoked);
+	keyring_done(&fake.keys);
 	free(fake.last_seen_memory);
 	request_spares_free();
 }
@@ -570,23 +575,4 @@ got_is(const struct fake_call *c, const char *name, const char *value)
 	const char *got = call_got(c, name);
 
 	return (got != NULL && strcmp(got, value) == 0);
-}
-
-const char *
-fake_bearer(enum role role)
-{
-	static char text[TOKEN_MAX + 16];
-	char token[TOKEN_MAX];
-	struct token_config config = {fake.api.jwt_secret, fake.api.jwt_kid,
-	    fake.api.jwt_issuer, fake.api.jwt_audience, 900};
-	struct err_info info = {.code = ERR_OK};
-	enum err e = token_issue(
-	    &config, role_name(role), role, FAKE_NOW_US, token, &info);
-
-	assert(e == ERR_OK);
-	(void)e;
-	text[0] = '\0';
-	strncat(text, "Bearer ", 8);
-	strncat(text, token, TOKEN_MAX);
-	return (text);
 }

@@ -9,7 +9,9 @@
 #define TESTS_UNIT_API_FAKE_H
 
 #include "api/api.h"
+#include "auth/revoked.h"
 #include "auth/role.h"
+#include "auth/token.h"
 #include "domain/reading.h"
 
 #include <stdbool.h>
@@ -17,6 +19,7 @@
 
 #define FAKE_NOW_US  INT64_C(1795000000000000) /* 2026-11-18T11:06:40Z */
 #define FAKE_HEADERS 12
+#define FAKE_SESSION 77 /* of fake_bearer()'s tokens */
 #define FAKE_PENDING 32
 #define FAKE_PARAMS  8
 #define FAKE_CELLS   40
@@ -47,6 +50,8 @@ struct fake_rows {
 
 struct fake {
 	struct api api;
+	struct token_config trust;
+	struct keyring keys;
 	const struct fake_rows *rows; /* ends with columns 0 */
 	enum err query_refuses;	      /* run() itself */
 	/* The queries that were run, in order. */
@@ -84,6 +89,8 @@ struct fake {
 extern struct fake fake;
 
 void fake_init(void);
+/* Other keys of tokens. */
+void fake_keys(const char *secrets);
 void fake_done(void);
 /* Runs what waits, until nothing does. */
 void fake_turn(void);

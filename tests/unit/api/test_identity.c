@@ -24,7 +24,9 @@ Test(identity, bad_authorization)
 		call_header(&c, "Authorization", rows[i]);
 		call_run(&c);
 		cr_expect_eq(c.status, 401, "%s", rows[i]);
-		cr_expect(got_is(&c, "WWW-Authenticate", "Bearer"));
+		cr_expect_eq(strncmp(call_got(&c, "WWW-Authenticate"),
+				 "Bearer realm=\"penstock\"", 23),
+		    0);
 		call_done(&c);
 	}
 	cr_expect_eq(fake.refreshes, 0);
@@ -103,12 +105,17 @@ static const struct fake_rows begun = {.statement = ST_login_begin,
 			      done = {.statement = ST_login_done,
 				  .n = 1,
 				  .columns = 1,
-				  .cells = {"engineer"}};
+				  .cells = {"engineer"}},
+			      session = {.statement = ST_session_begin,
+				  .n = 1,
+				  .columns = 5,
+				  .cells = {
+				      "ok", "41", "anna", "engineer", "7200"}};
 
 /* The token that is given opens the doors of its role. */
 Test(identity, log_in)
 {
-	struct fake_rows rows[] = {begun, done, {.columns = 0}};
+	struct fake_rows rows[] = {begun, done, session, {.columns = 0}};
 	struct fake_call c, d;
 	char bearer[1200], *token, *end;
 
@@ -119,13 +126,18 @@ Test(identity, log_in)
 	cr_assert_eq(c.status, 200);
 	cr_expect(says(&c,
 	    "\"token_type\":\"Bearer\",\"expires_in\":900,"
-	    "\"role\":\"engineer\""));
+	    "\"refresh_token\":\"pr_"));
+	cr_expect(
+	    says(&c, "\"refresh_expires_in\":7200,\"role\":\"engineer\""));
 	cr_expect_eq(fake.asked[0].lane, LANE_FAST);
 	cr_expect_str_eq(fake.asked[0].params[0], "anna");
 	cr_expect_str_eq(fake.asked[0].params[1], "127.0.0.1");
 	cr_expect_str_eq(fake.asked[0].params[2], "5");
 	cr_expect_str_eq(fake.asked[1].params[2], stored_hash);
 	cr_expect_str_eq(fake.asked[1].params[3], "t");
+	cr_expect_str_eq(fake.asked[2].params[0], "anna");
+	cr_expect_str_eq(fake.asked[2].params[1], stored_hash);
+	cr_expect_str_eq(fake.asked[2].params[4], "43200");
 	cr_assert_not_null(token = strstr(c.body, "access_token\":\""));
 	token += strlen("access_token\":\"");
 	cr_assert_not_null(end = strchr(token, '"'));
@@ -153,7 +165,7 @@ Test(identity, wrong_password_and_unknown_user_look_the_same)
 	cr_expect_eq(c.status, 401);
 	cr_expect_eq(d.status, 401);
 	cr_expect_str_eq(c.body, d.body);
-	cr_expect(got_is(&d, "WWW-Authenticate", "Bearer"));
+	cr_expect(got_is(&d, "WWW-Authenticate", "Bearer realm=\"penstock\""));
 	call_done(&c);
 	call_done(&d);
 }
@@ -492,7 +504,7 @@ Test(once, request_is_kept_as_a_keyed_hash)
 	c = create("abc-1");
 	call_done(&c);
 	cr_expect_eq(memcmp(fake.asked[3].params[2], first, DIGEST_LEN), 0);
-	fake.api.jwt_secret = "another secret of at least 32 bytes";
+	fake_keys("another secret of at least 32 bytes");
 	c = create("abc-1");
 	call_done(&c);
 	cr_expect_neq(memcmp(fake.asked[6].params[2], first, DIGEST_LEN), 0);

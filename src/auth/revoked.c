@@ -1,0 +1,121 @@
+#include "auth/revoked.h"
+
+#include <stdlib.h>
+
+#define FIRST 64 /* places; a power of two */
+
+struct entry {
+	int64_t session; /* 0: free */
+	int64_t until_us;
+};
+
+struct revoked {
+	struct entry *places; /* linear probing */
+	uint32_t size, used;
+	int64_t change;
+	bool loaded;
+};
+
+struct revoked *
+revoked_new(void)
+{
+	struct revoked *r = calloc(1, sizeof(*r));
+
+	if (r == NULL ||
+	    (r->places = calloc(FIRST, sizeof(*r->places))) == NULL) {
+		free(r);
+		return (NULL);
+	}
+	r->size = FIRST;
+	return (r);
+}
+
+void
+revoked_free(struct revoked *r)
+{
+	if (r == NULL)
+		return;
+	free(r->places);
+	free(r);
+}
+
+/* Where it is, or where it would go. Sessions are numbered in turn, so the
+ * number spreads as well as any hash of it. */
+static struct entry *
+place_of(struct entry *places, uint32_t size, int64_t session)
+{
+	uint32_t i = (uint32_t)session & (size - 1);
+
+	while (places[i].session != 0 && places[i].session != session)
+		i = (i + 1) & (size - 1);
+	return (&places[i]);
+}
+
+/* Moves what is still needed to a table that leaves three quarters free. */
+static enum err
+make_room(struct revoked *r, int64_t now_us)
+{
+	uint32_t live = 0, size = FIRST;
+	struct entry *places;
+
+	for (uint32_t i = 0; i < r->size; i++)
+		live += r->places[i].until_us > now_us;
+	while (size / 4 < live + 1)
+		size *= 2;
+	if (size > REVOKED_MAX)
+		return (ERR_TOO_LARGE);
+	if ((places = calloc(size, sizeof(*places))) == NULL)
+		return (ERR_NO_MEMORY);
+	for (uint32_t i = 0; i < r->size; i++)
+		if (r->places[i].until_us > now_us)
+			*place_of(places, size, r->places[i].session) =
+			    r->places[i];
+	free(r->places);
+	r->places = places;
+	r->size = size;
+	r->used = live;
+	return (ERR_OK);
+}
+
+enum err
+revoked_put(struct revoked *r, const struct revoked_row *row, int64_t now_us)
+{
+	struct entry *e;
+	enum err err;
+
+	if (row->session <= 0)
+		return (ERR_INVALID);
+	if (r->used + 1 > r->size / 2 && (err = make_room(r, now_us)) != ERR_OK)
+		return (err);
+	e = place_of(r->places, r->size, row->session);
+	r->used += e->session == 0;
+	*e = (struct entry){row->session, row->until_us};
+	if (row->change > r->change)
+		r->change = row->change;
+	return (ERR_OK);
+}
+
+bool
+revoked_has(const struct revoked *r, int64_t session)
+{
+	return (session != 0 &&
+	    place_of(r->places, r->size, session)->session == session);
+}
+
+int64_t
+revoked_change(const struct revoked *r)
+{
+	return (r->change);
+}
+
+void
+revoked_loaded(struct revoked *r)
+{
+	r->loaded = true;
+}
+
+bool
+revoked_known(const struct revoked *r)
+{
+	return (r->loaded);
+}

@@ -1,0 +1,39 @@
+/*
+ * revoked: sessions whose access tokens are no longer taken although they
+ * have not expired; each worker keeps them as the database tells them, and
+ * forgets one when its last token is over.
+ *
+ * Runs on: L (one per worker, no locks). Frees: revoked_free(). Units: µs UTC.
+ * Errors: ERR_TOO_LARGE, ERR_NO_MEMORY: the session is not known as revoked.
+ */
+#ifndef PENSTOCK_AUTH_REVOKED_H
+#define PENSTOCK_AUTH_REVOKED_H
+
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REVOKED_MAX (1u << 20) /* places, half of them in use at most */
+
+struct revoked;
+
+/* One that was revoked; none of its tokens lives beyond `until_us`. */
+struct revoked_row {
+	int64_t session; /* above 0 */
+	int64_t until_us, change;
+};
+
+/* NULL if memory is out. */
+struct revoked *revoked_new(void);
+void revoked_free(struct revoked *);
+enum err
+revoked_put(struct revoked *, const struct revoked_row *, int64_t now_us);
+bool revoked_has(const struct revoked *, int64_t session);
+/* Newest change that was put. */
+int64_t revoked_change(const struct revoked *);
+/* All that the database had was put once; before that nothing is known. */
+void revoked_loaded(struct revoked *);
+bool revoked_known(const struct revoked *);
+
+#endif
