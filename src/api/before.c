@@ -158,13 +158,5 @@ on_series(struct request *r)
 void
 before_get(struct request *r)
 {
-	struct history *h = arena_calloc(&r->arena, 1, sizeof(*h));
-
-	if (h == NULL) {
-		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
-		return;
-	}
-	h->r = r;
-	r->state = h;
-	history_select(h, on_series);
+	history_begin(r, on_series);
 }

@@ -12,6 +12,7 @@
 
 #define LIMIT_DEFAULT 1000
 #define WHOLE	      1000 /* items that are written in one step */
+#define LONG_MAX      64   /* longer answers at once: each some megabytes */
 #define ITEM_BYTES    1024 /* more than an item and what stands around it */
 
 static const struct width widths[] = {
@@ -44,6 +45,17 @@ history_write_series(struct text *t, const struct series_entry *s)
 	json_string(t, "unit", s->canonical);
 }
 
+static unsigned long_answers;
+
+static void
+gone(struct request *r)
+{
+	struct history *h = r->state;
+
+	long_answers -= h->counted;
+	h->counted = false;
+}
+
 static void
 pull(struct request *r)
 {
@@ -57,21 +69,31 @@ pull(struct request *r)
 	all = h->write(h->job, &t, STREAM_PIECE);
 	h->comma = t.comma;
 	stream_write(r, t.s, t.len);
-	if (all || !text_ok(&t))
+	if (all || !text_ok(&t)) {
+		gone(r);
 		stream_end(r, text_ok(&t));
+	}
 }
 
 void
 history_answer(struct history *h, size_t items,
     bool (*write)(void *job, struct text *, size_t full))
 {
-	static const struct stream stream = {
-	    .status = 200, .content_type = "application/json", .pull = pull};
+	static const struct stream stream = {.status = 200,
+	    .content_type = "application/json",
+	    .pull = pull,
+	    .gone = gone};
 	struct text t;
 
 	h->write = write;
 	if (items > WHOLE) {
-		(void)stream_begin(h->r, &stream);
+		if (long_answers == LONG_MAX)
+			reply_error(h->r, ERR_BUSY, NULL,
+			    "%d long answers are under way", LONG_MAX);
+		else if (stream_begin(h->r, &stream)) {
+			h->counted = true;
+			long_answers++;
+		}
 		return;
 	}
 	text_init(&t, (size_t)4 << 20);
@@ -291,13 +313,5 @@ on_series(struct request *r)
 void
 history_get(struct request *r)
 {
-	struct history *h = arena_calloc(&r->arena, 1, sizeof(*h));
-
-	if (h == NULL) {
-		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
-		return;
-	}
-	h->r = r;
-	r->state = h;
-	history_select(h, on_series);
+	history_begin(r, on_series);
 }

@@ -48,13 +48,15 @@ struct history {
 	/* Of history_answer(). */
 	bool (*write)(void *job, struct text *, size_t full);
 	bool comma;
+	bool counted; /* among the long answers */
 };
 
 #define HISTORY_AGGREGATES 5
 extern const char *const history_aggregates[HISTORY_AGGREGATES];
 
-/* Finds the series that the query names, then calls `next`, or answers. */
-void history_select(struct history *, void (*next)(struct request *));
+/* Finds the series that the query names, then calls `next`, with the history
+ * as the request's state, or answers. */
+void history_begin(struct request *, void (*next)(struct request *));
 void history_page(struct history *);
 void history_flow(struct history *);
 void history_buckets(struct history *);

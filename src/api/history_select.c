@@ -202,17 +202,23 @@ look_again(struct request *r)
 }
 
 void
-history_select(struct history *h, void (*next)(struct request *))
+history_begin(struct request *r, void (*next)(struct request *))
 {
+	struct history *h = arena_calloc(&r->arena, 1, sizeof(*h));
 	enum found found = REFUSED;
 
+	if (h != NULL)
+		h->series = arena_alloc(
+		    &r->arena, HISTORY_SERIES_MAX * sizeof(*h->series));
+	if (h == NULL || h->series == NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+		return;
+	}
+	h->r = r;
 	h->next = next;
-	h->series =
-	    arena_alloc(&h->r->arena, HISTORY_SERIES_MAX * sizeof(*h->series));
-	if (h->series == NULL)
-		(void)refuse(h, ERR_NO_MEMORY, "request too large");
-	else if ((found = look(h)) == FOUND)
-		next(h->r);
+	r->state = h;
+	if ((found = look(h)) == FOUND)
+		next(r);
 	else if (found == UNKNOWN)
-		request_refresh(h->r, look_again);
+		request_refresh(r, look_again);
 }

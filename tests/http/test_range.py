@@ -1,5 +1,6 @@
 """GET of readings over time, as a dashboard and a data scientist see it."""
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -265,10 +266,14 @@ def rfc3339(t):
         f".{t.microsecond:06}Z" if t.microsecond else "Z")
 
 
-def connect(service):
+def connect(service, rcvbuf=None):
     context = ssl.create_default_context(cafile=service.ca)
     context.check_hostname = False
-    plain = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    plain = socket.socket()
+    plain.settimeout(20)
+    if rcvbuf is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    plain.connect(("127.0.0.1", service.port))
     return context.wrap_socket(plain)
 
 
@@ -284,6 +289,37 @@ def test_client_that_leaves_in_the_middle_harms_nobody(service, day):
     items, _ = pages(service, node=node, metric="pressure", limit=10000,
                      **SPAN)
     assert len(items) == len(pressure)
+
+
+def test_long_answers_are_counted(service):
+    """So that clients who do not read cannot take the memory."""
+    node = next(codes)
+    service.make_series(node, "pressure", "flow", "level")
+    for metric in ("pressure", "flow", "level"):
+        post(service, node, metric, [i % 100 / 8 for i in range(10000)])
+    merged(service, node)
+    query = {"node": node, "from": SPAN["from"], "to": "2024-05-03T00:00:00Z"}
+    asked = (f"GET /api/v1/readings?{urllib.parse.urlencode(query)}"
+             "&limit=10000 HTTP/1.1\r\n"
+             "Host: localhost\r\nAuthorization: Bearer "
+             f"{service.token('viewer')}\r\n\r\n").encode()
+    with contextlib.ExitStack() as all_of_them:
+        told = []
+        for _ in range(2 * 64 + 4):  # two workers
+            s = all_of_them.enter_context(connect(service, rcvbuf=4096))
+            s.sendall(asked)
+            told.append(s.recv(12).decode())
+        assert set(told) == {"HTTP/1.1 200", "HTTP/1.1 503"}
+        assert told.count("HTTP/1.1 200") >= 64
+        # Short ones are answered meanwhile.
+        assert get(service, limit=300, **query).status_code == 200
+
+    def whole():
+        answer = get(service, limit=10000, **query)
+        return answer.status_code == 200 and [
+            len(s["items"]) for s in answer.json()["series"]] == 3 * [10000]
+
+    wait_for("those that left make room", whole)
 
 
 def test_answer_that_cannot_be_whole_is_cut(own_service):
