@@ -93,5 +93,7 @@ struct api {
 
 /* The one entry: src/edge hands every accepted request to it. */
 void api_dispatch(struct api *, struct exchange *);
+/* Most bytes that a body for it may have. */
+size_t api_body_max(enum method, const char *path);
 
 #endif

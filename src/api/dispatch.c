@@ -4,7 +4,7 @@
 
 #include "api/content.h"
 #include "api/field.h"
-#include "api/percent.h"
+#include "core/percent.h"
 
 #include <string.h>
 
@@ -113,12 +113,27 @@ parse_json(struct request *r, const struct field *table, struct err_info *info)
 	return (field_check(table, body, info));
 }
 
+static size_t
+body_max(const struct route *route)
+{
+	return (
+	    route != NULL && route->body_max != 0 ? route->body_max : BODY_MAX);
+}
+
+size_t
+api_body_max(enum method method, const char *path)
+{
+	struct route_match m;
+
+	route_find(method, path, &m);
+	return (body_max(m.route));
+}
+
 bool
 request_parse_body(struct request *r)
 {
 	const struct route *route = r->match.route;
-	size_t max = route->body_max != 0 ? route->body_max : BODY_MAX;
-	size_t len = r->x->body_len;
+	size_t max = body_max(route), len = r->x->body_len;
 	struct err_info info = {.code = ERR_OK};
 
 	if (len > max)

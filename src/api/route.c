@@ -1,11 +1,12 @@
 #include "api/route.h"
 
-#include "api/percent.h"
+#include "core/percent.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SEGMENTS     8
+#define DECODED_MAX  1024 /* bytes; the longest parameters are shorter */
 #define ROUTES_MAX   128
 #define NAME_MAX_LEN 24
 
@@ -38,13 +39,34 @@ split(const char *path, struct parts *ret)
 	return (true);
 }
 
+/* %68ealth is health (RFC 3986 section 6.2.2.2); a slash that was encoded
+ * stays within its segment. */
+static bool
+decode(struct parts *parts, char *to, size_t size)
+{
+	for (size_t i = 0; i < parts->n; i++) {
+		size_t len = parts->seg[i].len;
+
+		if (memchr(parts->seg[i].s, '%', len) == NULL)
+			continue;
+		if (!percent_decode(parts->seg[i].s, len, false, to, size))
+			return (false);
+		len = strlen(to);
+		parts->seg[i].s = to;
+		parts->seg[i].len = len;
+		to += len + 1;
+		size -= len + 1;
+	}
+	return (true);
+}
+
 /* All names are printable ASCII without a slash. */
 static bool
 is_name(const char *s)
 {
 	if (*s == '\0' || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
 		return (false);
-	while (*s != '\0' && *s != '/' && (unsigned char)*s < 0x80)
+	while (*s >= ' ' && *s < 0x7f && *s != '/')
 		s++;
 	return (*s == '\0');
 }
@@ -108,6 +130,7 @@ take_params(const struct pattern *pattern, const struct parts *path,
     struct route_match *m)
 {
 	char *value;
+	size_t len;
 
 	m->nparams = 0;
 	for (size_t i = 0; i < path->n; i++) {
@@ -116,9 +139,12 @@ take_params(const struct pattern *pattern, const struct parts *path,
 		if (m->nparams == ROUTE_PARAMS)
 			return (false);
 		value = m->params[m->nparams].value;
-		if (!percent_decode(path->seg[i].s, path->seg[i].len, false,
-			value, sizeof(m->params[0].value)) ||
-		    !is_name(value))
+		len = path->seg[i].len;
+		if (len >= sizeof(m->params[0].value))
+			return (false);
+		memcpy(value, path->seg[i].s, len);
+		value[len] = '\0';
+		if (!is_name(value))
 			return (false);
 		m->params[m->nparams].name = pattern->names[m->nparams];
 		m->nparams++;
@@ -130,6 +156,7 @@ void
 route_find(enum method method, const char *path, struct route_match *ret)
 {
 	const struct pattern *table = patterns();
+	char decoded[DECODED_MAX];
 	struct parts parts;
 	int best = -1, s;
 	size_t fit = 0;
@@ -137,7 +164,7 @@ route_find(enum method method, const char *path, struct route_match *ret)
 	ret->route = NULL;
 	ret->allowed = 0;
 	ret->nparams = 0;
-	if (!split(path, &parts))
+	if (!split(path, &parts) || !decode(&parts, decoded, sizeof(decoded)))
 		return;
 	if (method == METHOD_HEAD)
 		method = METHOD_GET;

@@ -91,6 +91,8 @@
 	    "Largest request body; routes may allow less") \
 	X(connections_max, NUMBER, "PENSTOCK_CONNECTIONS_MAX", "2048", 16, 30000, "connections", false, \
 	    "Open connections per worker") \
+	X(address_max, NUMBER, "PENSTOCK_CONNECTIONS_PER_ADDRESS", "1000", 0, 1000000, "connections", false, \
+	    "Open connections of one address (IPv6: of one /64), over all workers; 0: any number") \
 	X(keepalive_s, NUMBER, "PENSTOCK_KEEPALIVE", "60", 1, 3600, "s", false, \
 	    "Idle time before a connection is closed") \
 	X(header_timeout_s, NUMBER, "PENSTOCK_HEADER_TIMEOUT", "10", 1, 60, "s", false, \

@@ -4,6 +4,7 @@
  *
  * Runs on: parent, then L.
  */
+#include "api/api.h"
 #include "app/config.h"
 #include "app/logsink.h"
 #include "app/trust.h"
@@ -100,10 +101,12 @@ kore_parent_configure(int argc, char **argv)
 	    .port = (uint16_t)config.port,
 	    .workers = (unsigned)config.workers,
 	    .connections_max = (unsigned)config.connections_max,
+	    .address_max = (unsigned)config.address_max,
 	    .cert_path = config.tls_cert,
 	    .key_path = config.tls_key,
 	    .header_max = (size_t)config.header_max,
 	    .body_max = (size_t)config.body_max,
+	    .route_body_max = api_body_max,
 	    .keepalive_s = (unsigned)config.keepalive_s,
 	    .header_timeout_s = (unsigned)config.header_timeout_s,
 	    .body_timeout_s = (unsigned)config.body_timeout_s,

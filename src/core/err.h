@@ -35,12 +35,14 @@ enum log_level {
 	X(ERR_TOO_LARGE,      INFO,  413, "content-too-large", "The body or batch is over the limit") \
 	X(ERR_URI_TOO_LONG,   INFO,  414, "uri-too-long", "The request target is over the limit") \
 	X(ERR_MEDIA_TYPE,     INFO,  415, "unsupported-media-type", "The content type is not supported here") \
+	X(ERR_EXPECTATION,    INFO,  417, "expectation-failed", "The expectation cannot be met") \
 	X(ERR_INVALID,        INFO,  422, "invalid", "The content does not fit the rules") \
 	X(ERR_TOO_MANY,       INFO,  429, "too-many-requests", "Too many requests") \
 	X(ERR_HEADERS,        INFO,  431, "header-fields-too-large", "The header is over the limit") \
 	X(ERR_INTERNAL,       ERROR, 500, "internal", "The server failed") \
 	X(ERR_NO_MEMORY,      ERROR, 500, "no-memory", "The server ran out of memory for this request") \
 	X(ERR_ENCODING,       INFO,  501, "transfer-encoding", "The transfer coding is not implemented") \
+	X(ERR_NO_METHOD,      INFO,  501, "method-not-implemented", "The method is not implemented") \
 	X(ERR_BUSY,           WARN,  503, "busy", "A queue is full; try again") \
 	X(ERR_DATABASE,       ERROR, 503, "database-unavailable", "The database cannot answer now") \
 	X(ERR_CACHE,          WARN,  503, "cache-unavailable", "The cache cannot answer now") \

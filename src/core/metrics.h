@@ -39,6 +39,7 @@
 	X(PG_RECONNECTS,      "penstock_postgresql_reconnects_total", "", "Connections made to PostgreSQL") \
 	X(REDIS_RECONNECTS,   "penstock_redis_reconnects_total", "", "Connections made to Redis") \
 	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
+	X(EDGE_CROWDED,       "penstock_edge_crowded_total", "", "Connections closed at once, too many being open from their address") \
 	X(WORKER_STARTS,      "penstock_worker_starts_total", "", "Worker processes started") \
 	X(CYCLES,             "penstock_loop_cycles_total", "result=\"ok\"", "Loop cycles by result") \
 	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \

@@ -149,9 +149,43 @@ add_end(struct out *o, const struct answer *a)
 	}
 	if (a->close)
 		ADD(o, "Connection: close\r\n");
-	else if (a->keep_old)
-		ADD(o, "Connection: keep-alive\r\n");
+	else if (a->keep_old_s > 0) {
+		ADD(o, "Connection: keep-alive\r\nKeep-Alive: timeout=");
+		add_number(o, a->keep_old_s);
+		ADD(o, "\r\n");
+	}
 	ADD(o, "\r\n");
+}
+
+/* What an answer must say unless its handler did. */
+struct said {
+	bool cache, policy, page;
+};
+
+static void
+note(struct said *said, const struct header *h)
+{
+	if ((h->name[0] | 0x20) != 'c')
+		return;
+	if (strcasecmp(h->name, "Content-Type") == 0)
+		said->page = strncasecmp(h->value, "text/html", 9) == 0;
+	else if (strcasecmp(h->name, "Cache-Control") == 0)
+		said->cache = true;
+	else if (strcasecmp(h->name, "Content-Security-Policy") == 0)
+		said->policy = true;
+}
+
+static void
+add_unsaid(struct out *o, const struct said *said)
+{
+	if (!said->cache)
+		ADD(o, "Cache-Control: no-store\r\n");
+	if (said->page && !said->policy)
+		ADD(o,
+		    "Content-Security-Policy: default-src 'self'; "
+		    "base-uri 'none'; form-action 'self'; "
+		    "frame-ancestors 'none'; object-src 'none'\r\n"
+		    "Referrer-Policy: no-referrer\r\n");
 }
 
 bool
@@ -164,7 +198,7 @@ size_t
 answer_head(char *buf, size_t size, const struct answer *a)
 {
 	struct out o = {buf, buf + size};
-	bool cache = false;
+	struct said said = {false, false, false};
 
 	add_begin(&o, a->status, a->now);
 	add(&o, a->request_id, strlen(a->request_id));
@@ -172,10 +206,9 @@ answer_head(char *buf, size_t size, const struct answer *a)
 	for (size_t i = 0; i < a->nheaders; i++) {
 		if (!add_header(&o, &a->headers[i]))
 			return (0);
-		cache |= strcasecmp(a->headers[i].name, "Cache-Control") == 0;
+		note(&said, &a->headers[i]);
 	}
-	if (!cache)
-		ADD(&o, "Cache-Control: no-store\r\n");
+	add_unsaid(&o, &said);
 	add_end(&o, a);
 	return (o.end == NULL ? 0 : (size_t)(o.p - buf));
 }

@@ -24,7 +24,9 @@ struct answer {
 	size_t body_len; /* for END_LENGTH */
 	const char *request_id;
 	bool close;
-	bool keep_old; /* an HTTP/1.0 client that asked to stay */
+	/* For an HTTP/1.0 client that asked to stay: how long it may be idle;
+	 * 0: it did not ask. */
+	unsigned keep_old_s;
 	time_t now;
 };
 

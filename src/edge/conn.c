@@ -1,6 +1,8 @@
 #include "edge/conn.h"
 #include "edge/tls.h"
 
+#include "core/metrics.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -15,14 +17,18 @@
 #define DRAIN_READ_US 1000000
 #define AGAIN_MS      1
 #define POUR_LOW      65536 /* bytes; below it more is asked for */
+#define TAKE_MIN      1024  /* bytes a second of an answer; slower is idle */
 
 struct gate_limits conn_limits;
 int64_t conn_header_timeout_us, conn_body_timeout_us;
 void (*conn_handler)(struct exchange *);
 
+static size_t (*route_body_max)(enum method, const char *path);
 static TAILQ_HEAD(, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
 static TAILQ_HEAD(, conn) buried = TAILQ_HEAD_INITIALIZER(buried);
-static unsigned nconns, nconns_max;
+static unsigned nconns, nconns_max, address_max;
+static struct peers *peers;
+static unsigned peers_row;
 static int64_t keepalive_us;
 static bool draining, again_due;
 
@@ -33,14 +39,47 @@ void
 conn_open(const struct edge_config *config, void (*handle)(struct exchange *))
 {
 	conn_limits.header_max = config->header_max;
-	conn_limits.target_max = EDGE_TARGET_MAX;
+	conn_limits.target_max = TARGET_MAX;
 	conn_limits.body_max = config->body_max;
 	conn_limits.headers_max = config->headers_max;
 	keepalive_us = (int64_t)config->keepalive_s * 1000000;
 	conn_header_timeout_us = (int64_t)config->header_timeout_s * 1000000;
 	conn_body_timeout_us = (int64_t)config->body_timeout_s * 1000000;
 	nconns_max = config->connections_max;
+	address_max = config->address_max;
+	route_body_max = config->route_body_max;
 	conn_handler = handle;
+}
+
+void
+conn_share(struct peers *shared, unsigned row)
+{
+	peers = shared;
+	peers_row = row;
+	peers_clear(peers, row);
+}
+
+size_t
+conn_body_max(const struct gate_head *h)
+{
+	size_t max = conn_limits.body_max, here = max;
+
+	if (route_body_max != NULL)
+		here = route_body_max(h->method, h->target.path);
+	return (here < max ? here : max);
+}
+
+void
+conn_expire_sending(struct conn *k)
+{
+	k->taken = 0;
+	conn_expire_in(k, conn_body_timeout_us);
+}
+
+unsigned
+conn_keepalive_s(void)
+{
+	return ((unsigned)(keepalive_us / 1000000));
 }
 
 bool
@@ -66,6 +105,7 @@ on_disconnect(struct connection *c)
 	c->hdlr_extra = NULL; /* Kore would kore_free() it */
 	k->state = CLOSED;
 	nconns--;
+	peers_leave(peers, peers_row, k->peer);
 	TAILQ_REMOVE(&conns, k, list);
 	TAILQ_INSERT_TAIL(&buried, k, list);
 	/* Kore says close_notify, which would make a part look whole. */
@@ -80,7 +120,7 @@ on_disconnect(struct connection *c)
 void
 conn_arm(struct conn *k)
 {
-	unsigned mask = EPOLLRDHUP;
+	unsigned mask = 0;
 
 	if (k->state == CLOSED)
 		return;
@@ -118,12 +158,21 @@ conn_next(struct conn *k)
 		conn_linger(k);
 		return;
 	}
-	wire_in_drop(k);
+	wire_in_next(k);
 	k->state = IDLE;
 	k->deaf = false;
 	conn_expire_in(k, keepalive_us);
-	if (SSL_has_pending(k->ssl))
+	if (k->in_len > 0 || SSL_has_pending(k->ssl))
 		conn_pump(k);
+}
+
+/* Who takes it too slowly holds a place for nothing. */
+static void
+conn_took(struct conn *k, size_t n)
+{
+	k->taken += n;
+	if (k->taken >= (size_t)(conn_body_timeout_us / 1000000) * TAKE_MIN)
+		conn_expire_sending(k);
 }
 
 static void
@@ -141,9 +190,8 @@ conn_flush(struct conn *k)
 	}
 	if (k->state == POUR && wire_kept(k) == 0)
 		k->deadline_us = 0;
-	else if ((k->state == POUR || k->state == SEND) &&
-	    wire_kept(k) < before)
-		conn_expire_in(k, conn_body_timeout_us);
+	else if (k->state == POUR || k->state == SEND)
+		conn_took(k, before - wire_kept(k));
 	if (k->hungry && wire_kept(k) < POUR_LOW) {
 		k->hungry = false;
 		k->pull(&k->x);
@@ -154,12 +202,13 @@ conn_flush(struct conn *k)
 static int
 conn_fill(struct conn *k)
 {
-	size_t *len = k->state == BODY ? &k->body_len : &k->in_len;
+	bool plain = k->state == BODY && !k->head.chunked;
+	size_t *len = plain ? &k->body_len : &k->in_len;
 	char *to = k->body;
 	size_t room = k->body_room - k->body_len;
 	int n;
 
-	if (k->state != BODY) {
+	if (!plain) {
 		if (!wire_in_take(k))
 			return (-1);
 		to = k->in;
@@ -201,6 +250,13 @@ pump_again(void *arg, u_int64_t now)
 	} while (!again_due);
 }
 
+/* The next request, or its begin, came with the one before. */
+static bool
+conn_has_next(const struct conn *k)
+{
+	return (k->state == IDLE && k->in_len > 0);
+}
+
 static void
 conn_pump(struct conn *k)
 {
@@ -210,14 +266,15 @@ conn_pump(struct conn *k)
 		return;
 	k->pumping = true;
 	do {
-		if ((n = conn_fill(k)) > 0)
+		if ((n = conn_has_next(k) ? 1 : conn_fill(k)) > 0)
 			serve_advance(k);
 		else if (n < 0)
 			conn_close(k);
-	} while (n > 0 && conn_reads(k) && SSL_has_pending(k->ssl) &&
+	} while (n > 0 && conn_reads(k) &&
+	    (conn_has_next(k) || SSL_has_pending(k->ssl)) &&
 	    ++turns < TURNS_MAX);
 	k->pumping = false;
-	if (k->state == IDLE)
+	if (k->state == IDLE && !conn_has_next(k))
 		wire_in_drop(k);
 	if (turns == TURNS_MAX) {
 		k->again = true;
@@ -243,8 +300,7 @@ conn_shake(struct conn *k)
 	r = SSL_accept(k->ssl);
 	if (r == 1) {
 		k->write_wanted = false;
-		k->state = IDLE;
-		conn_expire_in(k, keepalive_us);
+		k->state = IDLE; /* and still within the time of SHAKE */
 		conn_pump(k);
 	} else if (wire_result(k, r) == 0) {
 		k->write_wanted = SSL_want_write(k->ssl);
@@ -308,20 +364,33 @@ set_peer(struct conn *k)
 		k->x.peer[0] = '\0';
 }
 
+static bool
+is_crowd(struct peer peer)
+{
+	if (address_max == 0 || peers_count(peers, peer) < address_max)
+		return (false);
+	metric_count(COUNTER_EDGE_CROWDED, 1);
+	return (true);
+}
+
 /* Kore calls it by name for each accepted connection. */
 void
 edge_accept(struct connection *c)
 {
+	struct peer peer;
 	struct conn *k;
 
 	/* Kore's own timer would cut us off after 5 s. */
 	c->idle_timer.length = UINT64_MAX;
-	if (nconns >= nconns_max || draining ||
+	peer = peers_find(peers, (const struct sockaddr *)&c->addr);
+	if (nconns >= nconns_max || draining || is_crowd(peer) ||
 	    (k = calloc(1, sizeof(*k))) == NULL) {
 		kore_connection_disconnect(c);
 		return;
 	}
 	k->c = c;
+	k->peer = peer;
+	peers_enter(peers, peers_row, peer);
 	k->x.ops = &serve_ops;
 	set_peer(k);
 	c->hdlr_extra = k;

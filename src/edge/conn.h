@@ -12,13 +12,17 @@
  * for. HEAD and BODY may also go to SEND (refused). Kore's read and write paths
  * are not used: `struct connection` only carries descriptor, address and the
  * deferred free. One request at a time: in BUSY, POUR and SEND nothing is
- * read.
+ * read, and what came behind a request waits in `in` until its answer has
+ * left. Whoever has said all that it will say (FIN) still gets its answer; one
+ * that is gone (RST) does not.
  */
 #ifndef PENSTOCK_EDGE_CONN_H
 #define PENSTOCK_EDGE_CONN_H
 
+#include "edge/chunk.h"
 #include "edge/gate.h"
 #include "edge/internal.h"
+#include "edge/peers.h"
 
 #include <openssl/ssl.h>
 #include <sys/queue.h>
@@ -40,17 +44,22 @@ struct conn {
 	bool deaf;  /* the client talks while BUSY */
 	bool write_wanted; /* by the handshake */
 	bool closing;
+	struct peer peer;
 	unsigned armed;	     /* epoll's mask */
 	int64_t deadline_us; /* 0: none */
 	char *in;	     /* CONN_IN_SIZE, only while a request is there */
-	size_t in_len;
+	size_t in_len, in_used; /* what is behind belongs to the next one */
 	size_t scanned;
+	bool skipped; /* an empty line before the request */
+	char under;   /* the byte that the body's NUL stands on */
 	struct gate_head head;
+	struct chunk coding;
 	char *body; /* in `in`, or its own if owned */
-	size_t body_len, body_room;
+	size_t body_len, body_room, body_max;
 	bool body_owned;
 	char *out; /* what the socket did not take yet */
 	size_t out_len, out_at, out_room;
+	size_t taken; /* of it by the client, since the deadline was set */
 	bool hungry;  /* in POUR: to be asked for more */
 	bool choked;  /* in POUR: memory was out, to be closed */
 	bool chunked; /* each piece in POUR */
@@ -67,7 +76,10 @@ conn_expire_in(struct conn *k, int64_t us)
 extern struct gate_limits conn_limits;
 extern int64_t conn_header_timeout_us, conn_body_timeout_us;
 extern void (*conn_handler)(struct exchange *);
+/* How large a body may be, by its route. */
+size_t conn_body_max(const struct gate_head *);
 
+unsigned conn_keepalive_s(void);
 /* True once answers must close their connection. */
 bool conn_draining(void);
 void conn_close(struct conn *);
@@ -76,12 +88,19 @@ void conn_arm(struct conn *);
 /* The answer has left: the next request may come. */
 void conn_next(struct conn *);
 
+/* Time to send; more of it for each part that the client takes. */
+void conn_expire_sending(struct conn *);
+
 bool wire_in_take(struct conn *);
 void wire_in_drop(struct conn *);
+/* Drops the request that was answered; what came behind it stays. */
+void wire_in_next(struct conn *);
 /* Room for the body behind the head that ends at `end`. */
 enum err wire_body_take(struct conn *, size_t end, struct err_info *);
 /* Room for more of it, if there is none. */
 enum err wire_body_grow(struct conn *, struct err_info *);
+/* Takes the coding off what came of a chunked body. */
+enum err wire_body_decode(struct conn *, struct err_info *);
 /* SSL_accept's or SSL_read's: > 0, 0 if it would block, -1 if it is over. */
 int wire_result(struct conn *, int r);
 int wire_read(struct conn *, char *, size_t room);

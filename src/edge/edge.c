@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 static struct edge_config config;
 static pid_t parent_pid;
 static atomic_bool *stopping; /* shared by all workers */
+static struct peers *peers;   /* likewise */
 static volatile sig_atomic_t reload_asked;
 static void (*reload_also)(void);
 static bool torn_down;
@@ -120,6 +122,29 @@ check_host(void)
 	freeaddrinfo(list);
 }
 
+static void *
+share(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		fatal("mmap: %s", errno_s);
+	return (p);
+}
+
+static void
+share_state(void)
+{
+	uint64_t seed;
+
+	stopping = share(sizeof(*stopping));
+	peers = share(peers_size(config.workers));
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		fatal("getrandom: %s", errno_s);
+	peers_init(peers, config.workers, seed);
+}
+
 void
 edge_parent(const struct edge_config *given)
 {
@@ -133,10 +158,7 @@ edge_parent(const struct edge_config *given)
 	bound_descriptors();
 	stay_loaded();
 	parent_pid = getpid();
-	stopping = mmap(NULL, sizeof(*stopping), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (stopping == MAP_FAILED)
-		fatal("mmap: %s", errno_s);
+	share_state();
 	if (tls_open(config.cert_path, config.key_path, &info) != ERR_OK)
 		fatal("%s", info.detail);
 	check_host();
@@ -230,6 +252,7 @@ edge_worker(void (*handle)(struct exchange *))
 		/* The parent's certificate may be an old one by now. */
 		reload();
 	}
+	conn_share(peers, worker->id - 1u);
 	conn_open(&config, handle);
 	(void)kore_timer_add(on_tick, TICK_MS, NULL, 0);
 }

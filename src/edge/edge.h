@@ -22,8 +22,8 @@
 
 #define EDGE_HEADERS_MAX   64
 #define EDGE_HEADER_MAX	   16384
-#define EDGE_TARGET_MAX	   6144
-#define EDGE_OFFLOAD_QUEUE 16 /* jobs that may wait for a thread */
+#define EDGE_BODY_ANY	   65536 /* bytes; below it a route is not asked */
+#define EDGE_OFFLOAD_QUEUE 16	 /* jobs that may wait for a thread */
 #define EDGE_THREADS	   4
 
 /* Hooks that Kore finds by name must survive -fvisibility=hidden. */
@@ -33,10 +33,13 @@ struct edge_config {
 	const char *host; /* address */
 	uint16_t port;
 	unsigned workers;
-	unsigned connections_max;	  /* per worker */
+	unsigned connections_max; /* per worker */
+	unsigned address_max; /* connections of one address, 0: any number */
 	const char *cert_path, *key_path; /* PEM; read again on SIGUSR1 */
-	size_t header_max;	   /* bytes, request line included; 0: 8192 */
-	size_t body_max;	   /* bytes; 0: 8 MiB */
+	size_t header_max; /* bytes, request line included; 0: 8192 */
+	size_t body_max;   /* bytes; 0: 8 MiB */
+	/* Most bytes a body of that route may have; NULL: body_max for all. */
+	size_t (*route_body_max)(enum method, const char *path);
 	unsigned headers_max;	   /* fields; 0: EDGE_HEADERS_MAX */
 	unsigned keepalive_s;	   /* 0: 60 */
 	unsigned header_timeout_s; /* 0: 10 */

@@ -1,5 +1,7 @@
 #include "edge/gate.h"
 
+#include "edge/octet.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -7,36 +9,11 @@
 #define LINE_EXTRA 32
 
 static bool
-is_digit(char c)
-{
-	return (c >= '0' && c <= '9');
-}
-
-static bool
-is_alnum(char c)
-{
-	return (is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'));
-}
-
-/* RFC 9110 section 5.6.2 */
-static const bool in_token[256] = {
-    ['!'] = true,
-    ['#' ... '\''] = true,
-    ['*' ... '+'] = true,
-    ['-' ... '.'] = true,
-    ['0' ... '9'] = true,
-    ['A' ... 'Z'] = true,
-    ['^' ... 'z'] = true,
-    ['|'] = true,
-    ['~'] = true,
-};
-
-static bool
 is_token(const char *s)
 {
 	const char *p = s;
 
-	while (in_token[(unsigned char)*p])
+	while (octet_in_token[(unsigned char)*p])
 		p++;
 	return (p > s && *p == '\0');
 }
@@ -109,6 +86,17 @@ gate_scan(size_t *at, const char *buf, size_t len,
 	return (ERR_OK);
 }
 
+/* RFC 9110 section 9.1: 405 for a method that is known and not allowed, 501
+ * for others. */
+static enum err
+refuse_method(const char *s, struct err_info *info)
+{
+	if (strcmp(s, "TRACE") == 0 || strcmp(s, "CONNECT") == 0)
+		return (err_set(
+		    info, ERR_METHOD, NULL, "%s is not allowed here", s));
+	return (err_set(info, ERR_NO_METHOD, NULL, "The method is not known"));
+}
+
 static enum err
 parse_method(const char *s, struct gate_head *h, struct err_info *info)
 {
@@ -120,47 +108,31 @@ parse_method(const char *s, struct gate_head *h, struct err_info *info)
 			return (ERR_OK);
 		}
 	}
-	return (err_set(info, ERR_METHOD, NULL, "The method is not known"));
+	return (refuse_method(s, info));
 }
 
 static enum err
 parse_target(char *s, const struct gate_limits *limits, struct gate_head *h,
     struct err_info *info)
 {
-	char *question;
-
 	if (strlen(s) > limits->target_max)
 		return (err_set(info, ERR_URI_TOO_LONG, NULL,
 		    "The request target may have %zu bytes",
 		    limits->target_max));
-	/* Absolute form would name the host a second time. */
-	if (*s != '/' && strcmp(s, "*") != 0)
-		return (bad(info, "The request target must begin with /"));
-	for (const unsigned char *p = (unsigned char *)s; *p != '\0'; p++)
-		if (*p <= ' ' || *p >= 0x7f || *p == '#')
-			return (bad(info,
-			    "The request target holds a byte "
-			    "that needs percent-encoding"));
-	h->path = s;
-	h->query = "";
-	if ((question = strchr(s, '?')) != NULL) {
-		*question = '\0';
-		h->query = question + 1;
-	}
-	return (ERR_OK);
+	return (target_parse(s, h->method, &h->target, info));
 }
 
 static enum err
 parse_version(const char *s, struct gate_head *h, struct err_info *info)
 {
-	if (strncmp(s, "HTTP/", 5) != 0 || !is_digit(s[5]) || s[6] != '.' ||
-	    !is_digit(s[7]) || s[8] != '\0')
+	if (strncmp(s, "HTTP/", 5) != 0 || !octet_is_digit(s[5]) ||
+	    s[6] != '.' || !octet_is_digit(s[7]) || s[8] != '\0')
 		return (bad(info, "The request line must end in HTTP/1.1"));
-	if (s[5] != '1' || s[7] > '1')
+	/* A higher minor version is spoken to in ours (RFC 9110 section 6.2). */
+	if (s[5] != '1')
 		return (err_set(info, ERR_HTTP_VERSION, NULL,
 		    "HTTP/1.1 and HTTP/1.0 are spoken here"));
 	h->old = s[7] == '0';
-	h->close = h->old;
 	return (ERR_OK);
 }
 
@@ -185,25 +157,19 @@ parse_line(char *s, const struct gate_limits *limits, struct gate_head *h,
 }
 
 struct seen {
-	bool host, length;
+	const char *host;
+	bool length, encoding, close, keep;
 };
 
 static enum err
 take_host(const char *v, struct gate_head *h, struct seen *seen,
     struct err_info *info)
 {
-	size_t i;
-
 	(void)h;
-	if (seen->host)
+	if (seen->host != NULL)
 		return (bad(info, "Host is given twice"));
-	seen->host = true;
-	for (i = 0; v[i] != '\0'; i++)
-		if (!is_alnum(v[i]) && strchr(".-_:[]", v[i]) == NULL)
-			break;
-	if (i == 0 || i > 255 || v[i] != '\0' || v[0] == ':')
-		return (bad(info, "Host is not a host and port"));
-	return (ERR_OK);
+	seen->host = v;
+	return (target_check_host(v, info));
 }
 
 static enum err
@@ -216,7 +182,7 @@ take_length(const char *v, struct gate_head *h, struct seen *seen,
 	if (seen->length)
 		return (bad(info, "Content-Length is given twice"));
 	seen->length = true;
-	for (p = v; is_digit(*p); p++)
+	for (p = v; octet_is_digit(*p); p++)
 		if (__builtin_mul_overflow(n, (size_t)10, &n) ||
 		    __builtin_add_overflow(n, (size_t)(*p - '0'), &n))
 			return (bad(info, "Content-Length is beyond reason"));
@@ -227,42 +193,69 @@ take_length(const char *v, struct gate_head *h, struct seen *seen,
 	return (ERR_OK);
 }
 
-static enum err
-take_encoding(const char *v, struct gate_head *h, struct seen *seen,
-    struct err_info *info)
+static size_t
+next_of(const char **list)
 {
-	(void)v;
-	(void)h;
-	(void)seen;
-	return (err_set(info, ERR_ENCODING, NULL,
-	    "Send the body with Content-Length, not Transfer-Encoding"));
+	*list += strspn(*list, ", \t");
+	return (strcspn(*list, ", \t"));
+}
+
+static bool
+is_word(const char *s, size_t len, const char *word)
+{
+	return (len == strlen(word) && strncasecmp(s, word, len) == 0);
 }
 
 static bool
 list_has(const char *list, const char *word)
 {
-	size_t n = strlen(word), len;
+	size_t len;
 
-	for (;; list += len) {
-		list += strspn(list, ", \t");
-		len = strcspn(list, ", \t");
-		if (len == 0)
-			return (false);
-		if (len == n && strncasecmp(list, word, n) == 0)
+	for (; (len = next_of(&list)) > 0; list += len)
+		if (is_word(list, len, word))
 			return (true);
+	return (false);
+}
+
+/* RFC 9112 sections 6.1 and 6.3: behind a coding that is not chunked nobody
+ * knows where the body ends. */
+static enum err
+refuse_encoding(const char *v, struct err_info *info)
+{
+	bool last = false, before = false;
+	size_t len;
+
+	for (; (len = next_of(&v)) > 0; v += len) {
+		before |= last;
+		last = is_word(v, len, "chunked");
 	}
+	if (before)
+		return (bad(info, "chunked must be the last coding, once"));
+	return (err_set(info, ERR_ENCODING, NULL,
+	    "The one transfer coding known here is chunked"));
+}
+
+static enum err
+take_encoding(const char *v, struct gate_head *h, struct seen *seen,
+    struct err_info *info)
+{
+	if (seen->encoding)
+		return (bad(info, "Transfer-Encoding is given twice"));
+	seen->encoding = true;
+	if (h->old)
+		return (bad(info, "HTTP/1.0 has no Transfer-Encoding"));
+	h->chunked = strcasecmp(v, "chunked") == 0;
+	return (h->chunked ? ERR_OK : refuse_encoding(v, info));
 }
 
 static enum err
 take_connection(const char *v, struct gate_head *h, struct seen *seen,
     struct err_info *info)
 {
-	(void)seen;
+	(void)h;
 	(void)info;
-	if (list_has(v, "close"))
-		h->close = true;
-	else if (h->old && list_has(v, "keep-alive"))
-		h->close = false;
+	seen->close |= list_has(v, "close");
+	seen->keep |= list_has(v, "keep-alive");
 	return (ERR_OK);
 }
 
@@ -272,7 +265,8 @@ take_expect(const char *v, struct gate_head *h, struct seen *seen,
 {
 	(void)seen;
 	if (strcasecmp(v, "100-continue") != 0)
-		return (bad(info, "Expect may only be 100-continue"));
+		return (err_set(info, ERR_EXPECTATION, NULL,
+		    "Expect may only be 100-continue"));
 	h->expect_continue = !h->old;
 	return (ERR_OK);
 }
@@ -285,7 +279,7 @@ take_request_id(const char *v, struct gate_head *h, struct seen *seen,
 
 	(void)seen;
 	(void)info;
-	while (is_alnum(v[n]) || (v[n] != '\0' && strchr("._-", v[n])))
+	while (octet_is_alnum(v[n]) || (v[n] != '\0' && strchr("._-", v[n])))
 		n++;
 	if (v[n] == '\0' && n >= 1 && n <= 36)
 		h->request_id = v;
@@ -319,14 +313,6 @@ take_field(const struct header *field, struct gate_head *h, struct seen *seen,
 	return (ERR_OK);
 }
 
-/* 1 for any but a tab (RFC 9110 section 5.5). Without a branch: below it
- * becomes one instruction for 16 bytes. */
-static unsigned char
-is_control(unsigned char c)
-{
-	return ((unsigned char)(((c < ' ') & (c != '\t')) | (c == 0x7f)));
-}
-
 static bool
 has_control(const char *s, size_t len)
 {
@@ -334,9 +320,9 @@ has_control(const char *s, size_t len)
 
 	for (; len >= 16; s += 16, len -= 16)
 		for (size_t i = 0; i < 16; i++)
-			found |= is_control((unsigned char)s[i]);
+			found |= octet_is_control((unsigned char)s[i]);
 	for (size_t i = 0; i < len; i++)
-		found |= is_control((unsigned char)s[i]);
+		found |= octet_is_control((unsigned char)s[i]);
 	return (found != 0);
 }
 
@@ -364,11 +350,26 @@ parse_field(char *s, struct header *ret, struct err_info *info)
 	return (ERR_OK);
 }
 
+/* What the fields say together. */
+static enum err
+check_fields(
+    struct gate_head *h, const struct seen *seen, struct err_info *info)
+{
+	/* RFC 9112 section 9.3 */
+	h->close = seen->close || (h->old && !seen->keep);
+	if (seen->host == NULL && !h->old)
+		return (bad(info, "Host is missing"));
+	if (seen->encoding && seen->length)
+		return (bad(info,
+		    "Content-Length and Transfer-Encoding exclude each other"));
+	return (target_check_authority(&h->target, seen->host, info));
+}
+
 static enum err
 parse_fields(char *s, const struct gate_limits *limits, struct gate_head *h,
     struct err_info *info)
 {
-	struct seen seen = {false, false};
+	struct seen seen = {.host = NULL};
 	enum err e;
 	char *next;
 
@@ -387,9 +388,7 @@ parse_fields(char *s, const struct gate_limits *limits, struct gate_head *h,
 		if ((e = take_field(field, h, &seen, info)) != ERR_OK)
 			return (e);
 	}
-	if (!seen.host && !h->old)
-		return (bad(info, "Host is missing"));
-	return (ERR_OK);
+	return (check_fields(h, &seen, info));
 }
 
 static enum err
@@ -406,7 +405,7 @@ check_length(const struct gate_head *h, const struct gate_limits *limits,
 			    "%s needs Content-Length", method_name(h->method)));
 		break;
 	default:
-		if (h->content_length > 0)
+		if (h->content_length > 0 || h->chunked)
 			return (err_set(info, ERR_BAD_REQUEST, NULL,
 			    "%s takes no body", method_name(h->method)));
 	}

@@ -12,6 +12,7 @@
 #include "core/err.h"
 #include "core/exchange.h"
 #include "edge/edge.h"
+#include "edge/target.h"
 
 struct gate_limits {
 	size_t header_max, target_max, body_max;
@@ -20,9 +21,9 @@ struct gate_limits {
 
 struct gate_head {
 	enum method method;
-	const char *path, *query;
-	size_t content_length;
-	bool has_length;
+	struct target target;
+	size_t content_length; /* 0 if chunked */
+	bool has_length, chunked;
 	bool close; /* after the answer */
 	bool old;   /* HTTP/1.0 */
 	bool expect_continue;

@@ -7,6 +7,7 @@
 #define PENSTOCK_EDGE_INTERNAL_H
 
 #include "edge/edge.h"
+#include "edge/peers.h"
 
 int64_t edge_monotonic_us(void);
 
@@ -15,6 +16,8 @@ void loop_bury(void);
 
 /* conn: connections, from accept to close. */
 void conn_open(const struct edge_config *, void (*handle)(struct exchange *));
+/* Before conn_open; `row` is this worker's. */
+void conn_share(struct peers *, unsigned row);
 /* Deadlines and burials; call every half second or so. */
 void conn_tick(void);
 /* Closes what is idle; every answer from now on closes its connection. */

@@ -35,7 +35,7 @@ send_answer(struct conn *k, const char *head, size_t head_len, const void *body,
 	if (wire_kept(k) == 0)
 		conn_next(k);
 	else
-		conn_expire_in(k, conn_body_timeout_us);
+		conn_expire_sending(k);
 	if (!k->pumping)
 		conn_arm(k);
 }
@@ -48,7 +48,7 @@ make_head(struct conn *k, struct answer *a, char head[static ANSWER_HEAD_MAX])
 	k->closing |= k->head.close || conn_draining() || a->end == END_CLOSE;
 	a->request_id = k->x.request_id;
 	a->close = k->closing;
-	a->keep_old = k->head.old;
+	a->keep_old_s = k->head.old ? conn_keepalive_s() : 0;
 	a->now = time(NULL);
 	n = answer_head(head, ANSWER_HEAD_MAX, a);
 	if (n == 0) {
@@ -105,7 +105,7 @@ static void
 pour(struct conn *k, const char *data, size_t len)
 {
 	if (wire_kept(k) == 0)
-		conn_expire_in(k, conn_body_timeout_us);
+		conn_expire_sending(k);
 	k->choked |= !wire_keep(k, data, len);
 }
 
@@ -239,8 +239,8 @@ dispatch(struct conn *k)
 	struct exchange *x = &k->x;
 
 	x->method = k->head.method;
-	x->path = k->head.path;
-	x->query = k->head.query;
+	x->path = k->head.target.path;
+	x->query = k->head.target.query;
 	x->body = k->body;
 	x->body_len = k->body_len;
 	set_request_id(k);
@@ -252,15 +252,40 @@ dispatch(struct conn *k)
 	conn_handler(x);
 }
 
-static enum err
-check_alone(const struct conn *k, size_t end, struct err_info *info)
+/* RFC 9112 section 2.2: one empty line before a request is forgiven. */
+static void
+skip_empty_line(struct conn *k)
 {
-	size_t extra = k->in_len - end, length = k->head.content_length;
+	if (k->skipped || k->in_len < 2 || memcmp(k->in, "\r\n", 2) != 0)
+		return;
+	k->skipped = true;
+	k->in_len -= 2;
+	k->scanned = 0;
+	memmove(k->in, k->in + 2, k->in_len);
+}
 
-	if (extra > length || (extra == length && SSL_pending(k->ssl) > 0))
-		return (err_set(info, ERR_BAD_REQUEST, NULL,
-		    "Bytes follow the request; send one at a time"));
+static enum err
+limit_body(struct conn *k, struct err_info *info)
+{
+	const struct gate_head *h = &k->head;
+
+	k->body_max = h->content_length;
+	if (!h->chunked && h->content_length <= EDGE_BODY_ANY)
+		return (ERR_OK);
+	k->body_max = conn_body_max(h);
+	if (h->content_length > k->body_max)
+		return (err_set(info, ERR_TOO_LARGE, NULL,
+		    "The body may have %zu bytes", k->body_max));
+	if (!h->chunked)
+		k->body_max = h->content_length;
 	return (ERR_OK);
+}
+
+static bool
+body_is_whole(const struct conn *k)
+{
+	return (k->head.chunked ? chunk_done(&k->coding)
+				: k->body_len == k->head.content_length);
 }
 
 static enum err
@@ -268,25 +293,39 @@ take_head(struct conn *k, struct err_info *info)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	size_t end;
+	bool begun;
 	enum err e;
 
+	skip_empty_line(k);
 	if ((e = gate_scan(&k->scanned, k->in, k->in_len, &conn_limits, &end,
 		 info)) != ERR_OK)
 		return (e);
 	if (end == 0)
 		return (ERR_OK);
+	begun = k->in_len > end;
 	if ((e = gate_parse(k->in, end, &conn_limits, &k->head, info)) !=
 		ERR_OK ||
-	    (e = check_alone(k, end, info)) != ERR_OK ||
+	    (e = limit_body(k, info)) != ERR_OK ||
 	    (e = wire_body_take(k, end, info)) != ERR_OK)
 		return (e);
 	k->state = BODY;
-	if (k->body_len < k->head.content_length) {
+	if (!body_is_whole(k)) {
 		conn_expire_in(k, conn_body_timeout_us);
-		if (k->head.expect_continue)
+		/* RFC 9110 section 10.1.1: not once the body has begun. */
+		if (k->head.expect_continue && !begun)
 			wire_send(k, go_on, sizeof(go_on) - 1);
 	}
 	return (ERR_OK);
+}
+
+static enum err
+take_body(struct conn *k, struct err_info *info)
+{
+	if (k->head.chunked)
+		return (wire_body_decode(k, info));
+	if (body_is_whole(k))
+		return (ERR_OK);
+	return (wire_body_grow(k, info));
 }
 
 void
@@ -300,23 +339,14 @@ serve_advance(struct conn *k)
 		k->head.request_id = NULL;
 		conn_expire_in(k, conn_header_timeout_us);
 	}
-	if (k->state == HEAD && take_head(k, &info) != ERR_OK) {
+	if ((k->state == HEAD && take_head(k, &info) != ERR_OK) ||
+	    (k->state == BODY && take_body(k, &info) != ERR_OK)) {
 		serve_refuse(k, &info);
 		return;
 	}
-	if (k->state != BODY)
+	if (k->state != BODY || !body_is_whole(k))
 		return;
-	if (k->body_len < k->head.content_length) {
-		if (wire_body_grow(k, &info) != ERR_OK)
-			serve_refuse(k, &info);
-		return;
-	}
-	if (SSL_pending(k->ssl) > 0) {
-		(void)err_set(&info, ERR_BAD_REQUEST, NULL,
-		    "Bytes follow the body that Content-Length told of");
-		serve_refuse(k, &info);
-		return;
-	}
+	k->under = k->body[k->body_len];
 	k->body[k->body_len] = '\0';
 	dispatch(k);
 }

@@ -35,8 +35,28 @@ wire_in_drop(struct conn *k)
 	else
 		free(k->in);
 	k->in = NULL;
-	k->in_len = 0;
+	k->in_len = k->in_used = 0;
 	k->scanned = 0;
+	k->skipped = false;
+}
+
+void
+wire_in_next(struct conn *k)
+{
+	size_t left = k->in_len - k->in_used;
+
+	if (left == 0) {
+		wire_in_drop(k);
+		return;
+	}
+	if (!k->body_owned)
+		k->in[k->in_used] = k->under;
+	body_drop(k);
+	memmove(k->in, k->in + k->in_used, left);
+	k->in_len = left;
+	k->in_used = 0;
+	k->scanned = 0;
+	k->skipped = false;
 }
 
 bool
@@ -54,8 +74,8 @@ body_resize(struct conn *k, size_t room, struct err_info *info)
 {
 	char *body;
 
-	if (room > k->head.content_length)
-		room = k->head.content_length;
+	if (room > k->body_max)
+		room = k->body_max;
 	if (room - k->body_room > BODIES_MAX - bodies)
 		return (err_set(info, ERR_BUSY, NULL,
 		    "Too much is being received; try again"));
@@ -70,12 +90,13 @@ body_resize(struct conn *k, size_t room, struct err_info *info)
 enum err
 wire_body_take(struct conn *k, size_t end, struct err_info *info)
 {
-	size_t length = k->head.content_length;
+	size_t length = k->head.content_length, here = k->in_len - end;
 	enum err e;
 
-	k->body_len = k->in_len - end;
 	k->body_room = length;
-	if (length < CONN_IN_SIZE - end) {
+	k->body_len = here < length ? here : length;
+	k->in_used = end + k->body_len;
+	if (!k->head.chunked && length < CONN_IN_SIZE - end) {
 		k->body = k->in + end;
 		return (ERR_OK);
 	}
@@ -83,6 +104,7 @@ wire_body_take(struct conn *k, size_t end, struct err_info *info)
 	k->body_owned = true;
 	if ((e = body_resize(k, BODY_FIRST, info)) == ERR_OK)
 		memcpy(k->body, k->in + end, k->body_len);
+	chunk_init(&k->coding, k->body_max);
 	return (e);
 }
 
@@ -92,6 +114,43 @@ wire_body_grow(struct conn *k, struct err_info *info)
 	if (k->body_len < k->body_room)
 		return (ERR_OK);
 	return (body_resize(k, 2 * k->body_room, info));
+}
+
+static enum err
+body_add(struct conn *k, const char *data, size_t len, struct err_info *info)
+{
+	size_t room = k->body_room;
+	enum err e;
+
+	while (room < k->body_len + len)
+		room *= 2;
+	if (room > k->body_room && (e = body_resize(k, room, info)) != ERR_OK)
+		return (e);
+	memcpy(k->body + k->body_len, data, len);
+	k->body_len += len;
+	return (ERR_OK);
+}
+
+enum err
+wire_body_decode(struct conn *k, struct err_info *info)
+{
+	size_t at = k->in_used, used, data;
+	enum err e;
+
+	while (at < k->in_len && !chunk_done(&k->coding)) {
+		if ((e = chunk_take(&k->coding, k->in + at, k->in_len - at,
+			 &used, &data, info)) != ERR_OK)
+			return (e);
+		at += used;
+		if (data > 0 &&
+		    (e = body_add(k, k->in + at - data, data, info)) != ERR_OK)
+			return (e);
+	}
+	if (chunk_done(&k->coding))
+		k->in_used = at;
+	else
+		k->in_len = k->in_used; /* room for what is yet to come */
+	return (ERR_OK);
 }
 
 int

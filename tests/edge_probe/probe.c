@@ -13,9 +13,13 @@
  *	GET  /cut?BYTES   the same, then not the end
  *	GET  /drip?MS     ten pieces, each after that time
  *	GET  /pulls	  how often /pour and /cut were asked for more
+ *	GET  /page	  a page
  *	GET  /status?N    that status with a short body
  *	GET  /gone        how many clients left while they were waited for
  *	POST anything     200 and the length of the body
+ *
+ * With PROBE_RECORD it writes down each request that a handler saw, and each
+ * that was refused.
  */
 #include "core/err.h"
 #include "core/log.h"
@@ -35,6 +39,7 @@ EDGE_EXPORT void kore_worker_configure(void);
 EDGE_EXPORT void kore_worker_teardown(void);
 
 static unsigned long gone; /* of this worker */
+static bool recording;
 
 static unsigned
 number(const char *name, unsigned fallback)
@@ -268,12 +273,32 @@ handle_echo(struct exchange *x)
 	exchange_reply(x, 200, h, sizeof(h) / sizeof(*h), x->body, x->body_len);
 }
 
+/* The gate lets nothing through that JSON would have to escape. */
+static void
+record(const struct exchange *x)
+{
+	struct text t;
+
+	text_init(&t, 1 << 20);
+	text_printf(&t,
+	    "seen {\"method\":\"%s\",\"path\":\"%s\","
+	    "\"query\":\"%s\",\"body\":\"",
+	    method_name(x->method), x->path, x->query);
+	for (size_t i = 0; i < x->body_len; i++)
+		text_printf(&t, "%02x", (unsigned char)x->body[i]);
+	text_puts(&t, "\"}\n");
+	(void)write(STDOUT_FILENO, t.s, t.len);
+	text_done(&t);
+}
+
 static void
 handle(struct exchange *x)
 {
 	char text[64];
 	int n;
 
+	if (recording)
+		record(x);
 	if (strcmp(x->path, "/empty") == 0)
 		reply(x, 200, "{}", 2);
 	else if (strcmp(x->path, "/health") == 0)
@@ -296,6 +321,9 @@ handle(struct exchange *x)
 		handle_pour(x, false, true);
 	else if (strcmp(x->path, "/drip") == 0)
 		handle_pour(x, true, false);
+	else if (strcmp(x->path, "/page") == 0)
+		exchange_reply(x, 200,
+		    &(struct header){"Content-Type", "text/html"}, 1, "", 0);
 	else if (strcmp(x->path, "/status") == 0)
 		reply(x, (int)strtol(x->query, NULL, 10), "{}", 2);
 	else {
@@ -323,6 +351,7 @@ kore_parent_configure(int argc, char **argv)
 	    .port = (uint16_t)number("PROBE_PORT", 18100),
 	    .workers = number("PROBE_WORKERS", 1),
 	    .connections_max = number("PROBE_CONNECTIONS", 512),
+	    .address_max = number("PROBE_ADDRESS", 0),
 	    .cert_path = getenv("PROBE_CERT"),
 	    .key_path = getenv("PROBE_KEY"),
 	    .body_max = number("PROBE_BODY_MAX", 0),
@@ -334,7 +363,8 @@ kore_parent_configure(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	log_open(to_stdout, LOG_LEVEL_INFO);
+	recording = number("PROBE_RECORD", 0) != 0;
+	log_open(to_stdout, recording ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	metrics_open(mmap(NULL, metrics_size(), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	edge_parent(&c);

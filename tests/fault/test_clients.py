@@ -98,7 +98,8 @@ def test_idle_connections(under_load):
     count = IDLE if limit < 0 else min(IDLE, limit - SPARE)
     if count < SPARE:
         pytest.skip(f"only {limit} open files are allowed here")
-    loaded = under_load({"PENSTOCK_CONNECTIONS_MAX": count + 500,
+    loaded = under_load({"PENSTOCK_CONNECTIONS_PER_ADDRESS": 0,
+                         "PENSTOCK_CONNECTIONS_MAX": count + 500,
                          "PENSTOCK_KEEPALIVE": 300,
                          "PENSTOCK_HEADER_TIMEOUT": 60}, pause=0.5)
     service, before = loaded.service, memory_mib(loaded.service)

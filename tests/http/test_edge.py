@@ -1,5 +1,6 @@
 """The edge alone: order, answers, time limits, TLS, processes, stopping."""
 
+import itertools
 import os
 import pathlib
 import signal
@@ -70,10 +71,97 @@ def test_body_in_drips(raw):
     assert raw.answer().body == bytes(i % 256 for i in range(300))
 
 
-def test_body_behind_its_length_is_refused_even_later(raw):
+def test_what_follows_a_body_is_the_next_request(raw):
+    """Also of a body that did not come with its header."""
     raw.send(request("POST", "/echo", "Content-Length: 20000") + b"a" * 19990)
-    assert raw.send(b"a" * 11).answer().status == 400
+    raw.send(b"a" * 10 + request("GET", "/empty") + b"\r\n\r\n")
+    assert raw.answer().body == b"a" * 20000
+    assert raw.answer().body == b"{}"
+    assert raw.answer().status == 400
     assert raw.closed()
+
+
+def coded(body, sizes):
+    """A body in chunks of these sizes, again and again."""
+    pieces, at = [], 0
+    for size in itertools.cycle(sizes):
+        piece = body[at:at + size]
+        if not piece:
+            return b"".join(pieces) + b"0\r\n\r\n"
+        pieces.append(b"%x\r\n%s\r\n" % (len(piece), piece))
+        at += size
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 17408, 65535, 65536, 65537, 3 << 20])
+@pytest.mark.parametrize("sizes", [(1 << 20,), (1, 17, 16384, 3, 5000)])
+def test_chunked_bodies_come_back_whole(raw, size, sizes):
+    body = os.urandom(size)
+    for _ in range(2):
+        raw.send(request("POST", "/echo", "Transfer-Encoding: chunked") + coded(body, sizes))
+        assert raw.answer().body == body
+
+
+def test_chunked_body_in_drips(raw):
+    raw.send(request("POST", "/echo", "Transfer-Encoding: chunked"))
+    for byte in coded(b"abc" * 30, (7,)) + request("GET", "/empty"):
+        raw.send(bytes([byte]))
+    assert raw.answer().body == b"abc" * 30
+    assert raw.answer().body == b"{}"
+
+
+def test_pipelined_behind_slow_answers_and_bodies(raw):
+    """More than one turn of the loop, the answers in order."""
+    one = (request("GET", "/slow?1") + request("POST", "/echo", "Content-Length: 3") + b"abc" +
+           request("POST", "/echo", "Transfer-Encoding: chunked") + coded(b"x" * 300, (100,)) +
+           request("HEAD", "/big?5000") + request("GET", "/pour?70000"))
+    raw.send(one * 50)
+    for _ in range(50):
+        assert raw.answer().body == b'"done"'
+        assert raw.answer().body == b"abc"
+        assert raw.answer().body == b"x" * 300
+        assert raw.answer(head_only=True).headers["content-length"] == "5000"
+        assert len(raw.answer().body) == 70000
+
+
+def half_close(raw):
+    """FIN, the TLS connection is left as it is."""
+    socket.socket.shutdown(raw.sock, socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("target,size", [
+    ("/slow?300", 6), ("/work?300", 6), ("/drip?20", 40), ("/big?9000000", 9000000)])
+def test_half_closed_client_gets_its_answers(raw, target, size):
+    raw.send(request("GET", target) + request("GET", "/empty"))
+    half_close(raw)
+    assert len(raw.answer().body) == size
+    assert raw.answer().body == b"{}"
+    assert raw.closed()
+
+
+def test_half_closed_with_close_notify(probe):
+    got = b""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context(probe).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", probe.port), timeout=5) as sock:
+        def step(call, *args):
+            while True:
+                try:
+                    return call(*args)
+                except ssl.SSLWantReadError:
+                    sock.sendall(outgoing.read())
+                    data = sock.recv(65536)
+                    incoming.write(data) if data else incoming.write_eof()
+
+        step(tls.do_handshake)
+        tls.write(request("GET", "/slow?300"))
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        sock.sendall(outgoing.read())
+        sock.shutdown(socket.SHUT_WR)
+        while data := sock.recv(65536):
+            got += data
+        incoming.write(got)
+        assert b'"done"' in tls.read(65536)
 
 
 def test_order_is_kept_behind_a_slow_answer(raw):
@@ -321,6 +409,59 @@ def test_connection_limit_of_a_lone_worker(start):
     raws.pop().sock.close()
     time.sleep(0.2)
     assert probe.get("/health").status == 200
+
+
+def probes_at_once(probe, count):
+    """Connections that were served, of so many."""
+    held = []
+    for _ in range(count):
+        try:
+            raw = probe.connect(timeout=5)
+            raw.send(request()).answer()
+            held.append(raw)
+        except (OSError, Closed):
+            pass
+    return held
+
+
+def test_connections_of_one_address(start):
+    probe = start(free_port(), workers=2, address=6)
+    held = probes_at_once(probe, 12)
+    assert 6 <= len(held) <= 7  # two workers may each take a last one
+    for raw in held:
+        raw.sock.close()
+    time.sleep(0.3)
+    again = probes_at_once(probe, 5)
+    assert len(again) == 5
+    # One that dies takes its counts along.
+    for pid in probe.workers():
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(1)
+    assert 6 <= len(probes_at_once(probe, 12)) <= 7
+
+
+def test_a_reader_of_drips_is_cut_off(start):
+    """Progress alone does not hold a place: 4 s, 4 KiB, or it is over."""
+    probe = start(free_port(), body_timeout=4)
+    sockets = f"/proc/{probe.workers()[0]}/fd"
+    time.sleep(0.3)  # until the one that asked whether it is up is gone
+    before = len(os.listdir(sockets))
+    with probe.connect(rcvbuf=2304) as raw:
+        raw.send(request("GET", "/big?40000000"))
+        time.sleep(0.3)
+        assert len(os.listdir(sockets)) == before + 1
+        for _ in range(100):
+            socket.socket.recv(raw.sock, 100)
+            time.sleep(0.2)
+            if len(os.listdir(sockets)) == before:
+                return
+    raise AssertionError("it holds its place")
+
+
+def test_pages_say_what_they_may_load(raw):
+    answer = raw.send(request("GET", "/page")).answer()
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "content-security-policy" not in raw.send(request()).answer().headers
 
 
 def test_too_few_descriptors_are_refused_at_start(tmp_path):

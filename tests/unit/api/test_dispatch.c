@@ -31,7 +31,8 @@ Test(dispatch, unknown_paths)
 	    "/api/v1/nodes//latest", "/api/v1/nodes/%2e%2e", "/health/",
 	    "/api/v1/nodes/..", "/api/v1/nodes/a%2Fb", "/api/v1/nodes/%zz",
 	    "/api/v1/nodes/a%00", "/api/v1/nodes/%ff", "/a/b/c/d/e/f/g/h/i/j",
-	    "/Health", "//health", "/api/v1/nodes/%"};
+	    "/Health", "//health", "/api/v1/nodes/%", "/api/v1%2Fnodes",
+	    "/%2568ealth"};
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
 		struct fake_call c =
@@ -88,6 +89,9 @@ Test(dispatch, literal_goes_before_name)
 	cr_expect_str_eq(m.params[0].name, "node");
 	cr_expect_str_eq(m.params[0].value, "A-1");
 	cr_expect_str_eq(m.params[1].name, "metric");
+	route_find(METHOD_GET, "/%68eal%74h", &m);
+	cr_assert_not_null(m.route);
+	cr_expect_str_eq(m.route->name, "health");
 }
 
 /* path?query -> status and a word of the detail */

@@ -40,7 +40,7 @@ judge(const char *data, size_t len, size_t step)
 	if (v.code != ERR_OK)
 		(void)snprintf(v.text, sizeof(v.text), "%s", info.detail);
 	else if (v.end != 0)
-		(void)snprintf(v.text, sizeof(v.text), "%s", head.path);
+		(void)snprintf(v.text, sizeof(v.text), "%s", head.target.path);
 	free(buf);
 	return (v);
 }
@@ -69,6 +69,12 @@ static const struct {
       "content-length: 1\r\n\r\n"),
     L("GET / HTTP/1.1\r\nA:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\nG:\r\nH:\r\n"
       "Host: a\r\n\r\n"),
+    L("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\nHost: a\r\n"
+      "Content-Length: 3\r\n\r\n"),
+    L("GET HTTPS://A:443/b?c HTTP/1.1\r\nHost: a\r\n\r\n"),
+    L("GET http://[::1]?c HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"),
+    L("GET /a/%c3%a9/.b%2f/..c HTTP/1.1\r\nHost: a\r\n\r\n"),
+    L("GET /a/%2e%2E HTTP/1.1\r\nHost: a\r\n\r\n"),
     L("GET\r\n\r\n"),
     L("GET / \r\n\r\n"),
     L(" / HTTP/1.1\r\n\r\n"),
@@ -140,8 +146,8 @@ Test(gate, the_parts_of_a_request)
 	cr_assert_eq(end, sizeof(buf) - 1);
 	cr_assert_eq(gate_parse(buf, end, &limits, &h, &info), ERR_OK);
 	cr_assert_eq(h.method, METHOD_POST);
-	cr_assert_str_eq(h.path, "/a%20b");
-	cr_assert_str_eq(h.query, "c=d?e");
+	cr_assert_str_eq(h.target.path, "/a%20b");
+	cr_assert_str_eq(h.target.query, "c=d?e");
 	cr_assert_eq(h.nheaders, 6);
 	cr_assert_str_eq(h.headers[1].value, "");
 	cr_assert_str_eq(h.headers[2].value, "a b");

@@ -1,4 +1,4 @@
-#include "api/percent.h"
+#include "core/percent.h"
 
 static int
 hex(char c)

@@ -4,8 +4,8 @@
  * Runs on: C. Frees: nothing. Errors: false if it is malformed, has a control
  * character, or does not fit in `size` with its NUL.
  */
-#ifndef PENSTOCK_API_PERCENT_H
-#define PENSTOCK_API_PERCENT_H
+#ifndef PENSTOCK_CORE_PERCENT_H
+#define PENSTOCK_CORE_PERCENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
