@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRACE_S "10"
-#define AT_S	(2 * 3600 + 30 * 60) /* nightly, unless told otherwise */
-#define AGAIN_S 3600
-#define STEP_MS 30000
+#define GRACE_S	 "10"
+#define AT_S	 (2 * 3600 + 30 * 60) /* nightly, unless told otherwise */
+#define AGAIN_US US_PER_HOUR
+#define STEP_MS	 30000
 
 struct options {
 	const char *database;
@@ -57,7 +57,7 @@ usage(void)
 	      "restore takes every archived month that touches the span.\n"
 	      "nightly stays, and does a run every day at that time (02:30 "
 	      "UTC), or as soon as\nit can if that was missed; a run that "
-	      "failed it tries again an hour later.\n"
+	      "failed it tries again an hour later, then after two.\n"
 	      "T: 2026-11-20 or 2026-11-20T00:00:00Z, UTC. --database CONNINFO "
 	      "or\nPENSTOCK_DATABASE_URL; the store by PENSTOCK_ARCHIVE_DIR or "
 	      "PENSTOCK_S3_*.\n",
@@ -214,23 +214,27 @@ sleep_until(int64_t t_us)
 }
 
 /* Beside others that do the same: one archiver works at a time, and who comes
- * second finds that the run has been. */
+ * second finds that the run has been. What fails is tried again ever more
+ * seldom: it may pack for hours each time. */
 static void
 nightly(
     const struct archiver_config *config, const struct verb *verb, int64_t at_s)
 {
+	const int64_t at_us = at_s * US_PER_SECOND;
 	struct archiver_choice since = {0};
-	int64_t next;
+	int64_t next, again_us = AGAIN_US, now;
 
 	while (!tool_stopping()) {
 		since.from_us =
-		    instant_floor(
-			tool_now_us() - at_s * US_PER_SECOND, US_PER_DAY) +
-		    at_s * US_PER_SECOND;
+		    instant_floor(tool_now_us() - at_us, US_PER_DAY) + at_us;
 		next = since.from_us + US_PER_DAY;
-		if (once(config, verb, &since) != ERR_OK &&
-		    next > tool_now_us() + AGAIN_S * US_PER_SECOND)
-			next = tool_now_us() + AGAIN_S * US_PER_SECOND;
+		if (once(config, verb, &since) == ERR_OK)
+			again_us = AGAIN_US;
+		else {
+			now = tool_now_us();
+			next = next < now + again_us ? next : now + again_us;
+			again_us *= again_us < US_PER_DAY ? 2 : 1;
+		}
 		sleep_until(next);
 	}
 }
