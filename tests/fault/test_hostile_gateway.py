@@ -12,6 +12,7 @@ from support.service import Service, wait_for
 UTC = datetime.timezone.utc
 TIMEOUT_MS = 500
 LIFE_S = 9  # of a command, after its approval
+WINDOW_S = 8  # of the effect; a slow machine must find readings on both sides
 
 #        how the gateway is started, and what has to come of it: the plan's
 #        and the command's state, how often it acts, and how often it is asked
@@ -52,7 +53,7 @@ def make_network(service, gateways):
     create(service, "plan-templates", code="CLOSE", name="close",
            metric="flow", anomaly_type="threshold", direction="high",
            least_severity="critical", effect_metric="flow",
-           effect_direction="low", effect_least=1, effect_window_s=3,
+           effect_direction="low", effect_least=1, effect_window_s=WINDOW_S,
            command_life_s=LIFE_S, actions=[
                {"step": 1, "action": "close_valve", "target_type": "valve",
                 "target_relation": "inlet"}])
