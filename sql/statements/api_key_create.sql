@@ -1,4 +1,4 @@
--- $1 id, $2 name, $3 SHA-256 of the secret, $4 who -> created_at
-INSERT INTO api_keys (id, name, secret_sha256, created_by)
-VALUES ($1, $2, $3::bytea, $4)
-RETURNING rfc3339(created_at) AS created_at
+-- $1 body jsonb, $2 id, $3 SHA-256 of the secret, $4 who
+-- -> body json, etag text, location text
+SELECT body, etag, location
+FROM key_create($1::jsonb, $2::text, $3::bytea, $4::text)

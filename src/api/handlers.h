@@ -24,6 +24,7 @@ void users_password_put(struct request *);
 void own_password_put(struct request *);
 /* keys.c */
 void keys_post(struct request *);
+void keys_rotate(struct request *);
 /* readings.c */
 void readings_post(struct request *);
 /* imports.c */

@@ -15,6 +15,10 @@
 
 #define KEY_MAX 128
 
+#define ONE_KEY                                                    \
+	"an API key is shown once and never kept: create another " \
+	"one and revoke the first"
+
 /* Handlers whose POST is not kept: sending readings twice changes nothing;
  * tokens and keys are secrets. */
 static const struct exception {
@@ -24,9 +28,8 @@ static const struct exception {
     {readings_post, NULL},
     {token_post, NULL},
     {token_refresh, NULL},
-    {keys_post,
-	"an API key is shown once and never kept: create another "
-	"one and revoke the first"},
+    {keys_post, ONE_KEY},
+    {keys_rotate, ONE_KEY},
 };
 
 struct claim {

@@ -219,7 +219,8 @@ open_batch(struct post *p)
 	    .limits = {.now_us = api->clocks.now_us(),
 		.future_us = api->future_us,
 		.oldest_us = api->oldest_us,
-		.archive = &api->range_cold},
+		.archive = &api->range_cold,
+		.scope = r->who.scope},
 	    .max = api->batch_max,
 	};
 	struct err_info info = {.code = ERR_OK};

@@ -23,6 +23,7 @@ struct api; /* api.h: the ports and settings all handlers share */
 
 struct principal {
 	enum role role;
+	const struct key_scope *scope; /* of a device; NULL: everywhere */
 	char name[96];	 /* user name, "key:" + key id, or "idp:" + subject */
 	int64_t session; /* 0: none */
 	int64_t expires_us; /* of the token; 0: a key */

@@ -54,6 +54,9 @@ bool request_parse_body(struct request *);
 void refuse_token(struct request *, const char *why);
 /* Fills r->who, then calls `next`; answers 401 itself. */
 void identify(struct request *, void (*next)(struct request *));
+/* The same by an API key's text (identify_key.c). */
+void identify_key(
+    struct request *, const char *text, void (*next)(struct request *));
 /* Calls the route's handler, unless Idempotency-Key says otherwise. */
 void idempotency_begin(struct request *);
 

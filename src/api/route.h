@@ -42,10 +42,19 @@ struct field {
 	const char *about; /* for /openapi.json; says the unit */
 };
 
+/* What keeps an operator who has zones within them. A change that operators
+ * may make says one of these, or none of them may make it. */
+enum route_scope {
+	SCOPE_UNSAID,
+	SCOPE_ZONES, /* its statement calls check_zones() of 0021 */
+	SCOPE_SELF,  /* it touches nothing but who calls it */
+};
+
 struct route {
 	enum method method;
 	const char *pattern; /* "/api/v1/nodes/{code}" */
 	unsigned roles;	     /* ALLOW_… */
+	enum route_scope scope;
 	void (*handle)(struct request *);
 	const char *name; /* operationId and metrics label: "nodes_get" */
 	const char *summary;

@@ -12,6 +12,7 @@
 #define BUCKETS "5m|15m|1h|6h|1d|1w|1mo"
 #define FORMATS "json|csv|ndjson"
 
+#define KEY_BODY_MAX	      ((size_t)128 << 10) /* 1,000 nodes */
 #define IMPORT_BODY_MAX	      ((size_t)8 << 20)
 #define READINGS_BODY_MAX     ((size_t)2 << 20)
 #define READINGS_INFLATED_MAX ((size_t)8 << 20)
@@ -61,9 +62,32 @@ static const struct field body_own_password[] = {
 	NEW_PASSWORD("new_password"), END
 };
 
+#define KEY_REST \
+	{ "nodes", FIELD_STRINGS, false, 0, 1000, NULL, NULL, \
+	    "Codes of nodes it may send for; with neither these nor zones: " \
+	    "for all" }, \
+	{ "zones", FIELD_STRINGS, false, 0, 100, NULL, NULL, \
+	    "Codes of zones whose nodes it may send for" }, \
+	{ "expires_at", FIELD_INSTANT, false, 0, 0, NULL, NULL, \
+	    "Not taken from then on; absent: never" }
+
 static const struct field body_key[] = {
 	{ "name", FIELD_STRING, true, 1, 100, NULL, NULL,
 	    "Who will send with this key" },
+	KEY_REST, END
+};
+
+static const struct field body_key_change[] = {
+	{ "name", FIELD_STRING, false, 1, 100, NULL, NULL,
+	    "Who sends with this key" },
+	KEY_REST, END
+};
+
+static const struct field body_key_rotate[] = {
+	{ "overlap_s", FIELD_NUMBER, false, 0, 7776000, NULL, NULL,
+	    "Seconds that the old key is taken yet; 86400 if absent" },
+	{ "expires_at", FIELD_INSTANT, false, 0, 0, NULL, NULL,
+	    "When the new key expires; absent: never" },
 	END
 };
 
@@ -141,6 +165,20 @@ static const struct resource resource_password = {
 static const struct resource resource_keys_list = {
 	ST_api_key_list, 200, "key",
 	{ { SOURCE_LIMIT, NULL }, { SOURCE_QUERY, "cursor" } }
+};
+static const struct resource resource_keys_create = {
+	ST_api_key_create, 201, "API key", { { SOURCE_END, NULL } }
+};
+static const struct resource resource_keys_get = {
+	ST_api_key_get, 200, "API key", { { SOURCE_PATH, "id" } }
+};
+static const struct resource resource_keys_change = {
+	ST_api_key_change, 200, "API key",
+	{ { SOURCE_PATH, "id" }, { SOURCE_BODY, NULL },
+	    { SOURCE_IF_MATCH, NULL } }
+};
+static const struct resource resource_keys_rotate = {
+	ST_api_key_rotate, 201, "API key", { { SOURCE_END, NULL } }
 };
 static const struct resource resource_keys_revoke = {
 	ST_api_key_revoke, 204, "API key in use called",

@@ -81,7 +81,10 @@ put_key(struct loader *l, const struct rows *r, int row)
 		.label = registry_row_text(r, row, 1),
 		.sha256 = sha256,
 		.revoked = registry_row_true(r, row, 3),
-		.change = registry_row_int(r, row, 4)}));
+		.change = registry_row_int(r, row, 4),
+		.nodes = r->get(r, row, 5, NULL),
+		.zones = r->get(r, row, 6, NULL),
+		.expires_us = registry_row_int(r, row, 7)}));
 }
 
 static enum err

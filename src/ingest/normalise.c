@@ -170,6 +170,22 @@ find(struct normaliser *n, const struct item *in, char *detail)
 }
 
 static enum reject
+judge_scope(struct normaliser *n, char *detail)
+{
+	const struct node_entry *node = n->last->node;
+
+	if (node == n->inside)
+		return (REJECT_NONE);
+	if (registry_key_admits(n->limits.scope, node)) {
+		n->inside = node;
+		return (REJECT_NONE);
+	}
+	(void)snprintf(detail, NORMALISE_DETAIL,
+	    "this API key may not send for node %s", node->name.s);
+	return (REJECT_SCOPE);
+}
+
+static enum reject
 judge_archived(
     const struct range_port *archive, const struct reading *r, char *detail)
 {
@@ -194,6 +210,9 @@ normalise(struct normaliser *n, const struct item *in, struct reading *ret,
 	if (in->fault != ITEM_FAULT_NONE)
 		return (faulty(in, detail));
 	if ((why = find(n, in, detail)) != REJECT_NONE)
+		return (why);
+	if (n->limits.scope != NULL &&
+	    (why = judge_scope(n, detail)) != REJECT_NONE)
 		return (why);
 	if (!instant_parse(in->ts.s, in->ts.len, &out.t_us))
 		return (bad_time(&in->ts, detail));

@@ -20,6 +20,7 @@
 	X(REJECT_NONE,           "none", "Not rejected") \
 	X(REJECT_BAD_ITEM,       "bad_item", "A member is missing, unknown or of the wrong type") \
 	X(REJECT_UNKNOWN_SERIES, "unknown_series", "There is no series of this node and metric") \
+	X(REJECT_SCOPE,          "not_in_scope", "The API key may not send for this node") \
 	X(REJECT_RETIRED,        "retired", "The series takes no more readings") \
 	X(REJECT_BAD_TIMESTAMP,  "bad_timestamp", "The time is not RFC 3339 text") \
 	X(REJECT_BAD_UNIT,       "bad_unit", "The unit is unknown or of another quantity") \
@@ -42,12 +43,14 @@ struct ingest_limits {
 	int64_t oldest_us; /* the earliest event time taken */
 	/* Its only(): spans that are archived and take no more. NULL: none. */
 	const struct range_port *archive;
+	const struct key_scope *scope; /* of the sender's key; NULL: all */
 };
 
 struct normaliser {
 	const struct registry *registry;
 	struct ingest_limits limits;
 	const struct series_entry *last; /* found; begin with NULL */
+	const struct node_entry *inside; /* of the scope; begin with NULL */
 };
 
 const char *reject_word(enum reject);

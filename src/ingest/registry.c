@@ -1,6 +1,5 @@
-#include "core/arena.h"
 #include "core/quantity.h"
-#include "ingest/name_map.h"
+#include "ingest/registry_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,22 +7,6 @@
 #define MEMORY_MAX ((size_t)1 << 30)
 #define PAGE_BITS  12 /* series numbers per page of the index by number */
 #define PAGE_SIZE  (1u << PAGE_BITS)
-#define TEXT_MAX   255
-
-/* A word that many entries share: zone, unit, metric, key label. */
-struct word {
-	struct registry_name name;
-	struct node_entry *nodes; /* if it is a zone */
-};
-
-struct registry {
-	struct arena arena;
-	struct name_map nodes, series, keys, words;
-	struct series_entry ***pages;
-	size_t npages;
-	struct node_entry *first, **last;
-	int64_t change[REGISTRY_KEYS + 1];
-};
 
 struct registry *
 registry_new(void)
@@ -51,10 +34,9 @@ registry_free(struct registry *r)
 	free(r);
 }
 
-static struct word *
-intern(struct registry *r, const char *s)
+struct word *
+registry_intern(struct registry *r, const char *s, size_t len)
 {
-	size_t len = strlen(s);
 	struct word *w = name_map_get(&r->words, s, len, NULL, 0);
 	char *copy;
 
@@ -68,9 +50,8 @@ intern(struct registry *r, const char *s)
 	return (name_map_add(&r->words, &w->name) ? w : NULL);
 }
 
-/* A new entry of `size` bytes that begins with its name, put in the map. */
-static void *
-add_entry(struct registry *r, struct name_map *m, size_t size, const char *a,
+void *
+registry_add(struct registry *r, struct name_map *m, size_t size, const char *a,
     const char *b)
 {
 	size_t alen = strlen(a), blen = strlen(b);
@@ -88,15 +69,15 @@ add_entry(struct registry *r, struct name_map *m, size_t size, const char *a,
 	return (name_map_add(m, n) ? n : NULL);
 }
 
-static void
-applied(struct registry *r, enum registry_table table, int64_t change)
+void
+registry_applied(struct registry *r, enum registry_table table, int64_t change)
 {
 	if (change > r->change[table])
 		r->change[table] = change;
 }
 
-static bool
-is_text(const char *s, size_t min, size_t max)
+bool
+registry_is_text(const char *s, size_t min, size_t max)
 {
 	size_t len = s != NULL ? strnlen(s, max + 1) : 0;
 
@@ -128,14 +109,14 @@ registry_put_node(struct registry *r, const struct node_row *row)
 	struct node_entry *n;
 	struct word *w;
 
-	if (!is_text(row->code, 1, REGISTRY_CODE_MAX) ||
-	    !is_text(zone, 0, REGISTRY_CODE_MAX))
+	if (!registry_is_text(row->code, 1, REGISTRY_CODE_MAX) ||
+	    !registry_is_text(zone, 0, REGISTRY_CODE_MAX))
 		return (ERR_INVALID);
-	if ((w = intern(r, zone)) == NULL)
+	if ((w = registry_intern(r, zone, strlen(zone))) == NULL)
 		return (ERR_NO_MEMORY);
 	n = name_map_get(&r->nodes, row->code, strlen(row->code), NULL, 0);
 	if (n == NULL) {
-		n = add_entry(r, &r->nodes, sizeof(*n), row->code, "");
+		n = registry_add(r, &r->nodes, sizeof(*n), row->code, "");
 		if (n == NULL)
 			return (ERR_NO_MEMORY);
 		n->series_end = &n->series;
@@ -146,7 +127,7 @@ registry_put_node(struct registry *r, const struct node_row *row)
 	set_zone(n, w);
 	n->retired = row->retired;
 	n->change = row->change;
-	applied(r, REGISTRY_NODES, row->change);
+	registry_applied(r, REGISTRY_NODES, row->change);
 	return (ERR_OK);
 }
 
@@ -189,7 +170,7 @@ add_series(
 		return (ERR_NO_MEMORY);
 	if (*place != NULL)
 		return (ERR_INVALID);
-	s = add_entry(r, &r->series, sizeof(*s), row->node, row->metric);
+	s = registry_add(r, &r->series, sizeof(*s), row->node, row->metric);
 	if (s == NULL)
 		return (ERR_NO_MEMORY);
 	s->id = row->id;
@@ -204,9 +185,10 @@ add_series(
 static bool
 is_usable(const struct series_row *row, const struct unit *u)
 {
-	return (row->id > 0 && is_text(row->node, 1, REGISTRY_CODE_MAX) &&
-	    is_text(row->metric, 1, REGISTRY_CODE_MAX) && u != NULL &&
-	    is_text(row->canonical, 1, TEXT_MAX) &&
+	return (row->id > 0 &&
+	    registry_is_text(row->node, 1, REGISTRY_CODE_MAX) &&
+	    registry_is_text(row->metric, 1, REGISTRY_CODE_MAX) && u != NULL &&
+	    registry_is_text(row->canonical, 1, REGISTRY_TEXT_MAX) &&
 	    unit_converts(u, row->canonical));
 }
 
@@ -238,33 +220,7 @@ registry_put_series(struct registry *r, const struct series_row *row)
 	s->kind = row->kind;
 	s->retired = row->retired;
 	s->change = row->change;
-	applied(r, REGISTRY_SERIES, row->change);
-	return (ERR_OK);
-}
-
-enum err
-registry_put_key(struct registry *r, const struct key_row *row)
-{
-	const char *label = row->label != NULL ? row->label : "";
-	struct key_entry *k;
-	struct word *w;
-
-	if (!is_text(row->id, 1, REGISTRY_CODE_MAX) || row->sha256 == NULL ||
-	    !is_text(label, 0, TEXT_MAX))
-		return (ERR_INVALID);
-	if ((w = intern(r, label)) == NULL)
-		return (ERR_NO_MEMORY);
-	k = name_map_get(&r->keys, row->id, strlen(row->id), NULL, 0);
-	if (k != NULL && row->change < k->change)
-		return (ERR_OK);
-	if (k == NULL &&
-	    (k = add_entry(r, &r->keys, sizeof(*k), row->id, "")) == NULL)
-		return (ERR_NO_MEMORY);
-	k->label = w->name.s;
-	memcpy(k->sha256, row->sha256, sizeof(k->sha256));
-	k->revoked = row->revoked;
-	k->change = row->change;
-	applied(r, REGISTRY_KEYS, row->change);
+	registry_applied(r, REGISTRY_SERIES, row->change);
 	return (ERR_OK);
 }
 
@@ -278,12 +234,6 @@ const struct node_entry *
 registry_node(const struct registry *r, const char *code, size_t len)
 {
 	return (name_map_get(&r->nodes, code, len, NULL, 0));
-}
-
-const struct key_entry *
-registry_key(const struct registry *r, const char *id, size_t len)
-{
-	return (name_map_get(&r->keys, id, len, NULL, 0));
 }
 
 const struct series_entry *

@@ -4,8 +4,8 @@
  * Runs on: L (one per worker, no locks). Frees: registry_free(); entries live
  * until then at the same address, and only the registry changes them.
  * Units: plausible range in the metric's canonical unit. Errors: ERR_INVALID
- * for a row that cannot be used, ERR_NOT_FOUND for a series whose node was
- * not put yet, ERR_TOO_LARGE beyond the limits, ERR_NO_MEMORY.
+ * for a row that cannot be used, ERR_NOT_FOUND for a series or key whose node
+ * was not put yet, ERR_TOO_LARGE beyond the limits, ERR_NO_MEMORY.
  *
  * A put is idempotent, and a row with an older change number than the entry's
  * is ignored. Nothing is ever removed: rows retire and keys are revoked.
@@ -55,11 +55,21 @@ struct series_entry {
 	bool retired; /* itself or its node: see series_retired() */
 };
 
+/* Where a key may send: these nodes, and all that are in these zones. */
+struct key_scope {
+	const void **nodes; /* node_entry, sorted by address */
+	const void **zones; /* node_entry.zone, likewise */
+	size_t nnodes, nzones;
+};
+
 struct key_entry {
 	struct registry_name name; /* s is the key's id, NUL-terminated */
 	const char *label;
 	uint8_t sha256[32];
 	bool revoked;
+	const struct key_scope *scope; /* NULL: everywhere */
+	int64_t expires_us;	       /* µs UTC; 0: never */
+	int64_t noted_us;	       /* last use that was told of */
 	int64_t change;
 };
 
@@ -84,6 +94,8 @@ struct key_row {
 	const uint8_t *sha256;
 	bool revoked;
 	int64_t change;
+	const char *nodes, *zones; /* codes with commas; both NULL: all */
+	int64_t expires_us;	   /* 0: never */
 };
 
 /* NULL if memory is out. */
@@ -115,6 +127,11 @@ series_retired(const struct series_entry *s)
 {
 	return (s->retired || s->node->retired);
 }
+
+bool registry_key_admits(const struct key_scope *, const struct node_entry *);
+/* True for the first use and then once a minute: worth telling of. */
+bool
+registry_key_used(struct registry *, const struct key_entry *, int64_t now_us);
 
 /* Series in use, of one zone and one metric, or of any where NULL. */
 struct registry_walk {

@@ -252,3 +252,207 @@ def test_a_change_of_a_user_is_told(empty):
     before = db.sql("SELECT change FROM users")[0][0]
     db.run("user_set_password", "anna", OTHER, None)
     assert db.sql("SELECT change FROM users")[0][0] > before
+
+
+@pytest.fixture
+def places(empty):
+    """Anomalies and plans in two zones and in none; operators anna (north),
+    nino (nowhere) and ugo (everywhere)."""
+    db = empty
+    db.sql("INSERT INTO zones (code) VALUES ('east')"
+           " ON CONFLICT (code) DO NOTHING")
+    for name, zones in (("anna", ["north"]), ("nino", []), ("ugo", None)):
+        create(db, name, zones=zones)
+    create(db, "eva", "engineer")
+    template = db.run("templates_create", json.dumps({
+        "code": "ACC-T", "name": "x", "metric": "flow",
+        "least_severity": "warning", "effect_window_s": 60,
+        "actions": [{"step": 1, "action": "close_valve",
+                     "target_type": "valve", "target_relation": "zone"}]}))
+    assert template
+    made = {}
+    for zone in "north", "south", None:
+        body = {"code": f"ACC-{zone}", "type": "junction",
+                "series": [{"metric": "flow"}]}
+        db.run("nodes_create", json.dumps(
+            body | ({"zone": zone} if zone else {})))
+        made[zone] = lambda zone=zone: happening(db, f"ACC-{zone}")
+    return db, made
+
+
+def happening(db, node, plan_to=None):
+    """An open anomaly of that node, and a plan proposed for it."""
+    series = db.sql("SELECT s.id FROM series s JOIN nodes n ON n.id ="
+                    " s.node_id WHERE n.code = %s", node)[0][0]
+    db.sql("DELETE FROM plans; DELETE FROM anomalies")
+    anomaly = db.sql(
+        "INSERT INTO anomalies (series_id, type, direction, severity, state,"
+        " rule_id, first_at, last_at, evidence, knowledge_version) VALUES"
+        " (%s, 'rate', 'high', 'warning', 'open', 'r', now(), now(), '{}', 1)"
+        " RETURNING id", series)[0][0]
+    plan = db.sql(
+        "INSERT INTO plans (anomaly_id, template_id, state, proposed_at,"
+        " expires_at, effect_direction, effect_least, effect_window_s,"
+        " command_life_s, reasons, knowledge_version) SELECT %s, id,"
+        " 'proposed', now(), now() + interval '1 h', 'none', 0, 60, 60,"
+        " '{}', 1 FROM plan_templates WHERE code = 'ACC-T' RETURNING id",
+        anomaly)[0][0]
+    return anomaly, plan, series
+
+
+FLAG = json.dumps([{"from": "2026-01-01T00:00:00Z",
+                    "to": "2026-01-02T00:00:00Z", "state": "differ"}])
+ACTS = {
+    "ack": lambda db, who, a, p, s: db.run("anomalies_ack", a, None, who),
+    "approve": lambda db, who, a, p, s: db.run(
+        "plans_decide", p, "approve", None, who),
+    "reject": lambda db, who, a, p, s: db.run(
+        "plans_decide", p, "reject", '{"reason": "x"}', who),
+    "flag": lambda db, who, a, p, s: db.run(
+        "quality_flags_put", s, "flow_total_mismatch", FLAG, who),
+}
+MAY = {"anna": {"north"}, "nino": set(), "ugo": {"north", "south", None},
+       "eva": {"north", "south", None}, "idp:x": {"north", "south", None}}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("who", MAY)
+def test_who_acts_where(places, act, who):
+    db, made = places
+    for zone, happen in made.items():
+        found = happen()
+        if zone in MAY[who]:
+            assert ACTS[act](db, who, *found)
+        else:
+            with refused(403):
+                ACTS[act](db, who, *found)
+    if who != "idp:x":
+        db.run("user_disable", who, None)
+        with refused(403):
+            ACTS[act](db, who, *made["north"]())
+
+
+def test_a_flag_raised_by_one_is_cleared_by_another_within_his_zones(places):
+    db, made = places
+    _, _, series = made["south"]()
+    ACTS["flag"](db, "ugo", None, None, series)
+    agree = FLAG.replace("differ", "agree")
+    for items in FLAG, agree:
+        with refused(403):
+            db.run("quality_flags_put", series, "flow_total_mismatch", items,
+                   "anna")
+
+
+def test_a_plan_counts_where_its_commands_go(places):
+    """A node changed its zone between the proposal and the decision."""
+    db, made = places
+    _, plan, _ = made["north"]()
+    db.run("nodes_create", json.dumps(
+        {"code": "ACC-B", "type": "junction", "zone": "north"}))
+    db.run("gateways_create", json.dumps(
+        {"code": "ACC-G", "url": "http://127.0.0.1:9/"}))
+    db.run("links_create", json.dumps({
+        "code": "ACC-V", "type": "valve", "from_node": "ACC-south",
+        "to_node": "ACC-B", "gateway": "ACC-G"}))
+    db.sql("INSERT INTO commands (plan_id, step, state, link_id, gateway_id,"
+           " action, argument, key) SELECT %s, 1, 'planned', l.id,"
+           " l.gateway_id, 'close_valve', '{}', gen_random_uuid()"
+           " FROM links l WHERE code = 'ACC-V'", plan)
+    db.run("nodes_change", "ACC-B", '{"zone": "south"}', None)
+    with refused(403):
+        db.run("plans_decide", plan, "approve", None, "anna")
+    db.run("nodes_change", "ACC-B", '{"zone": "north"}', None)
+    assert db.run("plans_decide", plan, "approve", None, "anna")
+
+
+@pytest.fixture
+def keys(empty):
+    db = empty
+    db.sql("DELETE FROM api_key_uses; DELETE FROM api_keys")
+    for code, zone in (("KEY-A", "north"), ("KEY-B", "south")):
+        db.run("nodes_create", json.dumps(
+            {"code": code, "type": "junction", "zone": zone}))
+    return db
+
+
+def key(db, number, **body):
+    return db.run("api_key_create", json.dumps({"name": "x", **body}),
+                  f"{number:016d}", bytes(32), "eva")[0]
+
+
+def known(db, number):
+    """Nodes, zones, expiry as a worker loads them."""
+    return [row[5:] for row in db.run("registry_keys", 0)
+            if row[0] == f"{number:016d}"][0]
+
+
+def test_a_key_has_its_scope(keys):
+    db = keys
+    body, etag, location = key(db, 1)
+    assert body["nodes"] is None and body["zones"] is None
+    assert location == "/api/v1/api-keys/" + "1".zfill(16)
+    assert known(db, 1) == (None, None, None)
+    key(db, 2, nodes=["KEY-B", "KEY-A", "KEY-B"], zones=[])
+    nodes, zones, _ = known(db, 2)
+    assert sorted(nodes.split(",")) == ["KEY-A", "KEY-B"] and zones == ""
+    with refused(422, "/nodes/1"):
+        key(db, 3, nodes=["KEY-A", "KEY-X"])
+    with refused(422, "/zones/0"):
+        key(db, 3, zones=["nowhere"])
+    with refused(422, "/expires_at"):
+        key(db, 3, expires_at="2020-01-01T00:00:00Z")
+    ident = "1".zfill(16)
+    changed, newer, _ = db.run("api_key_change", ident, json.dumps(
+        {"zones": ["north"], "expires_at": "2040-01-01T00:00:00Z"}), etag)[0]
+    assert changed["zones"] == ["north"] and changed["nodes"] is None
+    assert known(db, 1) == (None, "north", 2208988800000000)
+    with refused(412):
+        db.run("api_key_change", ident, '{"name": "y"}', etag)
+    both = db.run("api_key_change", ident,
+                  '{"zones": null, "expires_at": null, "name": "y"}', newer)
+    assert both[0][0]["name"] == "y" and known(db, 1) == (None, None, None)
+    assert db.run("api_key_get", ident)[0] == both[0][:2]
+
+
+def test_a_key_is_rotated(keys):
+    db = keys
+    old, new = "1".zfill(16), "2".zfill(16)
+    key(db, 1, nodes=["KEY-A"], expires_at="2040-01-01T00:00:00Z")
+    body = db.run("api_key_rotate", old, '{"overlap_s": 60}', new, bytes(32),
+                  "eva")[0][0]
+    assert (body["id"], body["replaces"]) == (new, old)
+    assert body["nodes"] == ["KEY-A"] and body["expires_at"] is None
+    left = db.sql("SELECT expires_at - now() FROM api_keys WHERE id = %s",
+                  old)[0][0]
+    assert left.total_seconds() == 60
+    # Again, with a longer overlap: it lives no longer for that.
+    db.run("api_key_rotate", old, "{}", "3".zfill(16), bytes(32), "eva")
+    assert db.sql("SELECT expires_at - now() FROM api_keys WHERE id = %s",
+                  old)[0][0] == left
+    db.sql("UPDATE api_keys SET expires_at = now() WHERE id = %s", old)
+    db.run("api_key_revoke", new)
+    for ident, status in (old, 409), (new, 409), ("9".zfill(16), 404):
+        with refused(status):
+            db.run("api_key_rotate", ident, "{}", "4".zfill(16), bytes(32),
+                   "eva")
+        with refused(status):
+            db.run("api_key_change", ident, "{}", None)
+
+
+def test_a_key_s_use_is_written_once_a_minute_and_wakes_no_worker(keys):
+    db = keys
+    ident = "1".zfill(16)
+    key(db, 1)
+    change = db.sql("SELECT change FROM api_keys")[0]
+
+    def used(*seconds):
+        db.run("api_keys_used", [ident] * len(seconds),
+               [1_700_000_000_000_000 + s * 1_000_000 for s in seconds])
+        return db.run("api_key_get", ident)[0][0]["last_used_at"]
+
+    assert used(0) == "2023-11-14T22:13:20Z"
+    assert used(59, 5) == "2023-11-14T22:13:20Z"
+    assert used(60, 61) == "2023-11-14T22:14:21Z"
+    assert used(3) == "2023-11-14T22:14:21Z"
+    db.run("api_keys_used", ["unknown"], [1])
+    assert db.sql("SELECT change FROM api_keys")[0] == change

@@ -26,7 +26,8 @@ def test_lists_by_page(empty, what):
                 {"username": names[-1], "role": "viewer"}), HASH)
         else:
             names.append(f"key{i:013d}")
-            db.run("api_key_create", names[-1], "x", bytes(32), "anna")
+            db.run("api_key_create", '{"name": "x"}', names[-1], bytes(32),
+                   "anna")
     seen, cursor = [], None
     while True:
         page = json.loads(db.body(f"{what}_list", "2", cursor))
@@ -39,7 +40,7 @@ def test_lists_by_page(empty, what):
 
 def test_a_key_is_revoked_once_and_stamps_a_change(db):
     key = "ABCDEFGHIJKLMNOP"
-    db.run("api_key_create", key, "pump", bytes(32), "anna")
+    db.run("api_key_create", '{"name": "pump"}', key, bytes(32), "anna")
     before = db.sql("SELECT change FROM api_keys WHERE id = %s", key)[0][0]
     assert db.body("api_key_revoke", key) is None
     assert db.run("api_key_revoke", key) == []

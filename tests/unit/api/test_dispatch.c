@@ -58,8 +58,8 @@ Test(dispatch, wrong_method_names_the_right_ones)
 
 Test(dispatch, options)
 {
-	struct fake_call c =
-	    ask(METHOD_OPTIONS, "/api/v1/api-keys/K1", NULL, ROLE_ANONYMOUS);
+	struct fake_call c = ask(METHOD_OPTIONS,
+	    "/api/v1/series/N1/volume/meter-events/1", NULL, ROLE_ANONYMOUS);
 
 	cr_expect_eq(c.status, 204);
 	cr_expect_eq(c.body_len, 0);
@@ -67,7 +67,8 @@ Test(dispatch, options)
 	cr_expect_null(call_got(&c, "Access-Control-Allow-Origin"));
 	call_done(&c);
 	fake.api.cors_origin = "https://board.example";
-	c = ask(METHOD_OPTIONS, "/api/v1/api-keys/K1", NULL, ROLE_ANONYMOUS);
+	c = ask(METHOD_OPTIONS, "/api/v1/series/N1/volume/meter-events/1", NULL,
+	    ROLE_ANONYMOUS);
 	cr_expect(
 	    got_is(&c, "Access-Control-Allow-Origin", "https://board.example"));
 	cr_expect(
@@ -174,7 +175,7 @@ Test(dispatch, body_bounds_and_type)
 	struct fake_call c;
 
 	memset(big, ' ', sizeof(big) - 1);
-	c = ask(METHOD_POST, "/api/v1/api-keys", big, ROLE_ENGINEER);
+	c = ask(METHOD_POST, "/api/v1/series", big, ROLE_ENGINEER);
 	cr_expect_eq(c.status, 413);
 	cr_expect(says(&c, "65536"));
 	call_done(&c);

@@ -38,8 +38,11 @@ static char new_text[KEY_LEN + 1], new_bearer[KEY_LEN + 16];
 static void
 put_key(bool revoked, int64_t change)
 {
-	struct key_row row = {
-	    new_key.id, "pump house", new_key.sha, revoked, change};
+	struct key_row row = {.id = new_key.id,
+	    .label = "pump house",
+	    .sha256 = new_key.sha,
+	    .revoked = revoked,
+	    .change = change};
 
 	cr_assert_eq(registry_put_key(fake.api.registry, &row), ERR_OK);
 }
@@ -82,6 +85,41 @@ Test(identity, device_key)
 	*last = new_text[KEY_LEN - 2];
 	cr_expect_eq(post_with_key(new_bearer), 200);
 	put_key(true, 2);
+	cr_expect_eq(post_with_key(new_bearer), 401);
+}
+
+/* Once a minute and key at most, and nobody waits for it. */
+Test(identity, a_use_is_told_of)
+{
+	key_new(&new_key, new_text);
+	snprintf(new_bearer, sizeof(new_bearer), "Bearer %s", new_text);
+	learn_key();
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(post_with_key(new_bearer), 200);
+	cr_assert_eq(fake.nasked, 1);
+	cr_expect_eq(fake.asked[0].statement, ST_api_keys_used);
+	cr_expect_eq(fake.asked[0].lane, LANE_SLOW);
+	cr_expect_eq(fake.asked[0].params[0][0], '{');
+	cr_expect_eq(
+	    strncmp(fake.asked[0].params[0] + 1, new_key.id, KEY_ID), 0);
+	cr_expect_str_eq(fake.asked[0].params[1], "{1795000000000000}");
+}
+
+Test(identity, a_key_expires)
+{
+	struct key_row row;
+
+	key_new(&new_key, new_text);
+	snprintf(new_bearer, sizeof(new_bearer), "Bearer %s", new_text);
+	row = (struct key_row){.id = new_key.id,
+	    .sha256 = new_key.sha,
+	    .change = 1,
+	    .expires_us = FAKE_NOW_US + 1};
+	cr_assert_eq(registry_put_key(fake.api.registry, &row), ERR_OK);
+	cr_expect_eq(post_with_key(new_bearer), 200);
+	row.expires_us = FAKE_NOW_US;
+	row.change = 2;
+	cr_assert_eq(registry_put_key(fake.api.registry, &row), ERR_OK);
 	cr_expect_eq(post_with_key(new_bearer), 401);
 }
 
@@ -332,28 +370,50 @@ Test(identity, user_bodies)
 	cr_expect_eq(fake.nasked, 0);
 }
 
+/* What the answer shows is what was given to the database, from `at` on. */
+static void
+expect_new_key(const struct fake_call *c, int at)
+{
+	struct key key;
+	char text[KEY_LEN + 1];
+	const char *shown = strstr(c->body, "\"key\" : \"pk_");
+
+	cr_assert_not_null(shown);
+	snprintf(text, sizeof(text), "%s", shown + strlen("\"key\" : \""));
+	cr_assert(key_parse(text, &key));
+	cr_expect_str_eq(fake.asked[0].params[at], key.id);
+	cr_expect_eq(fake.asked[0].lens[at + 1], DIGEST_LEN);
+	cr_expect_eq(
+	    memcmp(fake.asked[0].params[at + 1], key.sha, DIGEST_LEN), 0);
+	cr_expect_str_eq(fake.asked[0].params[at + 2], "engineer");
+}
+
 Test(identity, keys_are_shown_once)
 {
-	struct fake_rows rows[] = {{.statement = ST_api_key_create,
-				       .n = 1,
-				       .columns = 1,
-				       .cells = {"2026-11-18T11:06:40Z"}},
+	struct fake_rows rows[] = {
+	    {.statement = ST_api_key_create,
+		.n = 1,
+		.columns = 3,
+		.cells = {"{\"id\" : \"x\"}", "\"7\"", "/api/v1/api-keys/x"}},
 	    {.columns = 0}};
 	struct fake_call c;
-	struct key key;
-	char text[KEY_LEN + 1], *at;
 
 	fake.rows = rows;
 	c = ask(METHOD_POST, "/api/v1/api-keys", "{\"name\":\"pump house\"}",
 	    ROLE_ENGINEER);
-	cr_assert_eq(c.status, 201);
-	cr_assert_not_null(at = strstr(c.body, "\"key\":\"pk_"));
-	snprintf(text, sizeof(text), "%s", at + strlen("\"key\":\""));
-	cr_assert(key_parse(text, &key));
-	cr_expect_str_eq(fake.asked[0].params[0], key.id);
-	cr_expect_eq(fake.asked[0].lens[2], DIGEST_LEN);
-	cr_expect_eq(memcmp(fake.asked[0].params[2], key.sha, DIGEST_LEN), 0);
-	cr_expect_str_eq(fake.asked[0].params[3], "engineer");
+	cr_assert_eq(c.status, 201, "%s", c.body);
+	cr_expect(got_is(&c, "Location", "/api/v1/api-keys/x"));
+	cr_expect_str_eq(fake.asked[0].params[0], "{\"name\":\"pump house\"}");
+	expect_new_key(&c, 1);
+	call_done(&c);
+	fake.nasked = 0;
+	rows[0].statement = ST_api_key_rotate;
+	c = ask(METHOD_POST, "/api/v1/api-keys/OLD/rotate",
+	    "{\"overlap_s\":60}", ROLE_ENGINEER);
+	cr_assert_eq(c.status, 201, "%s", c.body);
+	cr_expect_str_eq(fake.asked[0].params[0], "OLD");
+	cr_expect_str_eq(fake.asked[0].params[1], "{\"overlap_s\":60}");
+	expect_new_key(&c, 2);
 	call_done(&c);
 }
 

@@ -1,5 +1,6 @@
 #include "api/fake.h"
 #include "api/wire.h"
+#include "auth/key.h"
 #include "core/instant.h"
 #include "core/text.h"
 #include "ingest/last_seen.h"
@@ -169,6 +170,53 @@ Test(readings, single_rejected_is_422_with_its_reason)
 		call_done(&c);
 	}
 	cr_expect_eq(fake.nlogged, 0);
+}
+
+/* A key that may send for N2 alone, in each form of the body. */
+Test(readings, outside_the_scope_of_the_key)
+{
+	static const struct {
+		const char *media, *body;
+	} rows[] = {
+	    {"application/json",
+		"{\"readings\":[" READING("N1", "flow", T1, "1") "," READING(
+		    "N2", "level", T1, "2") "," READING("N1", "level", T1,
+		    "3") "]}"},
+	    {"application/x-ndjson",
+		READING("N1", "flow", T1, "1") "\n" READING("N2", "level",
+		    "2026-11-18T11:06:11Z",
+		    "2") "\n" READING("N1", "level", T1, "3") "\n"},
+	    {"text/csv",
+		"node,metric,ts,value\nN1,flow," T1 ",1\n"
+		"N2,level,2026-11-18T11:06:12Z,2\nN1,level," T1 ",3\n"},
+	};
+	struct key_row row = {.change = 1, .nodes = "N2"};
+	char text[KEY_LEN + 1], bearer[KEY_LEN + 16];
+	struct key key;
+
+	key_new(&key, text);
+	snprintf(bearer, sizeof(bearer), "Bearer %s", text);
+	row.id = key.id;
+	row.sha256 = key.sha;
+	cr_assert_eq(registry_put_key(fake.api.registry, &row), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fake_call c;
+
+		call_init(&c, METHOD_POST, "/api/v1/readings", rows[i].body);
+		c.nheaders = 0;
+		call_header(&c, "Content-Type", rows[i].media);
+		call_header(&c, "Authorization", bearer);
+		call_run(&c);
+		cr_expect_eq(c.status, 200, "%s", c.body);
+		cr_expect(says(&c, "\"accepted\":1"), "%s", c.body);
+		cr_expect(says(&c, "\"rejected\":2"), "%s", c.body);
+		cr_expect(says(&c, "not_in_scope"), "%s", c.body);
+		cr_expect(says(&c, "node N1"), "%s", c.body);
+		call_done(&c);
+	}
+	cr_expect_eq(fake.nlogged, 3);
+	for (size_t i = 0; i < fake.nlogged; i++)
+		cr_expect_eq(fake.logged[i].series, 3);
 }
 
 Test(readings, batch_of_rejected_is_200)

@@ -31,6 +31,9 @@ static const struct {
     {"api_keys_list", "EM"},
     {"api_keys_create", "EM"},
     {"api_keys_revoke", "EM"},
+    {"api_keys_get", "EM"},
+    {"api_keys_change", "EM"},
+    {"api_keys_rotate", "EM"},
     {"readings_create", "DEM"},
     {"readings_list", "VOEM"},
     {"readings_before", "VOEM"},
@@ -182,6 +185,16 @@ Test(routes, are_complete)
 		cr_expect(r->roles != 0 && r->roles < 1u << ROLE_COUNT, "%s",
 		    r->name);
 		cr_expect_not(r->body != NULL && r->body_own, "%s", r->name);
+		/* Who is let in without a token has no zones to be kept in. */
+		if (r->method != METHOD_GET &&
+		    (r->roles & ALLOW(ROLE_OPERATOR)) &&
+		    !(r->roles & ALLOW(ROLE_ANONYMOUS)))
+			cr_expect(r->scope != SCOPE_UNSAID,
+			    "%s: say in .scope how it minds the zones of "
+			    "operators",
+			    r->name);
+		else
+			cr_expect_eq(r->scope, SCOPE_UNSAID, "%s", r->name);
 		fill(r->pattern, path, sizeof(path));
 		route_find(r->method, path, &m);
 		cr_expect_eq(m.route, r, "%s", r->name);

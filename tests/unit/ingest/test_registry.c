@@ -140,25 +140,27 @@ Test(registry, refuses_rows_it_cannot_use)
 
 Test(registry, keys_are_replaced_and_revoked)
 {
+	struct key_row row = {
+	    .id = "0123456789abcdef", .label = "Logger 7", .change = 3};
 	uint8_t hash[32];
 	const struct key_entry *k;
 
 	memset(hash, 7, sizeof(hash));
 	cr_expect_null(registry_key(r, "0123456789abcdef", 16));
-	cr_expect_eq(registry_put_key(r,
-			 &(struct key_row){
-			     "0123456789abcdef", "Logger 7", hash, false, 3}),
-	    ERR_OK);
+	row.sha256 = hash;
+	cr_expect_eq(registry_put_key(r, &row), ERR_OK);
 	k = registry_key(r, "0123456789abcdef", 16);
 	cr_assert_not_null(k);
 	cr_expect_str_eq(k->label, "Logger 7");
 	cr_expect_eq(memcmp(k->sha256, hash, sizeof(hash)), 0);
 	cr_expect(!k->revoked);
-	registry_put_key(r,
-	    &(struct key_row){"0123456789abcdef", "Logger 7", hash, true, 5});
+	row.revoked = true;
+	row.change = 5;
+	registry_put_key(r, &row);
 	cr_expect(k->revoked);
-	registry_put_key(r,
-	    &(struct key_row){"0123456789abcdef", "Logger 7", hash, false, 4});
+	row.revoked = false;
+	row.change = 4;
+	registry_put_key(r, &row);
 	cr_expect(k->revoked, "an older row took the revocation back");
 	cr_expect_eq(registry_change(r, REGISTRY_KEYS), 5);
 }
@@ -173,6 +175,99 @@ count(const char *zone, const char *metric)
 	while (registry_walk_next(&w) != NULL)
 		n++;
 	return (n);
+}
+
+static bool
+admits(const char *node)
+{
+	const struct key_entry *k = registry_key(r, "K1", 2);
+
+	return (k->scope == NULL ||
+	    registry_key_admits(k->scope, registry_node(r, node, 1)));
+}
+
+static enum err
+put_scope(const char *nodes, const char *zones, int64_t change)
+{
+	static const uint8_t sha[32];
+
+	return (registry_put_key(r,
+	    &(struct key_row){.id = "K1",
+		.sha256 = sha,
+		.change = change,
+		.nodes = nodes,
+		.zones = zones}));
+}
+
+Test(registry, a_key_may_send_for_its_nodes_and_zones)
+{
+	static const struct {
+		const char *nodes, *zones, *admitted;
+	} rows[] = {{NULL, NULL, "ABCDE"}, {"", NULL, ""}, {"B", NULL, "B"},
+	    {"B,D", NULL, "BD"}, {NULL, "Z1", "AB"}, {"E", "Z1,Z2", "ABCE"},
+	    {"", "", ""}, {NULL, "Z9", ""}};
+	char node[2] = "";
+
+	cr_assert_eq(put_node("A", "Z1", false, 1), ERR_OK);
+	cr_assert_eq(put_node("B", "Z1", false, 2), ERR_OK);
+	cr_assert_eq(put_node("C", "Z2", false, 3), ERR_OK);
+	cr_assert_eq(put_node("D", NULL, false, 4), ERR_OK);
+	cr_assert_eq(put_node("E", NULL, false, 5), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(
+		    put_scope(rows[i].nodes, rows[i].zones, (int64_t)i + 10),
+		    ERR_OK);
+		for (node[0] = 'A'; node[0] <= 'E'; node[0]++)
+			cr_expect_eq(admits(node),
+			    strchr(rows[i].admitted, node[0]) != NULL, "%zu %s",
+			    i, node);
+	}
+	/* Zones that come later, and nodes that move. */
+	cr_assert_eq(put_node("D", "Z9", false, 30), ERR_OK);
+	cr_expect(admits("D"));
+	cr_assert_eq(put_node("D", "Z1", false, 31), ERR_OK);
+	cr_expect_not(admits("D"));
+	cr_expect_eq(put_scope("A,X", NULL, 40), ERR_NOT_FOUND);
+	cr_expect_eq(registry_change(r, REGISTRY_KEYS), 17);
+}
+
+Test(registry, a_thousand_nodes_of_a_key)
+{
+	static char list[5000];
+	char code[8];
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(code, sizeof(code), "%d", i);
+		cr_assert_eq(put_node(code, NULL, false, i + 1), ERR_OK);
+		if (i % 2 == 0)
+			snprintf(list + strlen(list),
+			    sizeof(list) - strlen(list), "%s%s",
+			    i > 0 ? "," : "", code);
+	}
+	cr_assert_eq(put_scope(list, NULL, 9000), ERR_OK);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(code, sizeof(code), "%d", i);
+		cr_expect_eq(
+		    registry_key_admits(registry_key(r, "K1", 2)->scope,
+			registry_node(r, code, strlen(code))),
+		    i % 2 == 0, "%d", i);
+	}
+}
+
+Test(registry, a_use_is_worth_telling_once_a_minute)
+{
+	static const struct {
+		int64_t at;
+		bool told;
+	} rows[] = {{1000, true}, {1001, false}, {60000999, false},
+	    {60001000, true}, {60001001, false}, {500, true}};
+	const struct key_entry *k;
+
+	cr_assert_eq(put_scope(NULL, NULL, 1), ERR_OK);
+	k = registry_key(r, "K1", 2);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(registry_key_used(r, k, rows[i].at), rows[i].told,
+		    "%zu", i);
 }
 
 Test(registry, walks_by_zone_and_metric)
