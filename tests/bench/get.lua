@@ -1,6 +1,5 @@
--- wrk: GET with a bearer token (first argument), or POST of a body of the
--- size of one reading (second argument "post"). With a number as second
--- argument: GET of the latest of that many nodes at random.
+-- wrk: GET with a bearer token (first argument); with a number as second
+-- argument, of the latest of that many nodes at random.
 local requests, n, at = {}, 0, 1
 
 local function pick()
@@ -13,12 +12,7 @@ function init(args)
 	if args[1] and args[1] ~= "" then
 		wrk.headers["Authorization"] = "Bearer " .. args[1]
 	end
-	if args[2] == "post" then
-		wrk.method = "POST"
-		wrk.headers["Content-Type"] = "application/json"
-		wrk.body = '{"node":"BENCH-1","metric":"pressure",' ..
-		    '"ts":"2026-01-01T00:00:00.000000Z","value":31.20}'
-	elseif args[2] then
+	if args[2] then
 		n = tonumber(args[2])
 		for i = 0, n - 1 do
 			requests[i] = wrk.format(nil,

@@ -1,13 +1,23 @@
--- wrk: POST readings, each new. Arguments: BATCH GROUPS. The series are
--- BENCH-0 … with metric pressure; request k sends group k mod GROUPS of BATCH
+-- wrk: POST readings, each new. Arguments: BATCH GROUPS KEY THREADS. The series
+-- are BENCH-0 … with metric pressure; request k sends group k mod GROUPS of BATCH
 -- series, all with the time of request k. Readings of one series therefore
--- rise in time as long as fewer than GROUPS requests are in flight.
+-- rise in time as long as fewer than GROUPS requests are in flight. Each of the
+-- THREADS, of which GROUPS is a multiple, has its own k and groups.
 
-local parts, groups, batch, k, base = {}, 1, 1, 0, 0
+local threads = 0
+local parts, groups, batch, k, step, base = {}, 1, 1, 0, 1, 0
+
+function setup(thread)
+	thread:set("first", threads)
+	threads = threads + 1
+end
+
 local headers = { ["Content-Type"] = "application/json" }
 
 function init(args)
-	batch, groups = tonumber(args[1]), tonumber(args[2])
+	batch, groups, step = tonumber(args[1]), tonumber(args[2]),
+	    tonumber(args[4])
+	k = first
 	headers["Authorization"] = "Bearer " .. args[3]
 	base = os.time() - 7200
 	for g = 0, groups - 1 do
@@ -30,7 +40,7 @@ function request()
 	local ts = os.date("!%Y-%m-%dT%H:%M:%S", s) ..
 	    string.format(".%06dZ", k % 100000 * 10)
 	local body = table.concat(parts[k % groups], ts)
-	k = k + 1
+	k = k + step
 	return wrk.format("POST", nil, headers, body)
 end
 
