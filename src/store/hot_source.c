@@ -17,6 +17,10 @@
 #define POLL_MS	  100
 #define ROWS_MOST 500000 /* read for one answer */
 #define SIZE_KEPT 131072 /* readings; more room is given back */
+/* Readings of the log, which is read whole for each answer; a row costs as
+ * much as some of them. */
+#define LOGGED_MOST 2000000u
+#define ROW_COSTS   16u
 
 struct hot_source {
 	const char *conninfo;
@@ -26,6 +30,7 @@ struct hot_source {
 	bool prepared[ST_COUNT];
 	struct reading *readings, *scratch;
 	size_t n, size;
+	size_t logged; /* passed over in this answer */
 	struct wire wire;
 };
 
@@ -354,6 +359,9 @@ take_logged(struct hot_source *s, const struct hot_ask *of, const PGresult *r,
 	    value.n != series.n || quality.n != series.n)
 		return (err_set(
 		    info, ERR_INTERNAL, NULL, "a log row cannot be read"));
+	if ((s->logged += series.n + ROW_COSTS) > LOGGED_MOST)
+		return (err_set(info, ERR_BUSY, NULL,
+		    "the log is too long to be read for a few series"));
 	for (i = 0; i < series.n; i++) {
 		one.series = wire_get_i32(wire_at(&series, i));
 		if (!is_asked(of, one.series) ||
@@ -388,6 +396,10 @@ take_all(struct hot_source *s, const struct hot_ask *of, take_fn *take,
 			    ? err_set(info, ERR_TOO_LARGE, NULL, "rows")
 			    : take(s, of, r, info);
 		PQclear(r);
+		if (bad == ERR_BUSY) { /* spare both the rest of it */
+			hot_source_close(s);
+			return (bad);
+		}
 	}
 	return (e != ERR_OK ? e : bad);
 }
@@ -437,7 +449,7 @@ hot_source_readings(struct hot_source *s, const struct hot_ask *of,
 {
 	enum err e = open_source(s, info), end;
 
-	s->n = 0;
+	s->n = s->logged = 0;
 	if (s->size > SIZE_KEPT) {
 		free(s->readings);
 		free(s->scratch);

@@ -4,8 +4,9 @@
  *
  * Runs on: T. Frees: hot_source_close(); the readings are the source's until
  * the next call. Units: µs UTC. Errors: ERR_DEADLINE when PostgreSQL is silent
- * for SOURCE_SILENT_MS or `stop` was set, ERR_TOO_LARGE beyond SOURCE_MOST;
- * but for the latter the connection is closed, and opened by the next call.
+ * for SOURCE_SILENT_MS or `stop` was set, ERR_BUSY while the log is long,
+ * ERR_TOO_LARGE beyond SOURCE_MOST; but for the latter the connection is
+ * closed, and opened by the next call.
  */
 #ifndef PENSTOCK_STORE_HOT_SOURCE_H
 #define PENSTOCK_STORE_HOT_SOURCE_H
