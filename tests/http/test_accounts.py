@@ -9,6 +9,7 @@ import time
 import pytest
 import requests.adapters
 
+from support.instance import Instance
 from support.service import wait_for
 
 GOOD = "brevity chalk lantern"
@@ -27,10 +28,10 @@ class From(requests.adapters.HTTPAdapter):
                                  **more)
 
 
-def log_in(service, name, password, address="127.0.0.1"):
+def log_in(service, name, password, address="127.0.0.1", url=None):
     with service.session() as s:
         s.mount("https://", From(address))
-        return s.post(service.url + "/api/v1/auth/token", timeout=20,
+        return s.post((url or service.url) + "/api/v1/auth/token", timeout=20,
                       json={"username": name, "password": password})
 
 
@@ -128,6 +129,19 @@ def test_guessing_is_slowed_for_all_workers_together(service, known):
     assert elsewhere.status_code == (200 if known else 401)
     text = service.call("GET", "/metrics").text
     assert 'penstock_logins_total{result="held"}' in text
+
+
+def test_guessing_is_slowed_for_all_instances_together(service):
+    name, place = make_user(service, "viewer"), "127.0.4.1"
+    other = Instance(service, name="kore-accounts").start()
+    try:
+        codes = [log_in(service, name, "wrong", place, url).status_code
+                 for _ in range(4) for url in (service.url, other.url)]
+        assert codes == [401] * 5 + [429] * 3
+        assert log_in(service, name, GOOD, "127.0.4.2",
+                      other.url).status_code == 200
+    finally:
+        other.stop()
 
 
 # One call for each change that operators may make, in the zone of a node.
