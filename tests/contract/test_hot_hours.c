@@ -298,31 +298,6 @@ Test(hot_hours, built_from_postgresql)
 	close_hours();
 }
 
-/* While the loop is far behind, building waits for it; and nothing that waits
- * is taken for a series with too many readings. */
-Test(hot_hours, a_long_log_is_not_read_for_a_few)
-{
-	redis = scratch_redis();
-	scratch_database();
-	now = (int64_t)time(NULL) * US_PER_SECOND;
-	make_series();
-	commit(series[0], now, 5);
-	scratch_sql("INSERT INTO ingest_log (received_at, min_ts, max_ts, "
-		    "series, ts, value, quality) SELECT t, t, t, "
-		    "array_fill(%d, '{20000}'), array_fill(t, '{20000}'), "
-		    "array_fill(1::float8, '{20000}'), "
-		    "array_fill(0::int2, '{20000}') "
-		    "FROM generate_series(1, 110), to_timestamp(%lld) t",
-	    (int)series[1], (long long)(now / US_PER_SECOND));
-	open_all(redis);
-	keeper_start();
-	poll_loop_run(loop, 1500);
-	cr_assert_eq(count(series[0]), -1);
-	scratch_sql("DELETE FROM ingest_log WHERE cardinality(series) > 1");
-	wait_count(series[0], 1);
-	close_hours();
-}
-
 /* Each of these makes the series unknown, never empty or shorter, and what is
  * appended then does no harm; then it is built anew. */
 Test(hot_hours, whatever_is_done_to_the_keys)
