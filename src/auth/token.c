@@ -71,6 +71,8 @@ check_times(const json_t *claims, int64_t now_us, struct token *t,
 		return (refuse(info, "the token has no expiry"));
 	if (at <= now_us)
 		return (refuse(info, "the token has expired"));
+	if (at > now_us + (TOKEN_LIFE_MAX + TOKEN_SKEW_S) * US_PER_SECOND)
+		return (refuse(info, "the token lives too long"));
 	t->expires_us = at;
 	for (size_t i = 0; i < 2; i++) {
 		at = claim_time(claims, past[i]);

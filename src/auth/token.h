@@ -24,7 +24,7 @@
 #define TOKEN_MAX	JWS_MAX
 #define TOKEN_SUBJECT	96
 #define TOKEN_SKEW_S	30     /* clocks of other instances, for nbf and iat */
-#define TOKEN_LIFE_MAX	86400  /* of a token of ours */
+#define TOKEN_LIFE_MAX	86400  /* s a token may still have, whosever it is */
 #define TOKEN_FOREIGN	"idp:" /* before a foreign subject; no user has it */
 #define TOKEN_ROLES_MAX 16
 
