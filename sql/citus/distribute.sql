@@ -15,6 +15,8 @@ END $$;
 SELECT create_distributed_table('segments', 'series', shard_count => 32);
 SELECT create_distributed_table('rollups_fresh', 'series',
     colocate_with => 'segments');
+SELECT create_distributed_table('rollups_open', 'series',
+    colocate_with => 'segments');
 SELECT create_distributed_table('rollups_packed', 'series',
     colocate_with => 'segments');
 SELECT create_distributed_table('series_latest', 'series',

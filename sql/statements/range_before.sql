@@ -9,6 +9,9 @@ SELECT greatest((
 	    AND bucket < $2::timestamptz AND good > 0
 	ORDER BY bucket DESC LIMIT 1
 ), (
+	SELECT date_trunc('hour', bucket, 'UTC') FROM rollups_open
+	WHERE series = $1 AND bucket < $2 AND good > 0
+), (
 	SELECT packed_rollups_good(data, $2) FROM rollups_packed
 	WHERE series = $1 AND width_s = 3600 AND t0 < $2
 	    AND packed_rollups_good(data, $2) IS NOT NULL

@@ -118,6 +118,12 @@ WITH local AS (
 		OFFSET 0
 	) r
 	UNION ALL
+	SELECT o.series, o.bucket, o.n, o.good, o.sum,
+	    CASE WHEN o.good > 0 THEN o.min END,
+	    CASE WHEN o.good > 0 THEN o.max END
+	FROM edges e, want q JOIN rollups_open o ON o.series = q.series
+	WHERE o.bucket >= e.lo AND o.bucket < e.hi
+	UNION ALL
 	SELECT l.series, l.ts, 1, (l.quality = 0)::int,
 	    CASE WHEN l.quality = 0 THEN l.value ELSE 0 END,
 	    CASE WHEN l.quality = 0 THEN l.value END,

@@ -20,6 +20,10 @@ WITH part AS (
 	    pg_total_relation_size('rollups_fresh')
 	FROM rollups_fresh
 	UNION ALL
+	SELECT 4, 'roll-ups, open', count(*), NULL,
+	    pg_total_relation_size('rollups_open')
+	FROM rollups_open
+	UNION ALL
 	SELECT 4, 'roll-ups, packed', count(*), NULL,
 	    pg_total_relation_size('rollups_packed')
 	FROM rollups_packed

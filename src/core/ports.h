@@ -67,6 +67,10 @@ struct rollup {
 struct merge {
 	const struct segment *segments;
 	size_t nsegments;
+	/* What the newest 5 minutes of a series add, to each of the widths:
+	 * at most one a series, and of readings that `rollups` leaves out. */
+	const struct rollup *open;
+	size_t nopen;
 	const struct rollup *rollups;
 	const bool *fresh; /* surely nothing is stored of the bucket yet */
 	size_t nrollups;

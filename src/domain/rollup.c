@@ -42,8 +42,9 @@ rollup_add(struct rollup *u, const struct reading *r)
 	u->max = fmax(u->max, r->value);
 }
 
-static struct rollup *
-roll_up(struct rollup *out, const struct reading *r, size_t n, int32_t width_s)
+struct rollup *
+rollup_width(
+    struct rollup *out, const struct reading *r, size_t n, int32_t width_s)
 {
 	int64_t width_us = width_s * US_PER_SECOND, end = INSTANT_NONE;
 	size_t i;
@@ -70,8 +71,18 @@ rollup_readings(struct rollup *to, const struct reading *r, size_t n)
 	size_t w;
 
 	for (w = 0; w < ROLLUP_WIDTHS; w++)
-		to = roll_up(to, r, n, rollup_widths_s[w]);
+		to = rollup_width(to, r, n, rollup_widths_s[w]);
 	return (to);
+}
+
+struct rollup
+rollup_widen(const struct rollup *u, int32_t width_s)
+{
+	struct rollup wide = *u;
+
+	wide.width_s = width_s;
+	wide.bucket_us = instant_floor(u->bucket_us, width_s * US_PER_SECOND);
+	return (wide);
 }
 
 static int

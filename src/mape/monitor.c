@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define OPEN_S 300
+
 static enum err
 no_memory(struct err_info *info)
 {
@@ -163,40 +165,100 @@ mark_fresh(bool *fresh, const struct rollup *u, size_t n, int64_t last_us)
 		fresh[i] = last_us != INSTANT_NONE && u[i].bucket_us > last_us;
 }
 
-enum err
-monitor_build(struct arena *a, const struct batch *b,
-    struct series_state **states, struct merge *ret, struct err_info *info)
+/*
+ * How many of the group's last readings are kept as the open 5 minutes of the
+ * series, so that a cycle writes one roll-up of it instead of three: all of
+ * the newest bucket, if nothing newer was merged, and more is to be expected
+ * of it, as the reading before came within its width.
+ */
+static size_t
+count_open(const struct reading *r, size_t n, int64_t last_us)
 {
-	struct segment *segments, *next;
-	struct rollup *rollups, *up, *from;
+	int64_t newest = r[n - 1].t_us, width = OPEN_S * US_PER_SECOND;
+	int64_t bucket = instant_floor(newest, width), before;
+	size_t open = 0;
+
+	before = n > 1 ? r[n - 2].t_us : last_us;
+	if (last_us == INSTANT_NONE || bucket < instant_floor(last_us, width) ||
+	    newest - before >= width)
+		return (0);
+	while (open < n && r[n - 1 - open].t_us >= bucket)
+		open++;
+	return (open);
+}
+
+/* What monitor_build() fills; `at` and the like are where the next goes. */
+struct build {
+	struct segment *segments, *segment_at;
+	struct rollup *rollups, *rollup_at, *open, *open_at;
 	struct reading *latest;
-	const struct group *g;
-	size_t i, nrollups = 0, days = 0, d;
 	bool *fresh;
+};
+
+static bool
+build_room(struct arena *a, const struct batch *b, struct build *o)
+{
+	size_t i, nrollups = 0, days = 0, d;
+	const struct group *g;
 
 	for (i = 0; i < b->ngroups; i++) {
 		g = &b->groups[i];
 		nrollups += rollup_count(&b->readings[g->at], g->n, &d);
 		days += d;
 	}
-	up = rollups = arena_alloc(a, nrollups * sizeof(*rollups));
-	next = segments = arena_alloc(a, days * sizeof(*segments));
-	latest = arena_alloc(a, b->ngroups * sizeof(*latest));
-	fresh = arena_calloc(a, nrollups, sizeof(*fresh));
-	if (fresh == NULL || rollups == NULL || segments == NULL ||
-	    latest == NULL)
+	o->rollup_at = o->rollups =
+	    arena_alloc(a, nrollups * sizeof(*o->rollups));
+	o->open_at = o->open = arena_alloc(a, b->ngroups * sizeof(*o->open));
+	o->segment_at = o->segments =
+	    arena_alloc(a, days * sizeof(*o->segments));
+	o->latest = arena_alloc(a, b->ngroups * sizeof(*o->latest));
+	o->fresh = arena_calloc(a, nrollups, sizeof(*o->fresh));
+	return (o->rollups != NULL && o->open != NULL && o->segments != NULL &&
+	    o->latest != NULL && o->fresh != NULL);
+}
+
+static void
+build_rollups(
+    struct build *o, const struct reading *r, size_t n, int64_t last_us)
+{
+	size_t open = count_open(r, n, last_us);
+	struct rollup *from = o->rollup_at;
+
+	if (open > 0)
+		o->open_at =
+		    rollup_width(o->open_at, r + n - open, open, OPEN_S);
+	o->rollup_at = rollup_readings(from, r, n - open);
+	mark_fresh(&o->fresh[from - o->rollups], from,
+	    (size_t)(o->rollup_at - from), last_us);
+}
+
+enum err
+monitor_build(struct arena *a, const struct batch *b,
+    struct series_state **states, struct merge *ret, struct err_info *info)
+{
+	struct build o = {0};
+	const struct group *g;
+	const struct reading *r;
+	size_t i;
+
+	if (!build_room(a, b, &o))
 		return (no_memory(info));
 	for (i = 0; i < b->ngroups; i++) {
 		g = &b->groups[i];
-		next = cut_days(next, &b->readings[g->at], g->n);
-		from = up;
-		up = rollup_readings(up, &b->readings[g->at], g->n);
-		if (states != NULL)
-			mark_fresh(&fresh[from - rollups], from,
-			    (size_t)(up - from), states[i]->last_us);
-		latest[i] = b->readings[g->at + g->n - 1];
+		r = &b->readings[g->at];
+		o.segment_at = cut_days(o.segment_at, r, g->n);
+		build_rollups(&o, r, g->n,
+		    states != NULL ? states[i]->last_us : INSTANT_NONE);
+		o.latest[i] = r[g->n - 1];
 	}
-	*ret = (struct merge){segments, (size_t)(next - segments), rollups,
-	    fresh, nrollups, latest, b->ngroups};
+	*ret = (struct merge){.segments = o.segments,
+	    .nsegments = (size_t)(o.segment_at - o.segments),
+	    .open = o.open,
+	    .nopen = (size_t)(o.open_at - o.open),
+	    .rollups = o.rollups,
+	    .fresh = o.fresh,
+	    .nrollups = (size_t)(o.rollup_at - o.rollups),
+	    .latest = o.latest,
+	    .nlatest = b->ngroups};
 	return (ERR_OK);
 }

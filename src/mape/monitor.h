@@ -44,7 +44,8 @@ enum err monitor_sort(struct arena *, struct reading *in, size_t n,
 enum err monitor_known(struct arena *, const struct telemetry_port *,
     struct batch *, struct series_state **states, struct err_info *);
 /*
- * states as for monitor_known(), or NULL: then no roll-up is surely fresh.
+ * states as for monitor_known(), or NULL: then no roll-up is surely fresh, and
+ * none open.
  * Roll-ups count all readings; sum, min, max and sumsq are of the good ones
  * (if there is none: 0, +inf, -inf, 0); first and last are of all.
  */

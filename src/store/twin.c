@@ -1,6 +1,7 @@
 #include "store/twin.h"
 
 #include "core/instant.h"
+#include "domain/rollup.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -334,6 +335,7 @@ store(void *self, const struct merge *m, struct err_info *info)
 {
 	struct twin *t = self;
 	struct twin_series *s;
+	struct rollup wide;
 	size_t i;
 	enum err err = twin_enter(t, "store", true, info);
 
@@ -343,6 +345,11 @@ store(void *self, const struct merge *m, struct err_info *info)
 		return (err);
 	for (i = 0; i < m->nrollups; i++)
 		store_rollup(t, &m->rollups[i]);
+	for (i = 0; i < m->nopen * ROLLUP_WIDTHS; i++) {
+		wide = rollup_widen(&m->open[i / ROLLUP_WIDTHS],
+		    rollup_widths_s[i % ROLLUP_WIDTHS]);
+		store_rollup(t, &wide);
+	}
 	for (i = 0; i < m->nlatest; i++) {
 		s = twin_find_series(t, m->latest[i].series);
 		if (s->latest.series != 0 &&

@@ -85,6 +85,7 @@ warm_connect(struct warm *w, struct err_info *info)
 	if ((e = warm_run(w, ST_cycle_setup, NULL, &r, info)) == ERR_OK) {
 		w->rollups_oid = (uint32_t)warm_get_i32(r, 0, 0);
 		w->latest_oid = (uint32_t)warm_get_i32(r, 0, 1);
+		w->open_oid = (uint32_t)warm_get_i32(r, 0, 2);
 		log_event(LOG_LEVEL_INFO, "connected", "name", LOG_STR, w->name,
 		    "instance", LOG_STR, w->instance, NULL);
 	}

@@ -66,8 +66,8 @@ struct warm {
 	int64_t days[WARM_DAYS];
 	size_t nparts, ndays;
 	bool locked, careful;
-	uint32_t rollups_oid, latest_oid; /* of their row types */
-	struct warm_class *classes;	  /* a hash table */
+	uint32_t rollups_oid, latest_oid, open_oid; /* of their row types */
+	struct warm_class *classes;		    /* a hash table */
 	size_t nclasses, classes_size;
 	struct reading *decoded; /* kept for reuse */
 	size_t decoded_size;

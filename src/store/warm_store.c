@@ -7,6 +7,7 @@
 #include "store/warm_segments.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Elements per INSERT, so that no statement runs long. */
@@ -103,6 +104,7 @@ static const struct wire_column latest_columns[] = {{OID_INT4, 4},
     {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_INT2, 2}, {OID_TIMESTAMPTZ, 8}};
 #define ROLLUP_COLUMNS 13
 #define LATEST_COLUMNS 5
+#define OPEN_COLUMNS   12
 
 static void
 rollup_row(const struct rollup *r, int64_t v[ROLLUP_COLUMNS])
@@ -148,16 +150,22 @@ copy_rollups(struct warm *w, const struct merge *m, struct err_info *info)
 	    &c, "COPY rollups_fresh FROM STDIN (FORMAT binary)", info));
 }
 
+/* ret_n: how many it changed; may be NULL. */
 static enum err
-run_rows(struct warm *w, enum statement s, struct err_info *info)
+run_rows(struct warm *w, enum statement s, size_t *ret_n, struct err_info *info)
 {
 	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
 
 	if (!wire_ok(&w->wires[0]))
 		return (err_set(
 		    info, ERR_NO_MEMORY, NULL, "%s", statement_name(s)));
 	warm_wired(&a, &w->wires[0]);
-	return (warm_run(w, s, &a, NULL, info));
+	e = warm_run(w, s, &a, &r, info);
+	if (e == ERR_OK && ret_n != NULL)
+		*ret_n = strtoul(PQcmdTuples(r), NULL, 10);
+	return (e);
 }
 
 /* From *at on; *at moves to where the next chunk begins. */
@@ -180,7 +188,8 @@ add_rollups(struct warm *w, const struct merge *m, size_t *at, bool all,
 		    &w->wires[0], rollup_columns, v, ROLLUP_COLUMNS);
 	}
 	*at = end;
-	return (n == 0 ? ERR_OK : run_rows(w, ST_cycle_rollups_add, info));
+	return (
+	    n == 0 ? ERR_OK : run_rows(w, ST_cycle_rollups_add, NULL, info));
 }
 
 /*
@@ -200,12 +209,42 @@ store_rollups(struct warm *w, const struct merge *m, struct err_info *info)
 	return (e);
 }
 
+/*
+ * A row is that of rollups_fresh without its width. Those whose 5 minutes were
+ * not the open ones yet, or are no more, take a second statement.
+ */
+static enum err
+put_open(
+    struct warm *w, const struct rollup *u, size_t n, struct err_info *info)
+{
+	struct wire_column columns[OPEN_COLUMNS];
+	int64_t v[ROLLUP_COLUMNS];
+	size_t i, added = 0;
+	enum err e;
+
+	columns[0] = rollup_columns[0];
+	memcpy(&columns[1], &rollup_columns[2],
+	    (OPEN_COLUMNS - 1) * sizeof(columns[0]));
+	wire_reset(&w->wires[0]);
+	wire_array(&w->wires[0], w->open_oid, n);
+	for (i = 0; i < n; i++) {
+		rollup_row(&u[i], v);
+		v[1] = v[0];
+		wire_put_composite(&w->wires[0], columns, &v[1], OPEN_COLUMNS);
+	}
+	e = run_rows(w, ST_cycle_open_add, &added, info);
+	if (e == ERR_OK && added < n)
+		e = run_rows(w, ST_cycle_open_turn, NULL, info);
+	return (e);
+}
+
 static enum err
 put_latest(
     struct warm *w, const struct reading *r, size_t n, struct err_info *info)
 {
 	int64_t v[LATEST_COLUMNS];
-	size_t i;
+	size_t i, moved = 0;
+	enum err e;
 
 	wire_reset(&w->wires[0]);
 	wire_array(&w->wires[0], w->latest_oid, n);
@@ -218,7 +257,10 @@ put_latest(
 		wire_put_composite(
 		    &w->wires[0], latest_columns, v, LATEST_COLUMNS);
 	}
-	return (run_rows(w, ST_cycle_latest_put, info));
+	e = run_rows(w, ST_cycle_latest_move, &moved, info);
+	if (e == ERR_OK && moved < n)
+		e = run_rows(w, ST_cycle_latest_put, NULL, info);
+	return (e);
 }
 
 /* If another took one of the rows, this merge must not be. */
@@ -276,6 +318,10 @@ warm_store(void *self, const struct merge *m, struct err_info *info)
 		e = copy(w, m, info);
 	if (e == ERR_OK)
 		e = store_rollups(w, m, info);
+	for (i = 0; e == ERR_OK && i < m->nopen; i += n) {
+		n = chunk(m->nopen - i);
+		e = put_open(w, m->open + i, n, info);
+	}
 	for (i = 0; e == ERR_OK && i < m->nlatest; i += n) {
 		n = chunk(m->nlatest - i);
 		e = put_latest(w, m->latest + i, n, info);

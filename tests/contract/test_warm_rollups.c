@@ -3,6 +3,7 @@
 
 #include "domain/packed_rollup.h"
 #include "domain/rollup.h"
+#include "mape/monitor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,33 @@ put_every(int32_t series, int64_t t_us, int64_t step_us, size_t n)
 		    .value = (double)((i * 37 + (size_t)series) % 101) / 8,
 		    .quality = i % 11 == 3};
 	put(r, n);
+	free(r);
+}
+
+/* As a cycle does it after which the newest reading was at last_us. */
+static void
+put_live(
+    int32_t series, int64_t t_us, int64_t step_us, size_t n, int64_t last_us)
+{
+	struct series_state state = {.last_us = last_us}, *s = &state;
+	struct reading *r = calloc(n, sizeof(*r));
+	struct arena a;
+	struct merge m;
+	struct batch b;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		r[i] = (struct reading){.series = series,
+		    .t_us = t_us + (int64_t)i * step_us,
+		    .value = (double)((i * 37 + n) % 101) / 8,
+		    .quality = i % 11 == 3};
+	arena_init(&a, 1 << 20);
+	ok(monitor_sort(&a, r, n, &b, &fx.info));
+	ok(monitor_build(&a, &b, &s, &m, &fx.info));
+	ok(d->begin(d->self, &fx.info));
+	ok(t->store(t->self, &m, &fx.info));
+	ok(d->commit(d->self, &fx.info));
+	arena_done(&a);
 	free(r);
 }
 
@@ -177,4 +205,50 @@ Test(warm_rollups, in_bytes_that_are_none_are_an_error)
 	    ERR_DATABASE);
 	cr_assert_eq(fresh(300), 3);
 	cr_assert_eq(packed(300), 1);
+}
+
+/* The newest 5 minutes of a series are one row, whichever the widths. */
+Test(warm_rollups, open_ones_add_up)
+{
+	int64_t day = instant_floor(NOON, US_PER_DAY), at;
+	int i;
+
+	put_live(fx.series[0], day, US_PER_SECOND, 1, day - US_PER_SECOND);
+	put_every(fx.series[1], day, US_PER_HOUR, 2);
+	cr_assert_eq(fresh(300) + fresh(3600), 2 + 2);
+	for (i = 0, at = day + US_PER_MINUTE; i < 100; i++) {
+		put_live(fx.series[0], at, 20 * US_PER_SECOND, 3,
+		    at - 20 * US_PER_SECOND);
+		at += US_PER_MINUTE;
+		cr_assert_eq(wrong(), 0, "after %d cycles", i);
+	}
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 1);
+	cr_assert_eq(fresh(300), 2 + 20);
+	/* Late in what is open, in what is over, and in both. */
+	put_live(fx.series[0], at - 59 * US_PER_SECOND, 1, 1, at);
+	put_live(fx.series[0], day + 1, US_PER_SECOND, 400, at);
+	put_live(fx.series[0], day + 500 * US_PER_SECOND + 7,
+	    13 * US_PER_SECOND, 425, at);
+	cr_assert_eq(wrong(), 0);
+	/* Who knows no better takes an older one for the newest. */
+	put_live(fx.series[0], day + 3, US_PER_SECOND, 9, day);
+	cr_assert_eq(wrong(), 0);
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 1);
+	sql("SELECT rollups_again(%d, '2026-11-20', '2026-11-21')",
+	    fx.series[0]);
+	cr_assert_eq(wrong(), 0);
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 0);
+}
+
+/* What is heard seldom is never open: its 5 minutes are over at once. */
+Test(warm_rollups, of_sparse_series_are_never_open)
+{
+	int64_t day = instant_floor(NOON, US_PER_DAY), at = day;
+	int i;
+
+	for (i = 0; i < 10; i++, at += 5 * US_PER_MINUTE)
+		put_live(fx.series[0], at, 1, 1, at - 5 * US_PER_MINUTE);
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 0);
+	cr_assert_eq(fresh(300), 10);
+	cr_assert_eq(wrong(), 0);
 }

@@ -86,8 +86,9 @@ empty(void)
 {
 	sql("SET client_min_messages = warning");
 	sql("TRUNCATE ingest_log, ingest_log_aside, import_marks, segments, "
-	    "segment_spans, rollups_fresh, rollups_packed, "
-	    "series_latest, series_states, transitions, commands, plans, "
+	    "segment_spans, rollups_fresh, rollups_open, "
+	    "rollups_packed, series_latest, series_states, transitions, "
+	    "commands, plans, "
 	    "anomalies, gateway_breakers, template_actions, plan_templates, "
 	    "thresholds, series, links, gateways, nodes, zones "
 	    "RESTART IDENTITY CASCADE");

@@ -22,11 +22,24 @@ def instant(text):
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def put_segment(db, readings):
-    ts, value, quality = (list(c) for c in zip(*sorted(readings)))
+def put_readings(db, ts, value, quality):
     db.sql("INSERT INTO segments SELECT %s, 1, %s, %s, %s, packed_from("
            "%s::timestamptz[], %s::float8[], %s::int2[], %s::timestamptz[])",
            SERIES, ts[0], ts[-1], len(ts), ts, value, quality, ts)
+
+
+def put_open(db, readings):
+    """Good ones of the newest 5 minutes."""
+    ts, value, quality = (list(c) for c in zip(*readings))
+    put_readings(db, ts, value, quality)
+    db.sql("INSERT INTO rollups_open VALUES (%s, date_bin('5 min', %s,"
+           " 'epoch'), %s, %s, %s, %s, %s, 0, %s, 0, %s, 0)", SERIES, ts[0],
+           len(ts), len(ts), sum(value), min(value), max(value), ts[0], ts[-1])
+
+
+def put_segment(db, readings):
+    ts, value, quality = (list(c) for c in zip(*sorted(readings)))
+    put_readings(db, ts, value, quality)
     for width in (300, 3600, 86400):
         db.sql("""
             INSERT INTO rollups_fresh AS r SELECT %s, %s, to_timestamp(b), count(*),
@@ -67,6 +80,10 @@ def stored(db):
         put_segment(db, rows[0::2])
         put_segment(db, rows[1::2])
         all_ |= {t: (v, q) for t, v, q in rows}
+    rows = [(LOGGED - dt.timedelta(minutes=8 + i), 103.0 + i, 0)
+            for i in (1, 0)]
+    put_open(db, rows)
+    all_ |= {t: (v, q) for t, v, q in rows}
     new = [(LOGGED + dt.timedelta(minutes=10 * i), 5.0 + i, i % 2)
            for i in range(3)]
     put_log(db, new[:2] + [(START, 999.0, 0)])  # a segment has that time
@@ -162,7 +179,8 @@ def test_each_series_on_its_own(db, stored, more):
         (SERIES + 1, day), (SERIES + 2, day)}
     assert sums[SERIES + 1, day]["sum"] == 78
     assert sums[SERIES + 2, day]["n"] == 12
-    assert [sums[SERIES, i]["n"] for i in range(DAYS)] == [144] * DAYS
+    assert [sums[SERIES, i]["n"] for i in range(DAYS)] == \
+        [144] * (DAYS - 1) + [146]
 
 
 def test_bounds_alone(db, stored):
