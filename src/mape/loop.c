@@ -11,6 +11,7 @@
 #include "mape/verify.h"
 
 #define TAKE_LEAST 1000
+#define TAKE_GROWS 4
 
 struct cycle {
 	struct loop_ctx *ctx;
@@ -420,7 +421,7 @@ adapt(struct loop_ctx *ctx, enum err err, const struct loop_figures *f)
 	    (took > LOOP_LONG_US && ctx->take_max > LOOP_READINGS_FIRST))
 		ctx->take_max /= 2;
 	else if (err == ERR_OK && f->more && took < LOOP_SHORT_US)
-		ctx->take_max *= 2;
+		ctx->take_max *= TAKE_GROWS;
 	else if (err == ERR_OK && !f->more)
 		ctx->take_max = LOOP_READINGS_FIRST;
 	if (ctx->take_max > LOOP_READINGS_MAX)

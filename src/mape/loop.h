@@ -29,7 +29,7 @@
  * cycle stays so short that commands do not wait long behind it.
  */
 #define LOOP_READINGS_FIRST 200000
-#define LOOP_READINGS_MAX   1000000
+#define LOOP_READINGS_MAX   4000000
 #define LOOP_SHORT_US	    (5 * US_PER_SECOND)
 #define LOOP_LONG_US	    (10 * US_PER_SECOND)
 #define LOOP_ARENA_MAX	    ((size_t)512 << 20)

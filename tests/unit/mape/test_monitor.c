@@ -384,11 +384,11 @@ Test(monitor, bites_grow_with_the_backlog_and_shrink_with_time)
 	merge_takes_us = 0;
 	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
 	cr_expect(f.more);
-	cr_expect_eq(ctx.take_max, 2 * TAKE_SMALL);
+	cr_expect_eq(ctx.take_max, 4 * TAKE_SMALL);
 	merge_takes_us = LOOP_LONG_US + 1;
 	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
 	cr_expect(f.more);
-	cr_expect_eq(ctx.take_max, 2 * TAKE_SMALL);
+	cr_expect_eq(ctx.take_max, 4 * TAKE_SMALL);
 	merge_takes_us = 0;
 	for (i = 0; i < 9 && f.more; i++)
 		(void)loop_cycle(&ctx, &ports, &f, NULL);
