@@ -29,6 +29,10 @@
 	    "Certificate chain, PEM") \
 	X(tls_key, TEXT, "PENSTOCK_TLS_KEY", NULL, 1, 4095, "path", false, \
 	    "Private key, PEM, readable by the service's user alone") \
+	X(tls_client_ca, TEXT, "PENSTOCK_TLS_CLIENT_CA", "", 0, 4095, "path", false, \
+	    "Who signs certificates of devices, PEM; empty: devices send keys") \
+	X(tls_ticket_life_s, NUMBER, "PENSTOCK_TLS_TICKET_LIFE", "7200", 10, 86400, "s", false, \
+	    "Life of the keys of TLS session tickets") \
 	X(database_url, TEXT, "PENSTOCK_DATABASE_URL", NULL, 1, 2000, "conninfo", true, \
 	    "PostgreSQL, as libpq takes it; host as an address or a socket folder") \
 	X(redis_socket, TEXT, "PENSTOCK_REDIS_SOCKET", "", 0, 100, "path", false, \

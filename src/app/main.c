@@ -104,6 +104,8 @@ kore_parent_configure(int argc, char **argv)
 	    .address_max = (unsigned)config.address_max,
 	    .cert_path = config.tls_cert,
 	    .key_path = config.tls_key,
+	    .client_ca_path = config.tls_client_ca,
+	    .ticket_life_s = (unsigned)config.tls_ticket_life_s,
 	    .header_max = (size_t)config.header_max,
 	    .body_max = (size_t)config.body_max,
 	    .route_body_max = api_body_max,

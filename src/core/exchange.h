@@ -62,7 +62,8 @@ struct exchange {
 	const char *query; /* raw, without '?', "" if none */
 	const char *body;
 	size_t body_len;
-	char peer[48];	     /* address text */
+	char peer[48]; /* address text */
+	char *client;  /* common name of its verified certificate, or NULL */
 	char request_id[40]; /* checked client's or our own */
 	int64_t started_us;  /* monotonic */
 	void *user;	     /* the handler's */

@@ -40,6 +40,8 @@
 	X(REDIS_RECONNECTS,   "penstock_redis_reconnects_total", "", "Connections made to Redis") \
 	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
 	X(EDGE_CROWDED,       "penstock_edge_crowded_total", "", "Connections closed at once, too many being open from their address") \
+	X(TLS_LOADED,         "penstock_tls_reloads_total", "result=\"loaded\"", "Times a worker read the certificate again, by result") \
+	X(TLS_KEPT,           "penstock_tls_reloads_total", "result=\"kept\"", NULL) \
 	X(WORKER_STARTS,      "penstock_worker_starts_total", "", "Worker processes started") \
 	X(CYCLES,             "penstock_loop_cycles_total", "result=\"ok\"", "Loop cycles by result") \
 	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \
@@ -60,6 +62,7 @@
 	X(ARCHIVE_AT_US,  "penstock_archive_run_time_us", "", "When the archive's last run was heard of, us since 1970") \
 	X(ARCHIVE_OK,     "penstock_archive_run_ok", "", "1: the archive's last run went well or is at work") \
 	X(ARCHIVE_READINGS, "penstock_archive_run_readings", "", "Readings written by the archive's last run") \
+	X(TLS_EXPIRES_US, "penstock_tls_certificate_expires_time_us", "", "When the certificate in use expires, us since 1970") \
 	X(ANOMALIES_INFO, "penstock_anomalies_open", "severity=\"info\"", "Open anomalies by severity") \
 	X(ANOMALIES_WARNING, "penstock_anomalies_open", "severity=\"warning\"", NULL) \
 	X(ANOMALIES_CRITICAL, "penstock_anomalies_open", "severity=\"critical\"", NULL) \

@@ -300,6 +300,7 @@ conn_shake(struct conn *k)
 	r = SSL_accept(k->ssl);
 	if (r == 1) {
 		k->write_wanted = false;
+		k->x.client = tls_client_name(k->ssl);
 		k->state = IDLE; /* and still within the time of SHAKE */
 		conn_pump(k);
 	} else if (wire_result(k, r) == 0) {
@@ -428,6 +429,7 @@ conn_tick(void)
 	}
 	while ((k = TAILQ_FIRST(&buried)) != NULL) {
 		TAILQ_REMOVE(&buried, k, list);
+		free(k->x.client);
 		free(k);
 	}
 }

@@ -1,7 +1,9 @@
 #include "edge/internal.h"
+#include "edge/ticket.h"
 #include "edge/tls.h"
 
 #include "core/log.h"
+#include "core/metrics.h"
 
 #include <dlfcn.h>
 #include <netdb.h>
@@ -13,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kore/kore.h>
@@ -57,6 +60,8 @@ set_defaults(void)
 		config.header_timeout_s = 10;
 	if (config.body_timeout_s == 0)
 		config.body_timeout_s = 60;
+	if (config.ticket_life_s == 0)
+		config.ticket_life_s = 7200;
 	if (config.drain_ms == 0)
 		config.drain_ms = 8000;
 }
@@ -145,10 +150,26 @@ share_state(void)
 	peers_init(peers, config.workers, seed);
 }
 
+static void
+open_tls(void)
+{
+	struct err_info info = {.code = ERR_OK};
+	struct tls_config tls = {.cert_path = config.cert_path,
+	    .key_path = config.key_path,
+	    .client_ca_path = config.client_ca_path,
+	    .ticket_life_s = config.ticket_life_s};
+
+	if (tls_open(&tls, &info) != ERR_OK)
+		fatal("%s", info.detail);
+	metric_gauge_set(GAUGE_TLS_EXPIRES_US, tls_expires_us());
+	if (tls_expires_us() < (int64_t)time(NULL) * 1000000)
+		log_event(LOG_LEVEL_ERROR, "tls_expired", "certificate",
+		    LOG_STR, config.cert_path, NULL);
+}
+
 void
 edge_parent(const struct edge_config *given)
 {
-	struct err_info info = {.code = ERR_OK};
 	struct kore_server *server;
 	char port[8];
 
@@ -159,8 +180,7 @@ edge_parent(const struct edge_config *given)
 	stay_loaded();
 	parent_pid = getpid();
 	share_state();
-	if (tls_open(config.cert_path, config.key_path, &info) != ERR_OK)
-		fatal("%s", info.detail);
+	open_tls();
 	check_host();
 	/* TLS is ours: to Kore it is a plain server without domains. */
 	server = kore_server_create("penstock");
@@ -185,12 +205,16 @@ reload(void)
 {
 	struct err_info info = {.code = ERR_OK};
 
-	if (tls_open(config.cert_path, config.key_path, &info) == ERR_OK)
+	if (tls_reload(&info) == ERR_OK) {
+		metric_count(COUNTER_TLS_LOADED, 1);
+		metric_gauge_set(GAUGE_TLS_EXPIRES_US, tls_expires_us());
 		log_event(LOG_LEVEL_INFO, "tls_loaded", "worker", LOG_INT,
 		    (int64_t)worker->id, NULL);
-	else
-		log_event(LOG_LEVEL_ERROR, "tls_kept", "worker", LOG_INT,
-		    (int64_t)worker->id, "reason", LOG_STR, info.detail, NULL);
+		return;
+	}
+	metric_count(COUNTER_TLS_KEPT, 1);
+	log_event(LOG_LEVEL_ERROR, "tls_kept", "worker", LOG_INT,
+	    (int64_t)worker->id, "reason", LOG_STR, info.detail, NULL);
 }
 
 void
@@ -210,6 +234,7 @@ on_tick(void *arg, u_int64_t now)
 		if (reload_also != NULL)
 			reload_also();
 	}
+	ticket_tick(edge_monotonic_us());
 	conn_tick();
 	loop_bury();
 }

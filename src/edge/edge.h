@@ -36,8 +36,10 @@ struct edge_config {
 	unsigned connections_max; /* per worker */
 	unsigned address_max; /* connections of one address, 0: any number */
 	const char *cert_path, *key_path; /* PEM; read again on SIGUSR1 */
-	size_t header_max; /* bytes, request line included; 0: 8192 */
-	size_t body_max;   /* bytes; 0: 8 MiB */
+	const char *client_ca_path; /* the same; NULL or "": none, see tls.h */
+	unsigned ticket_life_s;	    /* 0: 7200 */
+	size_t header_max;	    /* bytes, request line included; 0: 8192 */
+	size_t body_max;	    /* bytes; 0: 8 MiB */
 	/* Most bytes a body of that route may have; NULL: body_max for all. */
 	size_t (*route_body_max)(enum method, const char *path);
 	unsigned headers_max;	   /* fields; 0: EDGE_HEADERS_MAX */

@@ -1,17 +1,20 @@
 #include "edge/tls.h"
 
+#include "edge/internal.h"
+#include "edge/ticket.h"
+
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
-#include <openssl/rand.h>
+#include <openssl/x509v3.h>
 
-#define TICKET_KEYS 80 /* as SSL_CTX_set_tlsext_ticket_keys() wants them */
+#define VERIFY_DEPTH 3
 
+static struct tls_config config;
 static SSL_CTX *current;
-/* Made in the parent, so that a ticket resumes in any worker. */
-static unsigned char ticket_keys[TICKET_KEYS];
-static bool have_keys;
 
 static int
 choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *outlen,
@@ -41,25 +44,64 @@ fail(struct err_info *info, const char *what, const char *path)
 }
 
 static enum err
-load_pair(SSL_CTX *ctx, const char *cert_path, const char *key_path,
-    struct err_info *info)
+load_pair(SSL_CTX *ctx, struct err_info *info)
 {
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
-		return (fail(info, "PENSTOCK_TLS_CERT", cert_path));
-	if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1)
-		return (fail(info, "PENSTOCK_TLS_KEY", key_path));
+	if (SSL_CTX_use_certificate_chain_file(ctx, config.cert_path) != 1)
+		return (fail(info, "PENSTOCK_TLS_CERT", config.cert_path));
+	if (SSL_CTX_use_PrivateKey_file(
+		ctx, config.key_path, SSL_FILETYPE_PEM) != 1)
+		return (fail(info, "PENSTOCK_TLS_KEY", config.key_path));
 	if (SSL_CTX_check_private_key(ctx) != 1)
-		return (fail(
-		    info, "PENSTOCK_TLS_KEY is not the key of", cert_path));
+		return (fail(info, "PENSTOCK_TLS_KEY is not the key of",
+		    config.cert_path));
+	return (ERR_OK);
+}
+
+/* Who showed a certificate shows it again: a ticket would carry its name past
+ * its end, and past a change of the authorities. */
+static SSL_TICKET_RETURN
+on_resume(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t len,
+    SSL_TICKET_STATUS status, void *arg)
+{
+	(void)ssl;
+	(void)name;
+	(void)len;
+	(void)arg;
+	if (session != NULL && SSL_SESSION_get0_peer(session) != NULL)
+		return (SSL_TICKET_RETURN_IGNORE);
+	switch (status) {
+	case SSL_TICKET_SUCCESS:
+		return (SSL_TICKET_RETURN_USE);
+	case SSL_TICKET_SUCCESS_RENEW:
+		return (SSL_TICKET_RETURN_USE_RENEW);
+	case SSL_TICKET_EMPTY:
+	case SSL_TICKET_NO_DECRYPT:
+		return (SSL_TICKET_RETURN_IGNORE_RENEW);
+	default:
+		return (SSL_TICKET_RETURN_ABORT);
+	}
+}
+
+static enum err
+load_authorities(SSL_CTX *ctx, struct err_info *info)
+{
+	const char *path = config.client_ca_path;
+	STACK_OF(X509_NAME) * names;
+
+	if (path == NULL || path[0] == '\0')
+		return (ERR_OK);
+	if (SSL_CTX_load_verify_file(ctx, path) != 1 ||
+	    (names = SSL_load_client_CA_file(path)) == NULL)
+		return (fail(info, "PENSTOCK_TLS_CLIENT_CA", path));
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
 	return (ERR_OK);
 }
 
 static bool
 set_policy(SSL_CTX *ctx)
 {
-	if (!have_keys && RAND_bytes(ticket_keys, TICKET_KEYS) != 1)
-		return (false);
-	have_keys = true;
 	(void)SSL_CTX_set_mode(ctx,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
@@ -76,11 +118,27 @@ set_policy(SSL_CTX *ctx)
 		ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL") == 1 &&
 	    SSL_CTX_set_session_id_context(
 		ctx, (const unsigned char *)"penstock", 8) == 1 &&
-	    SSL_CTX_set_tlsext_ticket_keys(ctx, ticket_keys, TICKET_KEYS) == 1);
+	    SSL_CTX_set_session_ticket_cb(ctx, NULL, on_resume, NULL) == 1 &&
+	    ticket_use(ctx));
 }
 
-enum err
-tls_open(const char *cert_path, const char *key_path, struct err_info *info)
+static enum err
+check_dates(SSL_CTX *ctx, struct err_info *info)
+{
+	const X509 *cert = SSL_CTX_get0_certificate(ctx);
+
+	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		return (err_set(info, ERR_INTERNAL, NULL,
+		    "PENSTOCK_TLS_CERT %.80s: not valid yet",
+		    config.cert_path));
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		return (err_set(info, ERR_INTERNAL, NULL,
+		    "PENSTOCK_TLS_CERT %.80s: expired", config.cert_path));
+	return (ERR_OK);
+}
+
+static enum err
+load(bool dated, struct err_info *info)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	enum err e;
@@ -89,8 +147,9 @@ tls_open(const char *cert_path, const char *key_path, struct err_info *info)
 		return (fail(info, "SSL_CTX_new", ""));
 	if (!set_policy(ctx))
 		e = fail(info, "TLS policy", "");
-	else
-		e = load_pair(ctx, cert_path, key_path, info);
+	else if ((e = load_pair(ctx, info)) == ERR_OK &&
+	    (e = load_authorities(ctx, info)) == ERR_OK && dated)
+		e = check_dates(ctx, info);
 	if (e != ERR_OK) {
 		SSL_CTX_free(ctx);
 		return (e);
@@ -98,6 +157,69 @@ tls_open(const char *cert_path, const char *key_path, struct err_info *info)
 	SSL_CTX_free(current);
 	current = ctx;
 	return (ERR_OK);
+}
+
+enum err
+tls_open(const struct tls_config *given, struct err_info *info)
+{
+	config = *given;
+	if (!ticket_open(config.ticket_life_s, edge_monotonic_us()))
+		return (fail(info, "ticket keys", ""));
+	return (load(false, info));
+}
+
+enum err
+tls_reload(struct err_info *info)
+{
+	return (load(true, info));
+}
+
+int64_t
+tls_expires_us(void)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(
+		X509_get0_notAfter(SSL_CTX_get0_certificate(current)), &tm) !=
+	    1)
+		return (0);
+	return ((int64_t)timegm(&tm) * 1000000);
+}
+
+static char *
+plain_text(const ASN1_STRING *value)
+{
+	unsigned char *utf8;
+	int i, len = ASN1_STRING_to_UTF8(&utf8, value);
+	char *name = NULL;
+
+	if (len < 0)
+		return (NULL);
+	for (i = 0; i < len && utf8[i] > ' ' && utf8[i] < 0x7f; i++)
+		continue;
+	if (len > 0 && len <= TLS_NAME_MAX && i == len)
+		name = strndup((char *)utf8, (size_t)len);
+	OPENSSL_free(utf8);
+	return (name);
+}
+
+char *
+tls_client_name(const SSL *ssl)
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+	const X509_NAME *subject;
+	int at;
+
+	if (cert == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
+		return (NULL);
+	subject = X509_get_subject_name(cert);
+	at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	/* Two of them would be a choice. */
+	if (at < 0 ||
+	    X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+		return (NULL);
+	return (plain_text(
+	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
 }
 
 SSL *

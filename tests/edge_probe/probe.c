@@ -268,6 +268,7 @@ handle_echo(struct exchange *x)
 	    {"X-Query", x->query},
 	    {"X-Peer", x->peer},
 	    {"X-Seen", seen == NULL ? "-" : seen},
+	    {"X-Client", x->client == NULL ? "-" : x->client},
 	};
 
 	exchange_reply(x, 200, h, sizeof(h) / sizeof(*h), x->body, x->body_len);
@@ -354,6 +355,8 @@ kore_parent_configure(int argc, char **argv)
 	    .address_max = number("PROBE_ADDRESS", 0),
 	    .cert_path = getenv("PROBE_CERT"),
 	    .key_path = getenv("PROBE_KEY"),
+	    .client_ca_path = getenv("PROBE_CLIENT_CA"),
+	    .ticket_life_s = number("PROBE_TICKET_LIFE", 0),
 	    .body_max = number("PROBE_BODY_MAX", 0),
 	    .keepalive_s = number("PROBE_KEEPALIVE", 0),
 	    .header_timeout_s = number("PROBE_HEADER_TIMEOUT", 0),
