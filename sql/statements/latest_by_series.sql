@@ -33,16 +33,21 @@ FROM (
 		WHERE cardinality(h.at) > 8 AND a.series = h.wanted
 	) u
 	UNION ALL
-	SELECT l.series, l.ts, l.value, l.quality, l.received_at, l.id, l.pos
+	SELECT l.wanted, l.ts[l.pos], l.value[l.pos], l.quality[l.pos],
+	    l.received_at, l.id, l.pos
 	FROM (
-		SELECT id, received_at, unnest(series) AS series,
-		    unnest(ts) AS ts, unnest(value) AS value,
-		    unnest(quality) AS quality,
-		    generate_subscripts(ts, 1) AS pos
-		FROM ingest_log
-		WHERE cardinality($1::int4[]) > 8
+		SELECT g.*, unnest(g.series) AS wanted,
+		    generate_subscripts(g.series, 1) AS pos
+		FROM (
+			SELECT id, received_at, series, ts || '{}' AS ts,
+			    value || '{}'::float8[] AS value,
+			    quality || '{}'::int2[] AS quality
+			FROM ingest_log WHERE cardinality($1::int4[]) > 8
+			OFFSET 0
+		) g
+		OFFSET 0
 	) l
-	WHERE CASE WHEN l.series IN (SELECT series FROM want)
+	WHERE CASE WHEN l.wanted IN (SELECT series FROM want)
 	    THEN true ELSE false END
 ) r
 ORDER BY series, ts DESC, id, pos

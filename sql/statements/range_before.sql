@@ -3,6 +3,7 @@
 -- -> bucket timestamptz: the newest hour that has good merged readings and
 --    begins before $2; logged timestamptz: the newest good reading before $2
 --    that the log holds. NULL: there is none. Binary.
+-- Readings of the log are picked out by place (see range_chunk.sql).
 SELECT greatest((
 	SELECT bucket FROM rollups_fresh
 	WHERE series = $1::int4 AND width_s = 3600
@@ -17,8 +18,19 @@ SELECT greatest((
 	    AND packed_rollups_good(data, $2) IS NOT NULL
 	ORDER BY t0 DESC LIMIT 1
 )) AS bucket, (
-	SELECT max(u.ts) FROM ingest_log l,
-	    unnest(l.series, l.ts, l.quality) AS u(series, ts, quality)
-	WHERE l.min_ts < $2 AND l.series && ARRAY[$1] AND u.series = $1
-	    AND u.ts < $2 AND u.quality = 0
+	SELECT max(u.ts)
+	FROM (
+		SELECT l.series, l.ts, l.quality,
+		    array_positions(l.series, $1) AS at
+		FROM ingest_log l WHERE l.min_ts < $2
+		OFFSET 0
+	) h CROSS JOIN LATERAL (
+		SELECT h.ts[pos] AS ts, h.quality[pos] AS quality
+		FROM unnest(h.at) AS pos WHERE cardinality(h.at) <= 8
+		UNION ALL
+		SELECT a.ts, a.quality
+		FROM unnest(h.series, h.ts, h.quality) AS a(series, ts, quality)
+		WHERE cardinality(h.at) > 8 AND a.series = $1
+	) u
+	WHERE u.ts < $2 AND u.quality = 0
 ) AS logged
