@@ -26,10 +26,11 @@ struct param {
 
 /*
  * A lane is a connection of its own in each worker, so that a slow question
- * never stands before a quick one. LOG: log rows, look-ups of readings,
- * registry. FAST: keys, users, latest values. SLOW: lists, ranges, changes.
+ * never stands before a quick one. LOG: log rows. LOOKUP: look-ups of readings
+ * that are not surely new. FAST: keys, users, latest values. SLOW: lists,
+ * ranges, changes.
  */
-enum lane { LANE_LOG, LANE_FAST, LANE_SLOW, LANE_COUNT };
+enum lane { LANE_LOG, LANE_LOOKUP, LANE_FAST, LANE_SLOW, LANE_COUNT };
 
 struct query {
 	enum statement statement;

@@ -117,7 +117,7 @@ ask(struct lookup *l, enum statement st, struct wire *w, int n, query_cb *cb,
 {
 	struct param params[4];
 	struct query q = {.statement = st,
-	    .lane = LANE_LOG,
+	    .lane = LANE_LOOKUP,
 	    .params = params,
 	    .nparams = n,
 	    .binary_result = true};

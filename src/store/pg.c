@@ -29,6 +29,7 @@ static const struct {
 	unsigned deadline_ms;
 } lane_table[LANE_COUNT] = {
     [LANE_LOG] = {"log", 10000},
+    [LANE_LOOKUP] = {"lookup", 10000},
     [LANE_FAST] = {"fast", 5000},
     [LANE_SLOW] = {"slow", 20000},
 };

@@ -23,7 +23,7 @@ struct pg_config {
 	 * hostaddr is set: names would block (see resolve.h). Copied. */
 	const char *conninfo;
 	const char *name; /* first words of application_name; copied */
-	unsigned deadline_ms[LANE_COUNT]; /* 0: 10 s, 5 s, 20 s */
+	unsigned deadline_ms[LANE_COUNT]; /* 0: 10 s, 10 s, 5 s, 20 s */
 	unsigned connect_ms;		  /* 0: 5 s */
 	size_t queue_max; /* queries in flight per lane; 0: 1024 */
 };

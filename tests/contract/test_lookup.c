@@ -60,7 +60,7 @@ start(void)
 	port = pg_port(pg);
 	for (int i = 0; i < 300 && !s.connected; i++) {
 		poll_loop_turn(loop, 20);
-		pg_state(pg, LANE_LOG, &s);
+		pg_state(pg, LANE_LOOKUP, &s);
 	}
 	nkeys = 0;
 }
