@@ -87,13 +87,11 @@ by_entry(struct request *r, const struct key *key,
 
 	if (entry == NULL || entry->revoked ||
 	    !digest_equal(entry->sha256, key->sha)) {
-		reply_error(r, ERR_UNAUTHORIZED, NULL,
-		    "the API key is unknown or was revoked");
+		refuse_token(r, "the API key is unknown or was revoked");
 		return;
 	}
 	if (entry->expires_us != 0 && entry->expires_us <= now_us) {
-		reply_error(
-		    r, ERR_UNAUTHORIZED, NULL, "the API key has expired");
+		refuse_token(r, "the API key has expired");
 		return;
 	}
 	if (registry_key_used(api->registry, entry, now_us))
@@ -122,8 +120,7 @@ identify_key(
 	struct key key;
 
 	if (!key_parse(text, &key)) {
-		reply_error(
-		    r, ERR_UNAUTHORIZED, NULL, "the API key is malformed");
+		refuse_token(r, "the API key is malformed");
 		return;
 	}
 	entry = registry_key(r->api->registry, key.id, KEY_ID);
