@@ -153,8 +153,9 @@ reply_options(struct request *r)
 		h[n++] =
 		    (struct header){"Access-Control-Allow-Methods", allow.s};
 		h[n++] = (struct header){"Access-Control-Allow-Headers",
-		    "Authorization, Content-Type, Idempotency-Key, If-Match, "
-		    "X-Request-Id, traceparent"};
+		    "Authorization, Content-Encoding, Content-Type, "
+		    "Idempotency-Key, If-Match, If-None-Match, X-Request-Id, "
+		    "traceparent"};
 		h[n++] = (struct header){"Access-Control-Max-Age", "600"};
 	}
 	reply_with(r, 204, h, n, NULL, 0);

@@ -334,6 +334,9 @@ serve_advance(struct conn *k)
 	struct err_info info = {.code = ERR_OK};
 
 	if (k->state == IDLE) {
+		skip_empty_line(k);
+		if (k->in_len == 0)
+			return;
 		k->state = HEAD;
 		k->head.method = METHOD_GET;
 		k->head.request_id = NULL;

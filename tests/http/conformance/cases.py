@@ -106,6 +106,8 @@ bad("trace", "9110 9.3.8", get(line="TRACE /echo HTTP/1.1"), 405)
 bad("connect", "9110 9.3.6", get(line="CONNECT localhost:443 HTTP/1.1"), 405)
 
 # Section 3.2: targets, and Host
+case("options of the whole service", "9110 9.3.7", get(line="OPTIONS * HTTP/1.1"),
+     Seen("OPTIONS", "*"))
 case("a query", "9112 3.2.1", get("/echo?a=b&c=%20?/"), Seen("GET", "/echo?a=b&c=%20?/"))
 case("an absolute target", "9112 3.2.2", get("https://localhost/echo?a"),
      Seen("GET", "/echo?a"))

@@ -73,6 +73,13 @@ Test(dispatch, options)
 	    got_is(&c, "Access-Control-Allow-Origin", "https://board.example"));
 	cr_expect(
 	    got_is(&c, "Access-Control-Allow-Methods", "DELETE, OPTIONS"));
+	cr_expect_not_null(strstr(
+	    call_got(&c, "Access-Control-Allow-Headers"), "If-None-Match"));
+	call_done(&c);
+	c = ask(METHOD_OPTIONS, "*", NULL, ROLE_ANONYMOUS);
+	cr_expect_eq(c.status, 204);
+	cr_expect(got_is(
+	    &c, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 	call_done(&c);
 	c = ask(METHOD_GET, "/health", NULL, ROLE_ANONYMOUS);
 	cr_expect(got_is(&c, "Vary", "Origin"));
