@@ -1,7 +1,9 @@
 /*
  * generate: fills an empty database with simulated readings at 15 s, as they
- * are after the nightly merge: packed segments of a day, roll-ups and latest
- * values, by binary COPY. The same arguments give the same readings.
+ * are after the nightly merge: packed segments of a day, packed roll-ups of
+ * the days, months and years that are over and of what had gathered by last
+ * midnight, fresh ones of the day that goes on, and latest values, by binary
+ * COPY. The same arguments give the same readings.
  *
  *	generate CONNINFO READINGS END
  * END: seconds since 1970, the time of the last reading of every series. Of
@@ -12,6 +14,7 @@
 #include "core/instant.h"
 #include "core/ports.h"
 #include "domain/packed.h"
+#include "domain/packed_rollup.h"
 #include "domain/rollup.h"
 #include "store/warm_wire.h"
 
@@ -30,6 +33,8 @@
 #define BUCKETS_MAX 320 /* of a day */
 #define MID	    100
 #define MID_EACH    (2 * PER_DAY)
+/* Roll-ups of a span that goes on are packed where so many have gathered. */
+#define GATHERED 48
 /* Readings of one transaction: the loop waits for its lock meanwhile. */
 #define CHUNK 1000000
 
@@ -38,9 +43,17 @@ struct source {
 	double drift;
 };
 
+/* Roll-ups of one width in the span at work. */
+struct gathering {
+	struct rollup u[PACKED_ROLLUP_MAX];
+	size_t n;
+};
+
 struct run {
 	PGconn *conn;
-	struct wire segments, rollups, latest;
+	int64_t today_us; /* midnight before the last reading */
+	struct gathering spans[ROLLUP_WIDTHS];
+	struct wire segments, fresh, packed, latest;
 	size_t waiting;
 };
 
@@ -150,7 +163,11 @@ flush(struct run *g)
 	    "(FORMAT binary)",
 	    &g->segments);
 	copy(g->conn, "COPY rollups_fresh FROM STDIN (FORMAT binary)",
-	    &g->rollups);
+	    &g->fresh);
+	copy(g->conn,
+	    "COPY rollups_packed (series, width_s, t0, data) FROM STDIN "
+	    "(FORMAT binary)",
+	    &g->packed);
 	copy(g->conn, "COPY series_latest FROM STDIN (FORMAT binary)",
 	    &g->latest);
 	run_sql(g->conn, "COMMIT");
@@ -177,19 +194,71 @@ put_segment(struct run *g, const struct reading *r, size_t n)
 }
 
 static void
+put_packed(struct run *g, const struct rollup *u, size_t n)
+{
+	struct wire *w = &g->packed;
+	size_t len;
+
+	if (!wire_room(w, 64 + packed_rollup_bound(n)))
+		die(g->conn, "out of memory");
+	wire_i16(w, 4);
+	wire_put_i32(w, u->series);
+	wire_put_i32(w, u->width_s);
+	wire_put_time(w, packed_rollup_span(u->width_s, u->bucket_us, 0));
+	len = packed_rollup_encode(u, n, w->p + w->len + 4);
+	wire_i32(w, (int32_t)len);
+	w->len += len;
+}
+
+static void
+put_fresh(struct run *g, const struct rollup *u)
+{
+	wire_copy_row(&g->fresh, rollup_columns,
+	    (const int64_t[]){u->series, u->width_s,
+		wire_time_to_pg(u->bucket_us), u->count, u->good,
+		wire_f64_bits(u->sum), wire_f64_bits(u->min),
+		wire_f64_bits(u->max), wire_f64_bits(u->sumsq),
+		wire_time_to_pg(u->first_us), wire_f64_bits(u->first),
+		wire_time_to_pg(u->last_us), wire_f64_bits(u->last)},
+	    13);
+}
+
+/* As the service has them after its last night. */
+static void
+put_span(struct run *g, struct gathering *s)
+{
+	size_t i = 0, least = 1;
+
+	if (s->n == 0)
+		return;
+	if (packed_rollup_span(s->u->width_s, s->u->bucket_us, 1) > g->today_us)
+		least = GATHERED;
+	while (i < s->n && s->u[i].bucket_us < g->today_us)
+		i++;
+	if (i >= least)
+		put_packed(g, s->u, i);
+	else
+		i = 0;
+	for (; i < s->n; i++)
+		put_fresh(g, &s->u[i]);
+	s->n = 0;
+}
+
+static void
 put_rollups(struct run *g, const struct reading *r, size_t n)
 {
 	struct rollup out[BUCKETS_MAX], *u, *end = rollup_readings(out, r, n);
+	struct gathering *s = g->spans;
 
-	for (u = out; u < end; u++)
-		wire_copy_row(&g->rollups, rollup_columns,
-		    (const int64_t[]){u->series, u->width_s,
-			wire_time_to_pg(u->bucket_us), u->count, u->good,
-			wire_f64_bits(u->sum), wire_f64_bits(u->min),
-			wire_f64_bits(u->max), wire_f64_bits(u->sumsq),
-			wire_time_to_pg(u->first_us), wire_f64_bits(u->first),
-			wire_time_to_pg(u->last_us), wire_f64_bits(u->last)},
-		    13);
+	for (u = out; u < end; u++) {
+		while (u->width_s != rollup_widths_s[s - g->spans])
+			s++;
+		if (s->n > 0 &&
+		    packed_rollup_span(u->width_s, s->u->bucket_us, 1) <=
+			u->bucket_us)
+			put_span(g, s);
+		s->u[s->n++] = *u;
+	}
 }
 
 static void
@@ -200,6 +269,16 @@ put_latest(struct run *g, const struct reading *r)
 		wire_f64_bits(r->value), r->quality,
 		wire_time_to_pg(r->received_us)},
 	    5);
+}
+
+static void
+end_series(struct run *g, const struct reading *last)
+{
+	size_t w;
+
+	for (w = 0; w < ROLLUP_WIDTHS; w++)
+		put_span(g, &g->spans[w]);
+	put_latest(g, last);
 }
 
 /* Day by day, the last reading at end_us. */
@@ -220,7 +299,7 @@ series(struct run *g, int32_t id, int64_t end_us, int64_t n)
 		put_segment(g, day, k);
 		put_rollups(g, day, k);
 		if (t > end_us)
-			put_latest(g, &day[k - 1]);
+			end_series(g, &day[k - 1]);
 		g->waiting += k;
 		if (g->waiting >= CHUNK)
 			flush(g);
@@ -298,6 +377,7 @@ main(int argc, char **argv)
 	if (PQstatus(g.conn) != CONNECTION_OK)
 		die(g.conn, "connect");
 	end_us = instant_floor(end_us, CADENCE_US);
+	g.today_us = instant_floor(end_us, US_PER_DAY);
 	make_series(g.conn, end_us - share(0, total) * CADENCE_US, ids);
 	for (i = 0; i < SERIES; i++) {
 		n = share(i, total);
@@ -306,10 +386,12 @@ main(int argc, char **argv)
 	}
 	flush(&g);
 	run_sql(g.conn, "VACUUM ANALYZE segments");
-	run_sql(g.conn, "VACUUM ANALYZE rollups_fresh, series_latest");
+	run_sql(g.conn,
+	    "VACUUM ANALYZE rollups_fresh, rollups_packed, series_latest");
 	PQfinish(g.conn);
 	wire_done(&g.segments);
-	wire_done(&g.rollups);
+	wire_done(&g.fresh);
+	wire_done(&g.packed);
 	wire_done(&g.latest);
 	printf("%" PRId64 " %.1f\n", made, now_s() - began);
 	return (0);
