@@ -1,5 +1,6 @@
 """Cases of storing: the loop's merge beside ingest, and history by import."""
 
+import datetime
 import os
 import pathlib
 import statistics
@@ -10,8 +11,9 @@ import case_requests
 from support.service import ROOT, wait_for
 
 TICK = os.sysconf("SC_CLK_TCK")
-IMPORT_SERIES = 100
 IMPORT_ROWS = 500000
+IMPORTS = (("100 series at 15 s", 100, 15), ("100 hourly series", 100, 3600),
+           ("1,000 hourly series", 1000, 3600))
 LOG_BYTES = """
     SELECT sum(cardinality(series)), sum(pg_column_size(series) +
         pg_column_size(ts) + pg_column_size(value) + pg_column_size(quality) +
@@ -102,20 +104,19 @@ def cycle(bench):
                + f"), {f['memory_bytes'] / 2**20:.1f} MiB of its own")
 
 
-def history(path, number, names):
-    """The same rows for ours and for psql: a quarter-minute SCADA export."""
-    month = f"2023-{number + 1:02d}"
+def history(path, first, names, every):
+    """The same rows for ours and for psql: a SCADA export, time by time, a
+    reading of each series every so many seconds; the months it spans."""
     with path.open("w") as ours, path.with_suffix(".ids").open("w") as theirs:
         ours.write("node,metric,ts,value\n")
-        for step in range(IMPORT_ROWS // IMPORT_SERIES):
-            day, second = divmod(step * 15, 86400)
-            ts = (f"{month}-{day + 1:02d}T{second // 3600:02d}:"
-                  f"{second // 60 % 60:02d}:{second % 60:02d}Z")
+        for step in range(IMPORT_ROWS // len(names)):
+            at = first + datetime.timedelta(seconds=step * every)
+            ts = at.strftime("%Y-%m-%dT%H:%M:%SZ")
             for i, (code, series) in enumerate(names):
                 value = f"{ts},{30 + (step * 7 + i * 13) % 977 / 100:.2f}\n"
                 ours.write(f"{code},pressure,{value}")
                 theirs.write(f"{series},{value}")
-    return month
+    return (at.year - first.year) * 12 + at.month - first.month + 1
 
 
 def import_ours(bench, path):
@@ -132,14 +133,17 @@ def import_ours(bench, path):
     return IMPORT_ROWS / took, None, None
 
 
-def import_theirs(bench, path, month):
+def import_theirs(bench, path, first, months):
     bench.service.sql("DROP TABLE IF EXISTS baseline")
     bench.service.sql(
         "CREATE TABLE baseline (series int4, ts timestamptz, value float8,"
         " PRIMARY KEY (series, ts)) PARTITION BY RANGE (ts)")
-    bench.service.sql(
-        "CREATE TABLE baseline_1 PARTITION OF baseline FOR VALUES FROM (%s)"
-        " TO (%s)", f"{month}-01 00:00:00+00", f"{month}-28 00:00:00+00")
+    for m in range(months):
+        bench.service.sql(
+            f"CREATE TABLE baseline_{m} PARTITION OF baseline FOR VALUES FROM"
+            " (%s) TO (%s)", *(first.replace(
+                year=first.year + n // 12, month=n % 12 + 1)
+                for n in (m, m + 1)))
     began = time.monotonic()
     subprocess.run(
         ["psql", "-Xqd", bench.service.conninfo, "-v", "ON_ERROR_STOP=1", "-c",
@@ -152,18 +156,24 @@ def bulk(bench):
     bench.drained()
     names = bench.service.sql(
         "SELECT n.code, s.id FROM nodes n JOIN series s ON s.node_id = n.id"
-        " WHERE n.code LIKE 'BENCH-%%' ORDER BY s.id LIMIT %s", IMPORT_SERIES)
+        " WHERE n.code LIKE 'BENCH-%%' ORDER BY s.id LIMIT 1000")
     path = bench.service.folder / "history.csv"
-    ours, theirs = [], []
-    for number in range(bench.rounds):
-        month = history(path, number, names)
-        ours.append(import_ours(bench, path))
-        theirs.append(import_theirs(bench, path.with_suffix(".ids"), month))
-    rates = [statistics.median(r[0] for r in side) for side in (ours, theirs)]
-    bench.row(f"import of {IMPORT_ROWS:,} rows of CSV", (rates[0], None, None),
-              "readings/s", "psql \\copy of (series, time, value) with key, "
-              f"partitioned {rates[1]:,.0f} readings/s", rates[0] / rates[1],
-              1, 2)
+    year = 2019  # of which there is nothing yet
+    for what, count, every in IMPORTS:
+        ours, theirs = [], []
+        for _ in range(bench.rounds):
+            first = datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc)
+            months = history(path, first, names[:count], every)
+            ours.append(import_ours(bench, path))
+            theirs.append(import_theirs(bench, path.with_suffix(".ids"),
+                                        first, months))
+            year -= 1
+        rates = [statistics.median(r[0] for r in side)
+                 for side in (ours, theirs)]
+        bench.row(f"import of {IMPORT_ROWS:,} rows of CSV, {what}",
+                  (rates[0], None, None), "readings/s",
+                  "psql \\copy of (series, time, value) with key, partitioned "
+                  f"{rates[1]:,.0f} readings/s", rates[0] / rates[1], 1, 2)
 
 
 CASES = {"merge": merge, "cycle": cycle, "import": bulk}
