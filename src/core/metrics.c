@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* Upper bounds in the histogram's small unit; one more bucket for the rest. */
 static const int64_t bounds[] = {10, 20, 50, 100, 200, 500, 1000, 2000, 5000,
@@ -25,12 +26,19 @@ struct route_metrics {
 	struct histogram took;
 };
 
-struct block {
+/* Of one worker, so that none waits for another's cache lines. */
+struct counts {
 	_Atomic uint64_t counter[COUNTER_COUNT];
-	_Atomic int64_t gauge[GAUGE_COUNT];
-	_Atomic int64_t part[METRIC_WORKERS][GAUGE_COUNT];
 	struct histogram histogram[HISTOGRAM_COUNT];
 	struct route_metrics route[METRIC_ROUTES];
+	_Atomic uint64_t gap[16];
+};
+
+struct block {
+	struct counts counts[METRIC_WORKERS];
+	_Atomic bool counts_used[METRIC_WORKERS];
+	_Atomic int64_t gauge[GAUGE_COUNT];
+	_Atomic int64_t part[METRIC_WORKERS][GAUGE_COUNT];
 	_Atomic int64_t worker_memory[METRIC_WORKERS];
 };
 
@@ -68,6 +76,9 @@ void
 metrics_open(void *block)
 {
 	shared = block;
+	own = 0;
+	if (shared != NULL)
+		shared->counts_used[own] = true;
 }
 
 void
@@ -76,6 +87,8 @@ metrics_worker(size_t worker)
 	size_t i;
 
 	own = worker < METRIC_WORKERS ? worker : 0;
+	if (shared != NULL)
+		shared->counts_used[own] = true;
 	for (i = 0; shared != NULL && i < GAUGE_COUNT; i++)
 		shared->part[own][i] = 0;
 }
@@ -85,7 +98,7 @@ metric_count(enum metric_counter m, uint64_t add)
 {
 	if (shared != NULL)
 		atomic_fetch_add_explicit(
-		    &shared->counter[m], add, memory_order_relaxed);
+		    &shared->counts[own].counter[m], add, memory_order_relaxed);
 }
 
 void
@@ -133,7 +146,7 @@ void
 metric_observe(enum metric_histogram m, int64_t v)
 {
 	if (shared != NULL)
-		observe(&shared->histogram[m], v);
+		observe(&shared->counts[own].histogram[m], v);
 }
 
 void
@@ -144,7 +157,7 @@ metric_route(size_t route, int status, int64_t took_us)
 
 	if (shared == NULL || route >= METRIC_ROUTES)
 		return;
-	r = &shared->route[route];
+	r = &shared->counts[own].route[route];
 	for (i = 0; i < NSTATUSES - 1 && statuses[i] != status; i++)
 		continue;
 	atomic_fetch_add_explicit(&r->status[i], 1, memory_order_relaxed);
@@ -179,7 +192,7 @@ write_sample(struct text *t, const struct series_info *s, int64_t v)
 /* Labels is "" or `a="b"`. */
 static void
 write_histogram(
-    struct text *t, const struct series_info *s, struct histogram *h)
+    struct text *t, const struct series_info *s, const struct histogram *h)
 {
 	const char *comma = s->labels[0] != '\0' ? "," : "";
 	bool labelled = s->labels[0] != '\0';
@@ -201,8 +214,32 @@ write_histogram(
 	    s->labels, labelled ? "}" : "", (unsigned long long)n);
 }
 
+/* All numbers are of one size, so that they add up as such. */
 static void
-write_requests(struct text *t, const char *(*route_name)(size_t), size_t n)
+add_up(struct counts *ret)
+{
+	_Atomic uint64_t *sum = (_Atomic uint64_t *)ret;
+	const _Atomic uint64_t *of;
+	size_t i, k;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < METRIC_WORKERS; i++) {
+		if (!shared->counts_used[i])
+			continue;
+		of = (const _Atomic uint64_t *)&shared->counts[i];
+		for (k = 0; k < sizeof(*ret) / sizeof(*of); k++)
+			atomic_store_explicit(&sum[k],
+			    atomic_load_explicit(
+				&sum[k], memory_order_relaxed) +
+				atomic_load_explicit(
+				    &of[k], memory_order_relaxed),
+			    memory_order_relaxed);
+	}
+}
+
+static void
+write_requests(struct text *t, const struct counts *c,
+    const char *(*route_name)(size_t), size_t n)
 {
 	size_t i, k;
 
@@ -212,7 +249,7 @@ write_requests(struct text *t, const char *(*route_name)(size_t), size_t n)
 	    "# TYPE penstock_http_requests_total counter\n");
 	for (i = 0; i < n; i++)
 		for (k = 0; k < NSTATUSES; k++) {
-			uint64_t v = shared->route[i].status[k];
+			uint64_t v = c->route[i].status[k];
 
 			if (v > 0)
 				text_printf(t,
@@ -224,7 +261,8 @@ write_requests(struct text *t, const char *(*route_name)(size_t), size_t n)
 }
 
 static void
-write_latencies(struct text *t, const char *(*route_name)(size_t), size_t n)
+write_latencies(struct text *t, const struct counts *c,
+    const char *(*route_name)(size_t), size_t n)
 {
 	char labels[160];
 	struct text label;
@@ -235,13 +273,13 @@ write_latencies(struct text *t, const char *(*route_name)(size_t), size_t n)
 	write_head(t, &s, "histogram");
 	for (i = 0; i < n; i++) {
 		for (k = 0; k <= NBOUNDS; k++)
-			if (shared->route[i].took.bucket[k] > 0)
+			if (c->route[i].took.bucket[k] > 0)
 				break;
 		if (k > NBOUNDS)
 			continue; /* never asked for: no series */
 		text_init_fixed(&label, labels, sizeof(labels));
 		text_printf(&label, "route=\"%s\"", route_name(i));
-		write_histogram(t, &s, &shared->route[i].took);
+		write_histogram(t, &s, &c->route[i].took);
 	}
 }
 
@@ -265,15 +303,17 @@ write_memory(struct text *t)
 void
 metrics_write(struct text *t, const char *(*route_name)(size_t), size_t nroutes)
 {
+	static struct counts c;
 	size_t i;
 
 	if (shared == NULL)
 		return;
+	add_up(&c);
 	if (nroutes > METRIC_ROUTES)
 		nroutes = METRIC_ROUTES;
 	for (i = 0; i < COUNTER_COUNT; i++) {
 		write_head(t, &counters[i], "counter");
-		write_sample(t, &counters[i], (int64_t)shared->counter[i]);
+		write_sample(t, &counters[i], (int64_t)c.counter[i]);
 	}
 	for (i = 0; i < GAUGE_COUNT; i++) {
 		write_head(t, &gauges[i], "gauge");
@@ -282,9 +322,9 @@ metrics_write(struct text *t, const char *(*route_name)(size_t), size_t nroutes)
 	}
 	for (i = 0; i < HISTOGRAM_COUNT; i++) {
 		write_head(t, &histograms[i], "histogram");
-		write_histogram(t, &histograms[i], &shared->histogram[i]);
+		write_histogram(t, &histograms[i], &c.histogram[i]);
 	}
-	write_requests(t, route_name, nroutes);
-	write_latencies(t, route_name, nroutes);
+	write_requests(t, &c, route_name, nroutes);
+	write_latencies(t, &c, route_name, nroutes);
 	write_memory(t);
 }
