@@ -88,31 +88,31 @@ name_params(struct pattern *p)
 			    p->parts.seg[i].s + 1);
 }
 
+static struct pattern patterns[ROUTES_MAX];
+/* How many segments each has: most are passed over by this alone. */
+static unsigned char lengths[ROUTES_MAX];
+
 /* Patterns are taken apart once per process. */
-static const struct pattern *
-patterns(void)
+static void
+open_patterns(void)
 {
-	static struct pattern table[ROUTES_MAX];
 	static bool ready;
 
-	if (!ready) {
-		for (size_t i = 0; i < nroutes && i < ROUTES_MAX; i++) {
-			(void)split(routes[i].pattern, &table[i].parts);
-			name_params(&table[i]);
-		}
-		ready = true;
+	for (size_t i = 0; !ready && i < nroutes && i < ROUTES_MAX; i++) {
+		(void)split(routes[i].pattern, &patterns[i].parts);
+		name_params(&patterns[i]);
+		lengths[i] = (unsigned char)patterns[i].parts.n;
 	}
-	return (table);
+	ready = true;
 }
 
-/* A bit per literal segment, the first one highest; -1: does not fit. */
+/* Of a path of as many segments: a bit per literal one, the first one highest;
+ * -1: does not fit. */
 static int
 score(const struct parts *pattern, const struct parts *path)
 {
 	int bits = 1;
 
-	if (pattern->n != path->n)
-		return (-1);
 	for (size_t i = pattern->n; i-- > 0;) {
 		if (pattern->seg[i].s[0] == '{')
 			continue;
@@ -155,7 +155,6 @@ take_params(const struct pattern *pattern, const struct parts *path,
 void
 route_find(enum method method, const char *path, struct route_match *ret)
 {
-	const struct pattern *table = patterns();
 	char decoded[DECODED_MAX];
 	struct parts parts;
 	int best = -1, s;
@@ -164,12 +163,14 @@ route_find(enum method method, const char *path, struct route_match *ret)
 	ret->route = NULL;
 	ret->allowed = 0;
 	ret->nparams = 0;
+	open_patterns();
 	if (!split(path, &parts) || !decode(&parts, decoded, sizeof(decoded)))
 		return;
 	if (method == METHOD_HEAD)
 		method = METHOD_GET;
 	for (size_t i = 0; i < nroutes && i < ROUTES_MAX; i++) {
-		if ((s = score(&table[i].parts, &parts)) < 0 || s < best)
+		if (lengths[i] != parts.n ||
+		    (s = score(&patterns[i].parts, &parts)) < 0 || s < best)
 			continue;
 		if (s > best) {
 			best = s;
@@ -183,7 +184,7 @@ route_find(enum method method, const char *path, struct route_match *ret)
 		if (routes[i].method == method)
 			ret->route = &routes[i];
 	}
-	if (best >= 0 && !take_params(&table[fit], &parts, ret)) {
+	if (best >= 0 && !take_params(&patterns[fit], &parts, ret)) {
 		ret->route = NULL;
 		ret->allowed = 0;
 	}
