@@ -55,6 +55,7 @@ hot_shared_init(struct hot_shared *s)
 	atomic_store(&s->apart_until_us, 0);
 	atomic_store(&s->doubts, 0);
 	atomic_store(&s->settled, 0);
+	atomic_store(&s->wanted, 0);
 	while (getrandom(&s->name, sizeof(s->name), 0) != sizeof(s->name))
 		;
 	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);

@@ -53,7 +53,8 @@
  * stored past note() have their series' index deleted (forget()).
  * A reader first waits until what its instance had committed when it was asked
  * has been appended; a commit of another instance may take the milliseconds of
- * a flight (under load, one every 10 ms or more) to be seen.
+ * a flight (under load, one every 10 ms while somebody reads what has just been
+ * committed, else every 50) to be seen.
  *
  * APART. An instance that committed what it cannot write to Redis, while others
  * may reach it, tells them through PostgreSQL, at most once a second: they trust

@@ -4,7 +4,9 @@
  * that took, up to LINGER_US: the more there is to do, the more goes into one
  * string at once, and Redis never has more than half its time taken by it. After
  * more than a FEW readings it waits for PACE_US at least, since a command costs
- * as much as some ten readings in it.
+ * as much as some ten readings in it, and for CALM_US while no reader of this
+ * instance waits for it and they are not MANY: what goes into one string at once
+ * costs Redis as much as one reading.
  */
 #include "store/hot_parts.h"
 
@@ -19,7 +21,9 @@
 
 #define LINGER_US 50000
 #define PACE_US	  10000
+#define CALM_US	  50000
 #define FEW	  8u
+#define MANY	  8192u
 #define BUSY_MS	  5u
 
 static void send_flight(struct hot *);
@@ -81,6 +85,7 @@ flight_end(struct hot *h)
 	gather_clear(&h->append.flight);
 	h->append.at = (struct hours_cursor){0};
 	h->append.not_before_us = now + (took < LINGER_US ? took : LINGER_US);
+	h->append.calm_until_us = took < PACE_US ? 0 : now + CALM_US;
 	atomic_store(&own_mark(h)->written, h->append.mark);
 }
 
@@ -94,9 +99,20 @@ on_timer(void *arg)
 }
 
 static bool
+calm(const struct hot *h)
+{
+	return (h->append.pending.n < MANY && !h->append.pending.hole &&
+	    h->loop->ops->monotonic_us(h->loop) < h->append.calm_until_us &&
+	    atomic_load(&h->shared->wanted) == h->append.wanted);
+}
+
+static bool
 must_wait(struct hot *h)
 {
 	h->append.timer = hot_wait(h, h->append.not_before_us, on_timer);
+	if (h->append.timer == NULL && calm(h))
+		h->append.timer = h->loop->ops->after(
+		    h->loop, PACE_US / 1000 - 1, on_timer, h);
 	return (h->append.timer != NULL);
 }
 
@@ -179,6 +195,7 @@ next_flight(struct hot *h)
 	h->append.flight = h->append.pending;
 	h->append.pending = empty;
 	h->append.mark = atomic_load(&own_mark(h)->noted);
+	h->append.wanted = atomic_load(&h->shared->wanted);
 	h->append.began_us = h->loop->ops->monotonic_us(h->loop);
 	return (true);
 }
@@ -253,6 +270,7 @@ hot_forget(void *self, const int32_t *series, size_t n)
 	}
 	for (i = 0; i < n; i++)
 		gather_forget(&h->append.pending, series[i]);
+	h->append.calm_until_us = 0;
 	send_flight(h);
 }
 

@@ -38,7 +38,9 @@ struct hot_shared {
 	 * raised since. Both only grow. */
 	_Atomic uint64_t doubts, settled;
 	_Atomic int64_t apart_until_us; /* monotonic: see hot_apart() */
-	uint64_t name;			/* of this instance, drawn at random */
+	/* How often a reader came for what had still to be appended. */
+	_Atomic uint64_t wanted;
+	uint64_t name; /* of this instance, drawn at random */
 	struct hot_mark marks[HOT_WORKERS];
 	/* What this instance's keeper said last, and at how many losses. */
 	_Atomic int hours_word;
@@ -118,6 +120,8 @@ struct hot {
 		uint64_t mark; /* what was noted when the flight began */
 		bool sending, asked, on;
 		int64_t epoch, began_us, not_before_us;
+		int64_t calm_until_us; /* if nobody wants it before */
+		uint64_t wanted;       /* when the flight began */
 		struct loop_timer *timer;
 	} append;
 

@@ -269,6 +269,7 @@ ask(struct hot_range *r)
 		r->noted[i] = atomic_load(&m[i].noted);
 	if (written(r) && fetch(r))
 		return;
+	atomic_fetch_add(&r->hot->shared->wanted, 1);
 	r->until_us = r->hot->loop->ops->monotonic_us(r->hot->loop) + WAIT_US;
 	r->next = r->hot->waiting_ranges;
 	r->hot->waiting_ranges = r;
