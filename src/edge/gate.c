@@ -61,7 +61,9 @@ enum err
 gate_scan(size_t *at, const char *buf, size_t len,
     const struct gate_limits *limits, size_t *ret_end, struct err_info *info)
 {
-	const char *line = buf + *at, *end = buf + len, *lf;
+	/* What is beyond the limit is not looked at: it may not be there yet. */
+	size_t seen = len < limits->header_max ? len : limits->header_max;
+	const char *line = buf + *at, *end = buf + seen, *lf;
 	size_t found = 0;
 	enum err e;
 
@@ -79,9 +81,8 @@ gate_scan(size_t *at, const char *buf, size_t len,
 		line = lf + 1;
 	} while (found == 0);
 	*at = (size_t)(line - buf);
-	if (found > limits->header_max ||
-	    (found == 0 && len > limits->header_max))
-		return (too_long(buf, len, limits, info));
+	if (found == 0 && len > seen)
+		return (too_long(buf, seen, limits, info));
 	*ret_end = found;
 	return (ERR_OK);
 }
