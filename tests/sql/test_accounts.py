@@ -456,3 +456,18 @@ def test_a_key_s_use_is_written_once_a_minute_and_wakes_no_worker(keys):
     assert used(3) == "2023-11-14T22:14:21Z"
     db.run("api_keys_used", ["unknown"], [1])
     assert db.sql("SELECT change FROM api_keys")[0] == change
+
+
+def test_a_log_in_looks_at_its_own_buckets_only(empty):
+    db = empty
+    db.sql("INSERT INTO login_buckets SELECT sha256(i::text::bytea),"
+           " nextval('login_use_seq'), now() FROM generate_series(1, 5000) i")
+
+    def walked():
+        return db.sql("SELECT seq_tup_read FROM pg_stat_xact_user_tables"
+                      " WHERE relname = 'login_buckets'")[0][0]
+
+    before = walked()
+    for i in range(5):
+        begin(db, f"name{i}")
+    assert walked() == before
