@@ -217,12 +217,16 @@ def test_a_new_password_ends_the_tokens_of_the_old(service, doors):
     anna = Person(service)
     given = anna.log_in()
     assert doors.codes(given["access_token"]) == {200}
-    service.sql("UPDATE users SET password_hash = password_hash || ''"
-                " WHERE username = %s", anna.name)
-    assert doors.codes(given["access_token"]) == {200}  # nothing changed
-    service.sql("UPDATE users SET password_hash = 'x' WHERE username = %s",
-                anna.name)
+    new = secrets.token_urlsafe(18)
+    answer = doors.sessions[0][0].put(
+        service.url + "/api/v1/auth/password", timeout=20,
+        json={"old_password": anna.password, "new_password": new},
+        headers={"Authorization": "Bearer " + given["access_token"]})
+    assert answer.ok, answer.text
     assert_shut(doors, given["access_token"], time.monotonic())
+    assert refresh(service, given["refresh_token"]).status_code == 401
+    assert doors.codes(log_in(service, anna.name, new)["access_token"]) == {
+        200}
 
 
 def test_a_worker_that_comes_later_knows(service, own_service):
@@ -441,6 +445,21 @@ def test_a_provider_that_is_not_there_at_first(own_service, provider):
     provider.show(key)
     doors = Doors(s, each=6)
     wait_for("its keys", lambda: doors.codes(foreign(key)) == {200}, 30, 1)
+
+
+def test_a_provider_that_hangs_holds_up_nobody_else(own_service, provider):
+    key = Key("k1")
+    provider.show(key)
+    provider.open.clear()
+    s = with_provider(own_service, provider, PENSTOCK_IDP_REFRESH="10")
+    waiting = threading.Thread(target=lambda: doors_codes(s, foreign(key)))
+    waiting.start()
+    for _ in range(5):
+        assert s.call("GET", "/api/v1/auth/me", "viewer").status_code == 200
+    assert provider.asked > 0
+    provider.open.set()
+    waiting.join(30)
+    wait_for("its keys", lambda: doors_codes(s, foreign(key)) == {200}, 45, 1)
 
 
 def test_a_redirect_or_another_certificate_is_not_followed(

@@ -65,12 +65,15 @@ class Provider:
              key, "-out", self.cert], check=True, capture_output=True)
         self.cert.chmod(0o644)
         self.asked, self.status, self.headers = 0, 200, {}
+        self.open = threading.Event()  # not set: it hangs
+        self.open.set()
         self.body = b""
         provider = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 provider.asked += 1
+                provider.open.wait(30)
                 self.send_response(provider.status)
                 for name, value in provider.headers.items():
                     self.send_header(name, value)
@@ -100,5 +103,6 @@ class Provider:
             k if isinstance(k, dict) else k.jwk() for k in keys]}).encode()
 
     def close(self):
+        self.open.set()
         self.server.shutdown()
         self.server.server_close()
