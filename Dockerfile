@@ -2,10 +2,11 @@
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
 	build-essential meson ninja-build pkg-config python3 kore libpq-dev \
-	libhiredis-dev libssl-dev libjansson-dev libsodium-dev \
+	libhiredis-dev libssl-dev libjwt-dev libjansson-dev libsodium-dev \
 	libcurl4-openssl-dev libmicrohttpd-dev libavro-dev zlib1g-dev
 WORKDIR /src
 COPY meson.build ./
+COPY assets assets
 COPY src src
 COPY sql sql
 COPY scripts/embed-statements scripts/
@@ -14,7 +15,7 @@ RUN meson setup /build --buildtype=release && ninja -C /build
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-	kore libpq5 libhiredis0.14 libjansson4 libsodium23 libcurl4 \
+	kore libpq5 libhiredis0.14 libjwt0 libjansson4 libsodium23 libcurl4 \
 	libmicrohttpd12 libavro23 zlib1g curl ca-certificates tini \
 	&& rm -rf /var/lib/apt/lists/* \
 	&& useradd --system --uid 10001 --no-create-home --home-dir /nonexistent penstock

@@ -40,7 +40,7 @@ token_issue(const struct token_config *c, const struct token *who,
 	json_object_end(&t);
 	if (!text_ok(&t))
 		return (err_set(info, ERR_INTERNAL, NULL, "token too long"));
-	return (jws_sign(&c->keys->keys[0], t.s, t.len, ret, info));
+	return (jws_sign(&c->keys->keys[0], t.s, ret, info));
 }
 
 /* NumericDate of RFC 7519, whole seconds or not; 0: absent, -1: no time. */
