@@ -92,8 +92,17 @@ write_ticket(unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
 	return (1);
 }
 
+/* What OpenSSL wants: 2 gives the client a new one. In TLS 1.3 a ticket is good
+ * for one use (RFC 8446 appendix C.4), and without a new one the client hears
+ * nothing on its Finished but an ACK, which may take 40 ms. */
 static int
-read_ticket(const unsigned char *name, const unsigned char *iv,
+good(const SSL *ssl, unsigned age)
+{
+	return (age == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2);
+}
+
+static int
+read_ticket(SSL *ssl, const unsigned char *name, const unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
 	unsigned current = atomic_load(&shared->current);
@@ -112,16 +121,15 @@ read_ticket(const unsigned char *name, const unsigned char *iv,
 		cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) != 1 ||
 	    !start_mac(mac, key))
 		return (-1);
-	return (age == 0 ? 1 : 2); /* 2: and give it a new one */
+	return (good(ssl, age));
 }
 
 static int
 on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int writing)
 {
-	(void)ssl;
 	return (writing ? write_ticket(name, iv, cipher, mac)
-			: read_ticket(name, iv, cipher, mac));
+			: read_ticket(ssl, name, iv, cipher, mac));
 }
 
 bool

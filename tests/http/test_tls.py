@@ -99,6 +99,15 @@ def alive(at):
         return False
 
 
+def test_each_ticket_of_tls_1_3_is_followed_by_another(start):
+    """RFC 8446 appendix C.4: a client uses one but once."""
+    at = start(free_port())
+    made = context(at, ssl.TLSVersion.TLSv1_3)
+    _, first, _ = ask(at, made)
+    _, second, resumed = ask(at, made, first)
+    assert resumed and second.id != first.id
+
+
 def test_a_resumed_client_is_given_the_next_ticket(start):
     """Sessions go on through many lives of keys, if they are used."""
     at = start(free_port(), workers=2, ticket_life=3)
