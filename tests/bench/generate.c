@@ -1,9 +1,11 @@
 /*
- * generate: fills an empty database with simulated readings at 15 s, as they
- * are after the nightly merge: packed segments of a day, packed roll-ups of
- * the days, months and years that are over and of what had gathered by last
- * midnight, fresh ones of the day that goes on, and latest values, by binary
- * COPY. The same arguments give the same readings.
+ * generate: fills an empty database with simulated readings at 15 s, by binary
+ * COPY, as the service has them at that moment. Of the days that are over: a
+ * segment each, and packed roll-ups of the days, months and years that are over
+ * and of what had gathered by last midnight. Of the day that goes on: a segment
+ * of each hour that is over, then one of each reading, since every cycle hears
+ * one at most; fresh roll-ups, and the open ones of the newest 5 minutes. And
+ * latest values. The same arguments give the same readings.
  *
  *	generate CONNINFO READINGS END
  * END: seconds since 1970, the time of the last reading of every series. Of
@@ -22,6 +24,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +38,10 @@
 #define MID_EACH    (2 * PER_DAY)
 /* Roll-ups of a span that goes on are packed where so many have gathered. */
 #define GATHERED 48
+/* The newest of a series are its open ones: rollup_widths_s[0]. */
+#define OPEN_US (300 * US_PER_SECOND)
+/* So long after its end the segments of an hour are joined. */
+#define HOUR_LAG_US (300 * US_PER_SECOND)
 /* Readings of one transaction: the loop waits for its lock meanwhile. */
 #define CHUNK 1000000
 
@@ -53,7 +60,7 @@ struct run {
 	PGconn *conn;
 	int64_t today_us; /* midnight before the last reading */
 	struct gathering spans[ROLLUP_WIDTHS];
-	struct wire segments, fresh, packed, latest;
+	struct wire segments, fresh, open, packed, latest;
 	size_t waiting;
 };
 
@@ -62,6 +69,11 @@ static const struct wire_column rollup_columns[] = {{OID_INT4, 4},
     {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8},
     {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_TIMESTAMPTZ, 8},
     {OID_FLOAT8, 8}};
+/* Of rollups_open: as above, but no width. */
+static const struct wire_column open_columns[] = {{OID_INT4, 4},
+    {OID_TIMESTAMPTZ, 8}, {OID_INT8, 8}, {OID_INT8, 8}, {OID_FLOAT8, 8},
+    {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_FLOAT8, 8}, {OID_TIMESTAMPTZ, 8},
+    {OID_FLOAT8, 8}, {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}};
 static const struct wire_column latest_columns[] = {{OID_INT4, 4},
     {OID_TIMESTAMPTZ, 8}, {OID_FLOAT8, 8}, {OID_INT2, 2}, {OID_TIMESTAMPTZ, 8}};
 static const char copy_head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
@@ -164,6 +176,7 @@ flush(struct run *g)
 	    &g->segments);
 	copy(g->conn, "COPY rollups_fresh FROM STDIN (FORMAT binary)",
 	    &g->fresh);
+	copy(g->conn, "COPY rollups_open FROM STDIN (FORMAT binary)", &g->open);
 	copy(g->conn,
 	    "COPY rollups_packed (series, width_s, t0, data) FROM STDIN "
 	    "(FORMAT binary)",
@@ -223,22 +236,34 @@ put_fresh(struct run *g, const struct rollup *u)
 	    13);
 }
 
-/* As the service has them after its last night. */
+static void
+put_open(struct run *g, const struct rollup *u)
+{
+	wire_copy_row(&g->open, open_columns,
+	    (const int64_t[]){u->series, wire_time_to_pg(u->bucket_us),
+		u->count, u->good, wire_f64_bits(u->sum), wire_f64_bits(u->min),
+		wire_f64_bits(u->max), wire_f64_bits(u->sumsq),
+		wire_time_to_pg(u->first_us), wire_f64_bits(u->first),
+		wire_time_to_pg(u->last_us), wire_f64_bits(u->last)},
+	    12);
+}
+
+/* As the service has them after its last night: each night packed what had
+ * gathered of a span that goes on, if that was enough. */
 static void
 put_span(struct run *g, struct gathering *s)
 {
-	size_t i = 0, least = 1;
+	size_t i, whole = 1;
 
 	if (s->n == 0)
 		return;
 	if (packed_rollup_span(s->u->width_s, s->u->bucket_us, 1) > g->today_us)
-		least = GATHERED;
-	while (i < s->n && s->u[i].bucket_us < g->today_us)
-		i++;
-	if (i >= least)
+		whole = GATHERED;
+	for (i = 0; i < s->n && s->u[i].bucket_us < g->today_us; i++)
+		;
+	i -= i % whole;
+	if (i > 0)
 		put_packed(g, s->u, i);
-	else
-		i = 0;
 	for (; i < s->n; i++)
 		put_fresh(g, &s->u[i]);
 	s->n = 0;
@@ -271,14 +296,41 @@ put_latest(struct run *g, const struct reading *r)
 	    5);
 }
 
+/* Segments of the day that goes on. */
 static void
-end_series(struct run *g, const struct reading *last)
+put_hours(struct run *g, const struct reading *r, size_t n)
 {
-	size_t w;
+	int64_t end_us = r[n - 1].t_us, next;
+	size_t i, from;
 
+	for (i = 0; i < n;) {
+		from = i++;
+		next = instant_floor(r[from].t_us, US_PER_HOUR) + US_PER_HOUR;
+		while (next + HOUR_LAG_US <= end_us && r[i].t_us < next)
+			i++;
+		put_segment(g, &r[from], i - from);
+	}
+}
+
+/* The only reading of a series is not expected to go on. */
+static void
+end_series(struct run *g, const struct reading *r, size_t n, bool only)
+{
+	int64_t open_us = instant_floor(r[n - 1].t_us, OPEN_US);
+	size_t open = 0, w;
+	struct rollup u;
+
+	while (!only && open < n && r[n - 1 - open].t_us >= open_us)
+		open++;
+	put_rollups(g, r, n - open);
 	for (w = 0; w < ROLLUP_WIDTHS; w++)
 		put_span(g, &g->spans[w]);
-	put_latest(g, last);
+	if (open > 0) {
+		(void)rollup_width(&u, r + n - open, open, rollup_widths_s[0]);
+		put_open(g, &u);
+	}
+	put_hours(g, r, n);
+	put_latest(g, &r[n - 1]);
 }
 
 /* Day by day, the last reading at end_us. */
@@ -296,10 +348,12 @@ series(struct run *g, int32_t id, int64_t end_us, int64_t n)
 		t += CADENCE_US;
 		if (t < next && t <= end_us)
 			continue;
-		put_segment(g, day, k);
-		put_rollups(g, day, k);
-		if (t > end_us)
-			end_series(g, &day[k - 1]);
+		if (t > end_us) {
+			end_series(g, day, k, n == 1);
+		} else {
+			put_segment(g, day, k);
+			put_rollups(g, day, k);
+		}
 		g->waiting += k;
 		if (g->waiting >= CHUNK)
 			flush(g);
@@ -339,6 +393,27 @@ make_series(PGconn *c, int64_t from_us, int32_t ids[SERIES])
 	    params, 1));
 }
 
+/* Days and months that are over are joined, those that go on will be. */
+static void
+mark_spans(PGconn *c, int64_t from_us, int64_t today_us)
+{
+	char from[INSTANT_TEXT], today[INSTANT_TEXT];
+	const char *params[] = {from, today};
+
+	(void)instant_format(from_us, from);
+	(void)instant_format(today_us, today);
+	PQclear(ask(c,
+	    "SELECT segments_touched(array_agg(d)) FROM generate_series("
+	    "date_trunc('day', $1::timestamptz, 'UTC'), $2::timestamptz, "
+	    "interval '1 day') d",
+	    params, 2));
+	PQclear(ask(c,
+	    "UPDATE segment_spans SET dirty = false, tidied = now() "
+	    "WHERE at < date_trunc(CASE WHEN monthly THEN 'month' ELSE 'day' "
+	    "END, $1::timestamptz, 'UTC')",
+	    &params[1], 1));
+}
+
 static int64_t
 least(int64_t a, int64_t b)
 {
@@ -362,7 +437,7 @@ main(int argc, char **argv)
 {
 	static struct run g;
 	static int32_t ids[SERIES];
-	int64_t total, end_us, made = 0, n;
+	int64_t total, end_us, from_us, made = 0, n;
 	double began = now_s();
 	int i;
 
@@ -378,19 +453,22 @@ main(int argc, char **argv)
 		die(g.conn, "connect");
 	end_us = instant_floor(end_us, CADENCE_US);
 	g.today_us = instant_floor(end_us, US_PER_DAY);
-	make_series(g.conn, end_us - share(0, total) * CADENCE_US, ids);
+	from_us = end_us - (share(0, total) - 1) * CADENCE_US;
+	make_series(g.conn, from_us, ids);
 	for (i = 0; i < SERIES; i++) {
 		n = share(i, total);
 		series(&g, ids[i], end_us, n);
 		made += n;
 	}
 	flush(&g);
-	run_sql(g.conn, "VACUUM ANALYZE segments");
+	mark_spans(g.conn, from_us, g.today_us);
 	run_sql(g.conn,
-	    "VACUUM ANALYZE rollups_fresh, rollups_packed, series_latest");
+	    "VACUUM ANALYZE segments, rollups_fresh, rollups_open, "
+	    "rollups_packed, series_latest");
 	PQfinish(g.conn);
 	wire_done(&g.segments);
 	wire_done(&g.fresh);
+	wire_done(&g.open);
 	wire_done(&g.packed);
 	wire_done(&g.latest);
 	printf("%" PRId64 " %.1f\n", made, now_s() - began);
