@@ -40,8 +40,10 @@ class Bench:
     def __init__(self, options):
         self.seconds, self.rounds = options.seconds, options.rounds
         self.build, self.readings = options.build, options.readings
+        self.data = options.data
         self.rows, self.notes = [], []
         self._service = self._empty = self._filled = None
+        self.leave = False  # the service of `filled`, running
 
     # -- what came out ------------------------------------------------------
 
@@ -86,32 +88,40 @@ class Bench:
 
     @property
     def filled(self):
-        """Another service, with the generated readings."""
+        """Another service, with the generated readings: its own ones, or
+        those of an earlier run, whose service may be at work."""
         if self._filled is None:
-            self._filled = Service(PENSTOCK_LOG_LEVEL="warn",
-                                   PENSTOCK_LOOP_PERIOD=1000)
-            self._filled.start()
-            done = subprocess.run(
-                [self.build / "tests/bench/generate", self._filled.conninfo,
-                 str(self.readings), str(int(time.time()))],
-                capture_output=True, text=True, check=True)
-            made, took = done.stdout.split()
-            self.readings = int(made)
-            disk, = self._filled.sql(
+            service = Service(self.data, PENSTOCK_LOG_LEVEL="warn",
+                              PENSTOCK_LOOP_PERIOD=1000)
+            self.leave = self.data is not None and service.join()
+            self._filled = service
+            if not self.leave:
+                service.start()
+            # The generator writes these last.
+            if not service.sql("SELECT 1 FROM segment_spans LIMIT 1"):
+                self.generate(service)
+            disk, = service.sql(
                 "SELECT pg_database_size(current_database())")[0]
-            self.note(f"made {self.readings:,} simulated readings of 10,000 "
-                      f"series in {took} s; the database takes "
-                      f"{disk / 1e6:,.0f} MB")
-            self._filled.stop()  # it knows nothing of them yet
-            self._filled.start()
+            self.note(f"the database takes {disk / 1e6:,.0f} MB")
         return self._filled
+
+    def generate(self, service):
+        done = subprocess.run(
+            [self.build / "tests/bench/generate", service.conninfo,
+             str(self.readings), str(int(time.time()))],
+            capture_output=True, text=True, check=True)
+        made, took = done.stdout.split()
+        self.note(f"made {int(made):,} simulated readings of 10,000 series "
+                  f"in {took} s")
+        service.stop()  # it knows nothing of them yet
+        service.start()
 
     def remove(self):
         if self._empty is not None:
             self._empty.stop()
         for service in (self._service, self._filled):
             if service is not None:
-                service.remove()
+                service.remove(self.leave and service is self._filled)
 
     def attempt(self, case):
         """False if it could not be measured; the others still can."""
@@ -149,6 +159,10 @@ def main():
     p.add_argument("--readings", type=int, default=4000000,
                    help="generated ones that are asked for and counted"
                    " (100,000 to 2,000,000,000; default %(default)d)")
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR",
+                   help="state of the service with the generated readings: "
+                   "they are made there if there are none, and stay. Case fill "
+                   "leaves it running, other cases leave it as it was")
     p.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     options = p.parse_args()
     if not (1 <= options.seconds <= 60 and 1 <= options.rounds <= 12

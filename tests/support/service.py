@@ -4,6 +4,7 @@ own state folder and port, and stopped by scripts/stop."""
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -65,8 +66,29 @@ class Service:
         subprocess.run([ROOT / "scripts/stop"], env=self.env, timeout=60,
                        check=True)
 
-    def remove(self):
-        self.stop()
+    def join(self):
+        """True if a service of this state runs: it is used as it is."""
+        try:
+            pid, start = (self.state / "pid" / "kore").read_text().split()
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ValueError):
+            return False
+        if stat.rsplit(")", 1)[1].split()[19] != start:
+            return False
+        settings = (self.state / "penstock.env").read_text()
+        self.use_port(int(
+            re.search(r"^PENSTOCK_PORT=(\d+)$", settings, re.M)[1]))
+        wait_for("ready", self.ready, 60)
+        return True
+
+    def use_port(self, port):
+        self.port = port
+        self.url = f"https://127.0.0.1:{port}"
+        self.env["PENSTOCK_PORT"] = str(port)
+
+    def remove(self, running=False):
+        if not running:
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def lib(self, commands, timeout=60):
