@@ -1,6 +1,12 @@
 -- wrk: GET with a bearer token (first argument); with a number as second
--- argument, of the latest of that many nodes at random.
-local requests, n, at = {}, 0, 1
+-- argument, of the latest of that many nodes at random, each thread another
+-- sequence.
+local threads, requests, n, at = 0, {}, 0, 1
+
+function setup(thread)
+	thread:set("first", 1 + threads * 104729)
+	threads = threads + 1
+end
 
 local function pick()
 	-- Lehmer, modulus 2^31 - 1: exact in a double.
@@ -12,6 +18,7 @@ function init(args)
 	if args[1] and args[1] ~= "" then
 		wrk.headers["Authorization"] = "Bearer " .. args[1]
 	end
+	at = first
 	if args[2] then
 		n = tonumber(args[2])
 		for i = 0, n - 1 do
