@@ -90,6 +90,7 @@ kore_parent_configure(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	edge_harden();
 	if (config_load(&config, getenv, &info) != ERR_OK ||
 	    trust_check(&config, &info) != ERR_OK ||
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||

@@ -4,8 +4,8 @@
  * timers and task threads; TLS and HTTP/1.1 are our own: two parsers behind
  * one another may disagree, one cannot.
  *
- * Runs on: L, except edge_parent (parent process) and edge_draining (C).
- * Frees: nothing; all state lives as long as the process. Units: in the
+ * Runs on: L, except edge_harden and edge_parent (parent process) and
+ * edge_draining (C). Frees: nothing; all state lives as long as the process. Units: in the
  * names. Errors: edge_parent ends the process with a message; protocol
  * errors are answered as problems (RFC 9457) and never reach the handler.
  */
@@ -49,6 +49,9 @@ struct edge_config {
 	unsigned drain_ms;	   /* 0: 8000 */
 };
 
+/* No core files, no foreign eyes on the memory, no new privileges; for the
+ * workers too. Call in kore_parent_configure before any secret is read. */
+void edge_harden(void);
 /* Call in kore_parent_configure. Strings must outlive the process. */
 void edge_parent(const struct edge_config *);
 /* Call first in kore_worker_configure: `handle` gets every good request. */

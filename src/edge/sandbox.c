@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <kore/kore.h>
@@ -98,4 +100,24 @@ kore_seccomp_hook(void)
 	if (kore_seccomp_tracing && KORE_FILTER_LEN(filter) > 1)
 		filter[KORE_FILTER_LEN(filter) - 1].k = SECCOMP_RET_TRACE;
 	(void)kore_seccomp_filter("penstock", filter, KORE_FILTER_LEN(filter));
+}
+
+/*
+ * What a core would hold: keys, passwords, sessions. The limit alone does not
+ * keep it from a program named in core_pattern (core(5)); being undumpable
+ * does, and keeps other processes of the same user from reading this one.
+ */
+void
+edge_harden(void)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) == -1)
+		fatal("RLIMIT_CORE: %s", errno_s);
+#ifndef SANDBOX_OPEN /* LeakSanitizer traces its own process */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		fatal("PR_SET_DUMPABLE: %s", errno_s);
+#endif
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal("PR_SET_NO_NEW_PRIVS: %s", errno_s);
 }
