@@ -4,6 +4,7 @@
  * the service only reads what it wrote, so that whoever gets into it cannot
  * write there.
  */
+#include "cmd/database.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
 #include "store/cold_archive.h"
@@ -251,7 +252,7 @@ archive(const struct verb *verb, const struct options *o)
 	enum err e = ERR_OK;
 
 	if (!take_depot(&depot) ||
-	    (conninfo = tool_database(o->database)) == NULL)
+	    (conninfo = database_conninfo(o->database)) == NULL)
 		return (TOOL_USAGE);
 	config.conninfo = conninfo;
 	if (verb->run == nightly_run)

@@ -7,6 +7,7 @@
  * whose password nobody knows.
  */
 #include "auth/password.h"
+#include "cmd/database.h"
 #include "cmd/tool.h"
 
 #include <errno.h>
@@ -155,7 +156,7 @@ main(int argc, char **argv)
 	}
 	if (optind != argc || path == NULL)
 		return (usage());
-	if ((conninfo = tool_database(database)) == NULL)
+	if ((conninfo = database_conninfo(database)) == NULL)
 		return (TOOL_USAGE);
 	db = PQconnectdb(conninfo);
 	free(conninfo);

@@ -6,6 +6,7 @@
  * advisory lock. What was applied must still be there, unchanged, and without
  * gaps; anything else is refused before anything runs.
  */
+#include "cmd/database.h"
 #include "cmd/tool.h"
 
 #include <dirent.h>
@@ -376,7 +377,7 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return (usage());
-	if ((conninfo = tool_database(database)) == NULL)
+	if ((conninfo = database_conninfo(database)) == NULL)
 		return (TOOL_USAGE);
 	rc = work(conninfo, dir, only_status);
 	free(conninfo);

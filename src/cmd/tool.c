@@ -136,25 +136,6 @@ tool_secret(const char *path, char *buf, size_t size)
 	return (true);
 }
 
-char *
-tool_database(const char *option)
-{
-	const char *env = getenv("PENSTOCK_DATABASE_URL");
-	const char *file = getenv("PENSTOCK_DATABASE_URL_FILE");
-	char buf[2048];
-
-	if (option != NULL)
-		return (strdup(option));
-	if (env != NULL)
-		return (strdup(env));
-	if (file != NULL)
-		return (
-		    tool_secret(file, buf, sizeof(buf)) ? strdup(buf) : NULL);
-	tool_error("which database? Set PENSTOCK_DATABASE_URL or give "
-		   "--database");
-	return (NULL);
-}
-
 static void
 on_signal(int sig)
 {

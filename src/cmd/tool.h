@@ -25,9 +25,6 @@ bool tool_number(const char *option, const char *text, int64_t min, int64_t max,
 char *tool_slurp(const char *path, size_t max, size_t *ret_len);
 /* The file's first line. */
 bool tool_secret(const char *path, char *buf, size_t size);
-/* The option, PENSTOCK_DATABASE_URL or what PENSTOCK_DATABASE_URL_FILE holds;
- * the caller frees. */
-char *tool_database(const char *option);
 
 /* SIGINT and SIGTERM set the flag; SIGPIPE is ignored. */
 void tool_catch_signals(void);

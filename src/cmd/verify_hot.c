@@ -8,6 +8,7 @@
  * PostgreSQL unpacks its rows by its own function, so that both sides share no
  * code but the form of an hour (domain/hour.h).
  */
+#include "cmd/database.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
 #include "core/statement.h"
@@ -576,7 +577,7 @@ main(int argc, char **argv)
 		}
 	}
 	if (redis == NULL || optind != argc ||
-	    (database = tool_database(given)) == NULL)
+	    (database = database_conninfo(given)) == NULL)
 		return (usage());
 	tool_catch_signals();
 	redis_sync_init(&v.redis, redis);

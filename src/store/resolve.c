@@ -68,16 +68,17 @@ add_option(struct text *t, const char *keyword, const char *value)
 char *
 resolve_conninfo(const char *conninfo, struct err_info *info)
 {
-	char address[INET6_ADDRSTRLEN], *why = NULL, *made = NULL;
-	PQconninfoOption *all = PQconninfoParse(conninfo, &why), *o;
+	char address[INET6_ADDRSTRLEN], *made = NULL;
+	PQconninfoOption *all = PQconninfoParse(conninfo, NULL), *o;
 	struct text t;
 	const char *host;
 	bool named, ok = true;
 
 	if (all == NULL) {
-		err_set(info, ERR_DATABASE, NULL, "%s",
-		    why == NULL ? "out of memory" : why);
-		PQfreemem(why);
+		/* libpq's words would quote it, password and all. */
+		err_set(info, ERR_DATABASE, NULL,
+		    "PENSTOCK_DATABASE_URL cannot be read (a special character "
+		    "that is not quoted?)");
 		return (NULL);
 	}
 	host = option(all, "host");
