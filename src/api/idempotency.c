@@ -198,7 +198,7 @@ hash_request(const struct request *r, unsigned char ret[static DIGEST_LEN])
 	const struct jws_key *key = &r->api->trust->keys->keys[0];
 	/* The NULs keep the parts apart. */
 	struct digest_part parts[] = {
-	    {key->key, key->key_len},
+	    {key->secret, key->secret_len},
 	    {"", 1},
 	    {method, strlen(method) + 1},
 	    {x->path, strlen(x->path) + 1},

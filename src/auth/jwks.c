@@ -6,7 +6,6 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,24 +144,6 @@ is_meant(const json_t *jwk, enum jws_alg alg)
 		(word != NULL && jws_alg_parse(word) == (int)alg)));
 }
 
-/* As libjwt wants it. */
-static bool
-keep_pem(struct jws_key *k, EVP_PKEY *pkey)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *pem = NULL;
-	long len = 0;
-
-	if (bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1 &&
-	    (len = BIO_get_mem_data(bio, &pem)) > 0 &&
-	    (k->key = malloc((size_t)len)) != NULL) {
-		memcpy(k->key, pem, (size_t)len);
-		k->key_len = (size_t)len;
-	}
-	BIO_free(bio);
-	return (k->key != NULL);
-}
-
 static void
 take_key(struct jwks *set, const json_t *jwk)
 {
@@ -178,12 +159,10 @@ take_key(struct jwks *set, const json_t *jwk)
 		    !is_meant(jwk, kinds[i].alg) ||
 		    (pkey = kinds[i].take(jwk)) == NULL)
 			continue;
-		if (keep_pem(k, pkey)) {
-			k->alg = kinds[i].alg;
-			memcpy(k->kid, kid, strlen(kid) + 1);
-			set->n++;
-		}
-		EVP_PKEY_free(pkey);
+		k->alg = kinds[i].alg;
+		k->pkey = pkey;
+		memcpy(k->kid, kid, strlen(kid) + 1);
+		set->n++;
 	}
 }
 
@@ -257,9 +236,7 @@ jwks_same(const struct jwks *a, const struct jwks *b)
 		return (a == b);
 	for (size_t i = 0; i < a->n; i++)
 		if (strcmp(a->keys[i].kid, b->keys[i].kid) != 0 ||
-		    a->keys[i].key_len != b->keys[i].key_len ||
-		    memcmp(a->keys[i].key, b->keys[i].key,
-			a->keys[i].key_len) != 0)
+		    EVP_PKEY_eq(a->keys[i].pkey, b->keys[i].pkey) != 1)
 			return (false);
 	return (true);
 }

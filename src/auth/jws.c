@@ -1,21 +1,24 @@
-#include "auth/handle.h" /* before core/text.h */
+#include "auth/handle.h"
 
 #include "auth/jws.h"
-
 #include <jwt.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static const struct {
-	const char *name;
-	jwt_alg_t jwt;
-} algs[JWS_ALG_COUNT] = {
-    [JWS_HS256] = {"HS256", JWT_ALG_HS256},
-    [JWS_RS256] = {"RS256", JWT_ALG_RS256},
-    [JWS_ES256] = {"ES256", JWT_ALG_ES256},
-};
+#define ES256_HALF 32 /* bytes of r and of s, RFC 7518 section 3.4 */
+
+static const char *const alg_names[JWS_ALG_COUNT] = {"HS256", "RS256", "ES256"};
+
+static void
+context_release(EVP_MD_CTX **c)
+{
+	EVP_MD_CTX_free(*c);
+}
+#define CONTEXT __attribute__((cleanup(context_release))) EVP_MD_CTX
 
 static void
 jwt_release(jwt_t **jwt)
@@ -34,9 +37,10 @@ refuse(struct err_info *info, const char *why)
 void
 jws_key_done(struct jws_key *k)
 {
-	if (k->key != NULL)
-		sodium_memzero(k->key, k->key_len);
-	free(k->key);
+	if (k->secret != NULL)
+		sodium_memzero(k->secret, k->secret_len);
+	free(k->secret);
+	EVP_PKEY_free(k->pkey);
 	*k = (struct jws_key){.kid = ""};
 }
 
@@ -44,7 +48,7 @@ int
 jws_alg_parse(const char *s)
 {
 	for (int a = 0; a < JWS_ALG_COUNT; a++)
-		if (strcmp(s, algs[a].name) == 0)
+		if (strcmp(s, alg_names[a]) == 0)
 			return (a);
 	return (-1);
 }
@@ -115,8 +119,7 @@ jws_parse(const char *text, struct jws *ret, struct err_info *info)
 {
 	size_t len = strnlen(text, JWS_MAX);
 	const char *dot, *second;
-	unsigned char sig[JWS_RSA_MAX / 8];
-	long claims;
+	long claims, sig;
 
 	if (len == JWS_MAX)
 		return (refuse(info, "the token is too long"));
@@ -124,23 +127,83 @@ jws_parse(const char *text, struct jws *ret, struct err_info *info)
 	    (second = strchr(dot + 1, '.')) == NULL ||
 	    (claims = jws_base64url(dot + 1, (size_t)(second - dot - 1),
 		 ret->claims, sizeof(ret->claims))) < 0 ||
-	    jws_base64url(second + 1, (size_t)(text + len - second - 1), sig,
-		sizeof(sig)) <= 0)
+	    (sig = jws_base64url(second + 1, (size_t)(text + len - second - 1),
+		 ret->sig, sizeof(ret->sig))) <= 0)
 		return (refuse(info, "the token is malformed"));
 	ret->claims_len = (size_t)claims;
-	ret->text = text;
+	ret->sig_len = (size_t)sig;
+	ret->input = text;
+	ret->input_len = (size_t)(second - text);
 	return (parse_header(text, (size_t)(dot - text), ret, info));
+}
+
+/* libjwt obeys the token's own alg; jws_verify() has compared it before. */
+static bool
+verify_hs256(const struct jws *t, const struct jws_key *k)
+{
+	JWT *jwt = NULL;
+
+	return (
+	    jwt_decode(&jwt, t->input, k->secret, (int)k->secret_len) == 0 &&
+	    jwt_get_alg(jwt) == JWT_ALG_HS256);
+}
+
+/* Not libjwt's: it takes no token of type at+jwt (RFC 9068), and no key but
+ * as PEM. */
+static bool
+verify_pkey(const struct jws *t, const struct jws_key *k,
+    const unsigned char *sig, size_t len)
+{
+	CONTEXT *c = EVP_MD_CTX_new();
+
+	/* RSA without further word is RSASSA-PKCS1-v1_5, which is RS256. */
+	return (c != NULL &&
+	    EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
+	    EVP_DigestVerify(c, sig, len, (const unsigned char *)t->input,
+		t->input_len) == 1);
+}
+
+/* OpenSSL takes r and s as DER, JWS has them side by side. */
+static bool
+verify_es256(const struct jws *t, const struct jws_key *k)
+{
+	ECDSA_SIG *pair;
+	BIGNUM *r, *s;
+	unsigned char *der = NULL;
+	bool good = false;
+	int len;
+
+	if (t->sig_len != 2 * (size_t)ES256_HALF ||
+	    (pair = ECDSA_SIG_new()) == NULL)
+		return (false);
+	r = BN_bin2bn(t->sig, ES256_HALF, NULL);
+	s = BN_bin2bn(t->sig + ES256_HALF, ES256_HALF, NULL);
+	if (r == NULL || s == NULL || ECDSA_SIG_set0(pair, r, s) != 1) {
+		BN_free(r);
+		BN_free(s);
+	} else if ((len = i2d_ECDSA_SIG(pair, &der)) > 0)
+		good = verify_pkey(t, k, der, (size_t)len);
+	OPENSSL_free(der);
+	ECDSA_SIG_free(pair);
+	return (good);
 }
 
 bool
 jws_verify(const struct jws *t, const struct jws_key *k)
 {
-	JWT *jwt = NULL;
-
-	/* libjwt obeys the token's alg, so that is asked before and after. */
-	return (t->alg == k->alg &&
-	    jwt_decode(&jwt, t->text, k->key, (int)k->key_len) == 0 &&
-	    jwt_get_alg(jwt) == algs[k->alg].jwt);
+	if (t->alg != k->alg)
+		return (false);
+	switch (k->alg) {
+	case JWS_HS256:
+		return (verify_hs256(t, k));
+	case JWS_RS256:
+		return (verify_pkey(t, k, t->sig, t->sig_len));
+	case JWS_ES256:
+		return (verify_es256(t, k));
+	case JWS_ALG_COUNT:
+		break;
+	}
+	return (false);
 }
 
 enum err
@@ -153,7 +216,8 @@ jws_sign(const struct jws_key *k, const char *claims, char ret[static JWS_MAX],
 
 	if (k->alg != JWS_HS256 || jwt_new(&jwt) != 0 ||
 	    jwt_add_header(jwt, "kid", k->kid) != 0 ||
-	    jwt_set_alg(jwt, JWT_ALG_HS256, k->key, (int)k->key_len) != 0 ||
+	    jwt_set_alg(jwt, JWT_ALG_HS256, k->secret, (int)k->secret_len) !=
+		0 ||
 	    jwt_add_grants_json(jwt, claims) != 0 ||
 	    (text = jwt_encode_str(jwt)) == NULL)
 		return (err_set(info, ERR_INTERNAL, NULL, "no signature"));

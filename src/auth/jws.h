@@ -2,8 +2,7 @@
  * jws: signed tokens in compact form (RFC 7515), with HS256, RS256 and ES256
  * (RFC 7518 section 3). What a key is used for is the key's own matter: the
  * token's alg must be the same word, and chooses nothing (RFC 8725 section
- * 3.1). Keys and addresses of keys within a token are not looked at. Signatures
- * are libjwt's; what it is lenient about is checked before.
+ * 3.1). Keys and addresses of keys within a token are not looked at.
  *
  * Runs on: C. Frees: jws_key_done(); struct jws borrows its text. Units:
  * bytes. Errors: ERR_UNAUTHORIZED with words that a client may be told;
@@ -28,8 +27,9 @@ enum jws_alg { JWS_HS256, JWS_RS256, JWS_ES256, JWS_ALG_COUNT };
 struct jws_key {
 	char kid[JWS_KID + 1];
 	enum jws_alg alg;
-	unsigned char *key; /* HS256: the secret; else a public key, PEM */
-	size_t key_len;
+	unsigned char *secret; /* HS256 */
+	size_t secret_len;
+	struct evp_pkey_st *pkey; /* the others: a public key */
 };
 void jws_key_done(struct jws_key *);
 
@@ -37,7 +37,10 @@ void jws_key_done(struct jws_key *);
 struct jws {
 	char kid[JWS_KID + 1]; /* "" if it names no key */
 	enum jws_alg alg;
-	const char *text;
+	const char *input; /* the token; its first input_len bytes are signed */
+	size_t input_len;
+	unsigned char sig[JWS_RSA_MAX / 8];
+	size_t sig_len;
 	char claims[JWS_MAX / 4 * 3];
 	size_t claims_len;
 };

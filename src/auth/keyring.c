@@ -21,10 +21,10 @@ add_key(struct keyring *r, const char *s, size_t len, struct err_info *info)
 	if (r->n == KEYRING_MAX)
 		return (err_set(info, ERR_INVALID, NULL,
 		    "there are more than %d keys", KEYRING_MAX));
-	*k = (struct jws_key){.alg = JWS_HS256, .key_len = len};
-	if ((k->key = malloc(len)) == NULL)
+	*k = (struct jws_key){.alg = JWS_HS256, .secret_len = len};
+	if ((k->secret = malloc(len)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "no memory"));
-	memcpy(k->key, s, len);
+	memcpy(k->secret, s, len);
 	digest(parts, sizeof(parts) / sizeof(*parts), sha);
 	base64url(sha, NAME_BYTES, k->kid, sizeof(k->kid));
 	r->n++;

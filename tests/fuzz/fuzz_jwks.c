@@ -3,7 +3,6 @@
 #include "auth/jwks.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +14,14 @@ static const char names[] = "0123456789";
 static void
 use(const struct jws_key *k)
 {
-	/* {"alg":"ES256"} or {"alg":"RS256"}, {}, and as much as a signature */
-	bool ec = k->alg == JWS_ES256;
-	char text[512], sig[343] = "";
-	struct jws t;
+	struct jws t = {.alg = k->alg, .input = "a.b", .input_len = 3};
 
-	if (k->alg == JWS_HS256 || k->key == NULL || k->key_len == 0 ||
+	if (k->alg == JWS_HS256 || k->pkey == NULL || k->secret != NULL ||
 	    k->kid[0] == '\0' || strlen(k->kid) > JWS_KID)
 		abort();
-	memset(sig, 'A', ec ? 86 : 342);
-	(void)snprintf(text, sizeof(text), "eyJhbGciOiJ%sI1NiJ9.e30.%s",
-	    ec ? "FUz" : "SUz", sig);
-	if (jws_parse(text, &t, NULL) != ERR_OK || jws_verify(&t, k))
+	t.sig_len = k->alg == JWS_ES256 ? 64 : JWS_RSA_MIN / 8;
+	memset(t.sig, 1, t.sig_len);
+	if (jws_verify(&t, k))
 		abort();
 }
 

@@ -68,7 +68,7 @@ static struct jws_key
 rfc_key(size_t i, struct jwks **ret_set)
 {
 	static unsigned char secret[64];
-	struct jws_key k = {.kid = "k", .key = secret};
+	struct jws_key k = {.kid = "k", .secret = secret};
 
 	*ret_set = NULL;
 	if (rfc7515[i].set != NULL) {
@@ -77,9 +77,9 @@ rfc_key(size_t i, struct jwks **ret_set)
 		cr_assert_not_null(*ret_set, "%s", rfc7515[i].what);
 		return (*jwks_find(*ret_set, "k"));
 	}
-	k.key_len = (size_t)jws_base64url(rfc7515[i].secret,
+	k.secret_len = (size_t)jws_base64url(rfc7515[i].secret,
 	    strlen(rfc7515[i].secret), secret, sizeof(secret));
-	cr_assert_eq(k.key_len, 64);
+	cr_assert_eq(k.secret_len, 64);
 	return (k);
 }
 
