@@ -25,6 +25,7 @@ struct grant {
 	struct refresh old, next;
 	char text[REFRESH_LEN + 1]; /* of `next` */
 	char life[16], idle[16], access[16];
+	char peer[48]; /* also when the client has left */
 };
 
 static struct grant *
@@ -37,6 +38,8 @@ grant_new(struct request *r)
 		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
 		return (NULL);
 	}
+	if (r->x != NULL)
+		memcpy(g->peer, r->x->peer, sizeof(g->peer));
 	(void)snprintf(g->life, sizeof(g->life), "%d", api->session_life_s);
 	(void)snprintf(g->idle, sizeof(g->idle), "%d", api->session_idle_s);
 	(void)snprintf(g->access, sizeof(g->access), "%d", api->trust->life_s);
@@ -154,10 +157,11 @@ end_reused(struct request *r, const struct rows *rows)
 {
 	const char *session = text(rows, SESSION);
 	const char *name = text(rows, USERNAME);
+	const struct grant *g = r->state;
 
 	log_event(LOG_LEVEL_WARN, "refresh_token_reused", "request_id", LOG_STR,
 	    r->request_id, "user", LOG_STR, name != NULL ? name : "", "session",
-	    LOG_STR, session, "peer", LOG_STR, r->x->peer, NULL);
+	    LOG_STR, session, "peer", LOG_STR, g->peer, NULL);
 	request_ask(r,
 	    &(struct query){
 		.statement = ST_session_reused,
@@ -187,10 +191,24 @@ on_refreshed(struct request *r, const struct rows *rows)
 		    r, ERR_UNAUTHORIZED, NULL, "the refresh token is unknown");
 }
 
+/* Also for a client that has left: nobody keeps a session by that. */
+static void
+on_answer(void *arg, const struct rows *rows, const struct err_info *info)
+{
+	struct request *r = arg;
+
+	if (info->code != ERR_OK)
+		reply_problem(r, info);
+	else
+		on_refreshed(r, rows);
+	request_release(r);
+}
+
 void
 token_refresh(struct request *r)
 {
 	const char *sent = member(r, "refresh_token");
+	struct err_info info = {.code = ERR_OK};
 	struct grant *g = grant_new(r);
 
 	if (g == NULL)
@@ -201,18 +219,22 @@ token_refresh(struct request *r)
 		return;
 	}
 	refresh_next(sent, &g->next, g->text);
-	request_ask(r,
-	    &(struct query){
-		.statement = ST_session_refresh,
-		.lane = LANE_FAST,
-		.params = (struct param[]){{(const char *)g->old.handle,
-					       DIGEST_LEN, true},
-		    {(const char *)g->old.secret, DIGEST_LEN, true},
-		    {(const char *)g->next.secret, DIGEST_LEN, true},
-		    {g->idle, -1, false}, {g->access, -1, false}},
-		.nparams = 5,
-	    },
-	    on_refreshed);
+	if (r->api->query.run(r->api->query.self,
+		&(struct query){
+		    .statement = ST_session_refresh,
+		    .lane = LANE_FAST,
+		    .tag = r->request_id,
+		    .params = (struct param[]){{(const char *)g->old.handle,
+						   DIGEST_LEN, true},
+			{(const char *)g->old.secret, DIGEST_LEN, true},
+			{(const char *)g->next.secret, DIGEST_LEN, true},
+			{g->idle, -1, false}, {g->access, -1, false}},
+		    .nparams = 5,
+		},
+		on_answer, r, &info) != ERR_OK)
+		reply_problem(r, &info);
+	else
+		request_hold(r);
 }
 
 void

@@ -5,6 +5,9 @@ import json
 import os
 import secrets
 import signal
+import socket
+import ssl
+import struct
 import threading
 import time
 
@@ -151,6 +154,37 @@ def test_refresh_rotates_and_reuse_ends_the_session(service, doors):
     told = [json.loads(line) for line in service.log().splitlines()
             if "refresh_token_reused" in line]
     assert [t["user"] for t in told if t["user"] == anna.name] == [anna.name]
+
+
+def test_who_reuses_a_token_and_leaves_ends_the_session(service):
+    anna = Person(service)
+    first = anna.log_in()["refresh_token"]
+    second = refresh(service, first).json()["refresh_token"]
+    context = ssl.create_default_context(cafile=service.ca)
+    body = json.dumps({"refresh_token": first})
+    with service.db() as rows:
+        rows.execute("BEGIN")
+        rows.execute("SELECT FROM users WHERE username = %s FOR UPDATE",
+                     [anna.name])
+        with context.wrap_socket(
+                socket.create_connection(("127.0.0.1", service.port)),
+                server_hostname="127.0.0.1") as client:
+            client.sendall(
+                f"POST /api/v1/auth/refresh HTTP/1.1\r\nHost: a\r\n"
+                f"Content-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            wait_for("the question", lambda: service.sql(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = "
+                "'Lock' AND query ~ 'session_refresh'"), 4, 0.02)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                              struct.pack("ii", 1, 0))
+        time.sleep(0.2)  # the worker hears of it
+        rows.execute("COMMIT")
+    wait_for("the session's end", lambda: service.sql(
+        "SELECT s.id FROM sessions s JOIN users u ON u.id = user_id "
+        "WHERE u.username = %s AND revoked_why = 'refresh token reused'",
+        anna.name), 5)
+    assert refresh(service, second).status_code == 401
 
 
 def test_one_refresh_token_many_times_at_once(service):
