@@ -4,7 +4,9 @@ themselves: core files, privileges, memory, the log."""
 import base64
 import os
 import pathlib
+import re
 import secrets
+import shutil
 import subprocess
 
 import pytest
@@ -228,3 +230,49 @@ def test_a_connection_string_that_cannot_be_read_is_not_told(service, url):
         told = done.stdout + done.stderr
         assert done.returncode != 0 and "cannot be read" in told, told
         assert secret not in told
+
+
+UNITS = [ROOT / "conf" / f"penstock{part}.service" for part in ("", "-archive")]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda u: u.stem)
+def test_the_unit_is_tight(unit):
+    """systemd's own judgement of its sandbox; 1.5 of 10 is what a service
+    with a network and sockets can reach."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15",
+         "--no-pager", unit], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Overall exposure level" in done.stdout
+
+
+def test_both_units_have_the_same_sandbox():
+    def sandbox(unit):
+        lines = unit.read_text().splitlines()
+        lines = lines[lines.index("CapabilityBoundingSet="):
+                      lines.index("[Install]")]
+        return [line for line in lines if line and not line.startswith("#")]
+
+    one, other = map(sandbox, UNITS)
+    assert one == other and len(one) > 25
+
+
+def test_the_unit_lets_a_worker_do_what_its_own_list_does():
+    """Or the sandbox of src/edge would be narrowed by accident."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+
+    def calls(name):
+        told = subprocess.run(["systemd-analyze", "syscall-filter", name],
+                              capture_output=True, text=True, check=True)
+        words = [line.strip() for line in told.stdout.splitlines()[1:]]
+        return set().union(*(calls(w) if w.startswith("@") else {w}
+                             for w in words if w and not w.startswith("#")))
+
+    source = (ROOT / "src/edge/sandbox.c").read_text()
+    worker = set(re.findall(r"\bA\((\w+)\)", source)) - {"name"}
+    worker |= set(re.findall(r"ALLOW_(?:ARG|WITH_FLAG)\((\w+)", source))
+    assert len(worker) > 80
+    assert worker <= calls("@system-service") - calls("@privileged")
