@@ -209,6 +209,20 @@ take(struct warm *w, const struct warm_rollups_step *s, struct warm_pack *k,
 	return (e == ERR_OK ? mine : e);
 }
 
+static enum err
+close_open(
+    struct warm *w, const struct warm_rollups_step *s, struct err_info *info)
+{
+	struct warm_args a = {0};
+
+	if (s->monthly)
+		return (ERR_OK);
+	warm_i32(&a, s->series);
+	warm_i64(&a, s->most);
+	warm_time(&a, s->to_us);
+	return (warm_run(w, ST_cycle_open_close, &a, NULL, info));
+}
+
 enum err
 warm_rollups_tidy(struct warm *w, const struct warm_rollups_step *s,
     int64_t *rows, struct err_info *info)
@@ -217,7 +231,9 @@ warm_rollups_tidy(struct warm *w, const struct warm_rollups_step *s,
 	enum err e;
 
 	warm_pack_init(&k, w);
-	e = take(w, s, &k, rows, info);
+	e = close_open(w, s, info);
+	if (e == ERR_OK)
+		e = take(w, s, &k, rows, info);
 	if (e == ERR_OK)
 		e = warm_pack_span(&k, info);
 	if (e == ERR_OK)

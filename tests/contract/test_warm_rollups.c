@@ -252,3 +252,27 @@ Test(warm_rollups, of_sparse_series_are_never_open)
 	cr_assert_eq(fresh(300), 10);
 	cr_assert_eq(wrong(), 0);
 }
+
+/* Of a series that falls silent, or is heard once a day, nothing stays open
+ * or fresh behind a day that is over. */
+Test(warm_rollups, open_ones_are_closed_with_their_day)
+{
+	int64_t day = instant_floor(NOON, US_PER_DAY);
+
+	put_live(fx.series[0], day, US_PER_MINUTE, 360, day - 20 * US_PER_HOUR);
+	put_live(
+	    fx.series[1], day + US_PER_DAY, US_PER_SECOND, 9, day + US_PER_DAY);
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 2);
+	tidy(day + US_PER_DAY + US_PER_HOUR);
+	cr_assert_eq(sql_int("SELECT series FROM rollups_open"), fx.series[1]);
+	cr_assert_eq(fresh(300), 0);
+	cr_assert_eq(wrong(), 0);
+	put_live(fx.series[0], day + 6 * US_PER_HOUR, US_PER_MINUTE, 1440,
+	    day + 6 * US_PER_HOUR - US_PER_MINUTE);
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 2);
+	cr_assert_eq(wrong(), 0);
+	tidy(day + 2 * US_PER_DAY + US_PER_HOUR);
+	cr_assert_eq(sql_int("SELECT count(*) FROM rollups_open"), 0);
+	cr_assert_eq(fresh(300), 0);
+	cr_assert_eq(wrong(), 0);
+}
