@@ -96,17 +96,20 @@ WITH local AS (
 	WHERE u.ts >= e.lo AND u.ts < e.hi
 	ORDER BY u.series, u.ts, u.id, u.pos
 ), known AS MATERIALIZED (
-	SELECT d.series, p.ts
+	SELECT m.series[g.ord] AS series, p.ts
 	FROM (
-		SELECT series, class, min(ts) AS lo, max(ts) AS hi
-		FROM logged GROUP BY 1, 2, date_trunc('day', ts, 'UTC')
-	) d CROSS JOIN LATERAL (
-		SELECT g.data FROM segments g
-		WHERE g.series = d.series AND g.class = d.class
-		    AND g.t0 >= date_trunc('month', d.lo, 'UTC')
-		    AND g.t0 <= d.hi AND g.t1 >= d.lo
-		OFFSET 0
-	) g, packed_readings(g.data) AS p
+		SELECT class, month, array_agg(series) AS series,
+		    array_agg(lo) AS lo, array_agg(hi) AS hi
+		FROM (
+			SELECT series, class, min(ts) AS lo, max(ts) AS hi,
+			    date_trunc('month', ts, 'UTC') AS month
+			FROM logged
+			GROUP BY 1, 2, 5, date_trunc('day', ts, 'UTC')
+		) d
+		GROUP BY class, month
+	) m CROSS JOIN LATERAL
+	    segments_near(m.class, m.month, m.series, m.lo, m.hi) g,
+	packed_readings(g.data) AS p
 ), part AS (
 	SELECT q.series, r.bucket AS ts, r.n, r.good, r.sum,
 	    CASE WHEN r.good > 0 THEN r.min END AS min,

@@ -1,5 +1,6 @@
 """A look-up of some readings opens the partitions they may be in, however many
 there are, and no other; and these by their index."""
+import collections
 import re
 
 import pytest
@@ -41,7 +42,7 @@ def plans(db, statement):
     db.sql("SET auto_explain.log_min_duration = 0;"
            "SET auto_explain.log_nested_statements = on;"
            "SET auto_explain.log_level = notice")
-    del db.connection.notices[:]
+    db.connection.notices = collections.deque()  # a list keeps the last 50
     db.sql(statement)
     db.sql("SET auto_explain.log_min_duration = -1")
     return "".join(db.connection.notices)
@@ -54,6 +55,26 @@ def test_few_partitions_of_many(months, name):
     execute = f"EXECUTE test_{name}({', '.join(LOOKUPS[name])})"
     for _ in range(7):  # more than the times that a plan is made anew
         assert sorted(row[0] for row in db.sql(execute)) == [1, 1, 1, 2, 2, 3]
+    found = re.findall(r"(\w+ Scan)(?: using \w+)? on (segments_\d\w+)",
+                       plans(db, execute))
+    assert sorted(found) == [("Index Scan", "segments_1_202601"),
+                             ("Index Scan", "segments_1_202602")]
+
+
+def test_buckets_open_the_partitions_of_what_is_logged(months):
+    """Of readings that the log has, and the segments may have too."""
+    db = months
+    db.sql("""INSERT INTO ingest_log (received_at, min_ts, max_ts, series, ts,
+            value, quality) VALUES (now(), '2026-01-05 02:00Z',
+        '2026-02-06 01:00Z', '{1,1,2}',
+        '{2026-01-05 02:00Z,2026-01-05 02:30Z,2026-02-06 01:00Z}', '{7,8,9}',
+        '{0,0,0}')""")
+    db.sql(prepare("readings_buckets"))
+    execute = (f"EXECUTE test_readings_buckets({SERIES}, '2026-01-01Z',"
+               " '2026-03-01Z', '1 day', 'day', 'UTC', false, NULL)")
+    for _ in range(7):
+        assert [(row[0], row[4], row[6]) for row in db.sql(execute)
+                if row[0] is not None] == [(1, 1, 8.0)]
     found = re.findall(r"(\w+ Scan)(?: using \w+)? on (segments_\d\w+)",
                        plans(db, execute))
     assert sorted(found) == [("Index Scan", "segments_1_202601"),
