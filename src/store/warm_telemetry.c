@@ -12,6 +12,8 @@
  * readings. */
 #define PAGE_FIRST 16
 #define PAGE_MOST  1024
+/* Rows held at once, 400 bytes each besides what they hold. */
+#define ROWS_MOST 250000
 /* Beyond it sums of squares would overflow and no merge would succeed. */
 #define VALUE_MOST 1e100
 
@@ -139,7 +141,7 @@ haul_in(struct warm *w, size_t max, struct haul *h, struct err_info *info)
 	text_init_fixed(&t, buf, sizeof(buf));
 	list = shards(w, &t);
 	h->more = true;
-	while (h->more && h->readings < max) {
+	while (h->more && h->readings < max && h->nrows < ROWS_MOST) {
 		rows = page_rows(h, max);
 		a = (struct warm_args){0};
 		warm_i64(&a, h->last_id);
@@ -152,8 +154,8 @@ haul_in(struct warm *w, size_t max, struct haul *h, struct err_info *info)
 		h->more = PQntuples(page) == rows;
 		if ((e = haul_page(h, page, info)) != ERR_OK)
 			return (e);
-		h->more |= h->readings >= max;
 	}
+	h->more |= h->readings >= max;
 	return (ERR_OK);
 }
 

@@ -354,3 +354,22 @@ Test(warm_telemetry, window_is_half_open_and_good_only)
 	cr_assert_eq(w.count, 0);
 	cr_assert(isnan(w.mean) && isnan(w.first));
 }
+
+/* A row costs memory whatever it holds: of rows of one reading a bite takes
+ * fewer than it may, and says that there are more. */
+Test(warm_telemetry, takes_no_more_rows_than_memory_bears, .timeout = 120)
+{
+	struct reading *r;
+	bool more = false;
+	size_t n;
+
+	sql("INSERT INTO ingest_log (received_at, min_ts, max_ts, series, ts, "
+	    "value, quality) SELECT t, t, t, '{%d}', ARRAY[t], '{1}', '{0}' "
+	    "FROM generate_series(1, 252000), to_timestamp(%lld) t",
+	    (int)fx.series[0], (long long)(NOON / US_PER_SECOND));
+	ok(d->begin(d->self, &fx.info));
+	n = take(4000000, &r, &more);
+	d->rollback(d->self);
+	cr_assert(n >= 250000 && n < 252000, "%zu", n);
+	cr_assert(more);
+}
