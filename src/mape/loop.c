@@ -10,8 +10,11 @@
 #include "mape/plan.h"
 #include "mape/verify.h"
 
+#include <math.h>
+
 #define TAKE_LEAST 1000
 #define TAKE_GROWS 4
+#define TAKE_FILLS 0.8 /* of the arena */
 
 struct cycle {
 	struct loop_ctx *ctx;
@@ -409,6 +412,17 @@ report(struct cycle *c)
 	return (k->report(k->self, f->system_state, buf, c->info));
 }
 
+/* How many times as much the next bite may be, so that it neither lasts long
+ * nor outgrows the arena if both grow with it. */
+static double
+growth(const struct loop_ctx *ctx, int64_t took_us, size_t used)
+{
+	double lasts = (double)LOOP_LONG_US / ((double)took_us + 1);
+	double fits = TAKE_FILLS * (double)ctx->cycle.cap / ((double)used + 1);
+
+	return (fmax(1, fmin(TAKE_GROWS, fmin(lasts, fits))));
+}
+
 /* A batch too big for the arena, or for the time that a statement has, would
  * fail for ever: take less. One that only lasts long shrinks no further than
  * the first: by then the cost is by series, and smaller ones pay it oftener. */
@@ -421,7 +435,8 @@ adapt(struct loop_ctx *ctx, enum err err, const struct loop_figures *f)
 	    (took > LOOP_LONG_US && ctx->take_max > LOOP_READINGS_FIRST))
 		ctx->take_max /= 2;
 	else if (err == ERR_OK && f->more && took < LOOP_SHORT_US)
-		ctx->take_max *= TAKE_GROWS;
+		ctx->take_max = (size_t)((double)ctx->take_max *
+		    growth(ctx, took, f->memory));
 	else if (err == ERR_OK && !f->more)
 		ctx->take_max = LOOP_READINGS_FIRST;
 	if (ctx->take_max > LOOP_READINGS_MAX)

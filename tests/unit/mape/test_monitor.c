@@ -379,16 +379,19 @@ Test(monitor, bites_grow_with_the_backlog_and_shrink_with_time)
 	twin_ports(t, &ports);
 	real_store = ports.telemetry.store;
 	ports.telemetry.store = lasting_store;
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < 120; i++)
 		twin_log(t, &truth[i % 30 * 100], 100);
+	merge_takes_us = LOOP_LONG_US / 2 - 1;
+	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
+	cr_expect_eq(ctx.take_max, 2 * TAKE_SMALL);
 	merge_takes_us = 0;
 	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
 	cr_expect(f.more);
-	cr_expect_eq(ctx.take_max, 4 * TAKE_SMALL);
+	cr_expect_eq(ctx.take_max, 8 * TAKE_SMALL);
 	merge_takes_us = LOOP_LONG_US + 1;
 	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
 	cr_expect(f.more);
-	cr_expect_eq(ctx.take_max, 4 * TAKE_SMALL);
+	cr_expect_eq(ctx.take_max, 8 * TAKE_SMALL);
 	merge_takes_us = 0;
 	for (i = 0; i < 9 && f.more; i++)
 		(void)loop_cycle(&ctx, &ports, &f, NULL);
@@ -401,6 +404,36 @@ Test(monitor, bites_grow_with_the_backlog_and_shrink_with_time)
 	cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK);
 	cr_expect(f.more);
 	cr_expect_eq(ctx.take_max, LOOP_READINGS_FIRST);
+	loop_done(&ctx);
+	twin_free(t);
+}
+
+/* Of sparse series there are more roll-ups than readings: bites stay below
+ * what the arena holds, and no cycle fails for one. */
+Test(monitor, bites_grow_no_further_than_the_arena)
+{
+	struct reading r[100];
+	struct loop_figures f;
+	struct loop_ctx ctx;
+	struct ports ports;
+	struct twin *t = twin_new(T0 + 100 * US_PER_DAY, 1);
+	int i, j;
+
+	loop_init(&ctx);
+	ctx.take_max = TAKE_SMALL;
+	ctx.cycle.cap = TAKE_SMALL * 768;
+	twin_ports(t, &ports);
+	for (i = 0; i < 60; i++) {
+		for (j = 0; j < 100; j++)
+			r[j] = (struct reading){.series = 1 + j % 7,
+			    .t_us = T0 + (i * 100 + j) * US_PER_MINUTE * 20};
+		twin_log(t, r, 100);
+	}
+	do {
+		cr_assert_eq(loop_cycle(&ctx, &ports, &f, NULL), ERR_OK,
+		    "a bite of %zu", ctx.take_max);
+		cr_expect_geq(ctx.take_max, TAKE_SMALL);
+	} while (f.more);
 	loop_done(&ctx);
 	twin_free(t);
 }
