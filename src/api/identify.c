@@ -132,7 +132,10 @@ identify(struct request *r, void (*next)(struct request *))
 {
 	const char *text = bearer(r);
 
-	if (text == NULL)
+	if (text == NULL && r->x->client != NULL &&
+	    request_header(r, "Authorization") == NULL)
+		identify_certificate(r, next);
+	else if (text == NULL)
 		reply_error(r, ERR_UNAUTHORIZED, NULL,
 		    "send Authorization: Bearer with a token or an API key");
 	else if (strncmp(text, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) == 0)

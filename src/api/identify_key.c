@@ -62,9 +62,10 @@ tell_uses(void *arg)
 
 /* Beside the request, which does not wait for it. */
 static void
-note_use(struct api *api, const struct key *key, int64_t now_us)
+note_use(struct api *api, const struct key_entry *key, int64_t now_us)
 {
-	memcpy(uses.ids[uses.n], key->id, sizeof(key->id));
+	(void)snprintf(
+	    uses.ids[uses.n], sizeof(uses.ids[0]), "%s", key->name.s);
 	uses.at_us[uses.n++] = now_us;
 	if (!uses.timed && api->loop != NULL)
 		uses.timed = api->loop->ops->after(
@@ -78,15 +79,15 @@ struct key_wait {
 	void (*next)(struct request *);
 };
 
+/* Who has shown that the key, or what stands for it, is his. */
 static void
-by_entry(struct request *r, const struct key *key,
-    const struct key_entry *entry, void (*next)(struct request *))
+admit(struct request *r, const struct key_entry *entry,
+    void (*next)(struct request *))
 {
 	struct api *api = r->api;
 	int64_t now_us = api->clocks.now_us();
 
-	if (entry == NULL || entry->revoked ||
-	    !digest_equal(entry->sha256, key->sha)) {
+	if (entry->revoked) {
 		refuse_token(r, "the API key is unknown or was revoked");
 		return;
 	}
@@ -95,11 +96,22 @@ by_entry(struct request *r, const struct key *key,
 		return;
 	}
 	if (registry_key_used(api->registry, entry, now_us))
-		note_use(api, key, now_us);
+		note_use(api, entry, now_us);
 	r->who.role = ROLE_DEVICE;
 	r->who.scope = entry->scope;
-	(void)snprintf(r->who.name, sizeof(r->who.name), "key:%s", key->id);
+	(void)snprintf(
+	    r->who.name, sizeof(r->who.name), "key:%s", entry->name.s);
 	next(r);
+}
+
+static void
+by_entry(struct request *r, const struct key *key,
+    const struct key_entry *entry, void (*next)(struct request *))
+{
+	if (entry == NULL || !digest_equal(entry->sha256, key->sha))
+		refuse_token(r, "the API key is unknown or was revoked");
+	else
+		admit(r, entry, next);
 }
 
 static void
@@ -135,4 +147,45 @@ identify_key(
 	*w = (struct key_wait){key, next};
 	r->state = w;
 	request_refresh(r, after_refresh);
+}
+
+/* False: nobody is called that, as far as is known here. */
+static bool
+by_name(struct request *r, void (*next)(struct request *))
+{
+	const struct api *api = r->api;
+	const struct key_entry *entry = NULL;
+	enum err e = registry_key_named(
+	    api->registry, r->x->client, api->clocks.now_us(), &entry);
+
+	if (e != ERR_OK)
+		refuse_token(r, "several API keys have the certificate's name");
+	else if (entry != NULL)
+		admit(r, entry, next);
+	return (e != ERR_OK || entry != NULL);
+}
+
+static void
+after_named_refresh(struct request *r)
+{
+	const struct key_wait *w = r->state;
+
+	if (!by_name(r, w->next))
+		refuse_token(r, "no API key in use has the certificate's name");
+}
+
+void
+identify_certificate(struct request *r, void (*next)(struct request *))
+{
+	struct key_wait *w;
+
+	if (by_name(r, next))
+		return;
+	if ((w = arena_alloc(&r->arena, sizeof(*w))) == NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+		return;
+	}
+	*w = (struct key_wait){.next = next};
+	r->state = w;
+	request_refresh(r, after_named_refresh);
 }

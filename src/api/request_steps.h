@@ -57,6 +57,8 @@ void identify(struct request *, void (*next)(struct request *));
 /* The same by an API key's text (identify_key.c). */
 void identify_key(
     struct request *, const char *text, void (*next)(struct request *));
+/* The same by x->client: the device key of that id or name. */
+void identify_certificate(struct request *, void (*next)(struct request *));
 /* Calls the route's handler, unless Idempotency-Key says otherwise. */
 void idempotency_begin(struct request *);
 

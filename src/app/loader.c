@@ -84,7 +84,8 @@ put_key(struct loader *l, const struct rows *r, int row)
 		.change = registry_row_int(r, row, 4),
 		.nodes = r->get(r, row, 5, NULL),
 		.zones = r->get(r, row, 6, NULL),
-		.expires_us = registry_row_int(r, row, 7)}));
+		.expires_us = registry_row_int(r, row, 7),
+		.replaces = registry_row_text(r, row, 8)}));
 }
 
 static enum err

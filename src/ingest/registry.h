@@ -71,6 +71,8 @@ struct key_entry {
 	int64_t expires_us;	       /* µs UTC; 0: never */
 	int64_t noted_us;	       /* last use that was told of */
 	int64_t change;
+	const char *replaces; /* id of the key it was issued for, or "" */
+	struct key_entry *next_of_label, **prev_of_label;
 };
 
 /* Rows as the database has them; strings are copied. */
@@ -96,6 +98,7 @@ struct key_row {
 	int64_t change;
 	const char *nodes, *zones; /* codes with commas; both NULL: all */
 	int64_t expires_us;	   /* 0: never */
+	const char *replaces;	   /* a key's id; NULL or "": none */
 };
 
 /* NULL if memory is out. */
@@ -117,6 +120,14 @@ const struct node_entry *
 registry_node(const struct registry *, const char *code, size_t len);
 const struct key_entry *
 registry_key(const struct registry *, const char *id, size_t len);
+/*
+ * The key that a device's certificate with this common name stands for: the
+ * one with that id, or else the only live one with that label (of a key and
+ * what replaces it the newer). NULL in *ret: there is none. ERR_CONFLICT: it
+ * could be several.
+ */
+enum err registry_key_named(const struct registry *, const char *name,
+    int64_t now_us, const struct key_entry **ret);
 const struct series_entry *registry_series(const struct registry *,
     const char *node, size_t node_len, const char *metric, size_t metric_len);
 const struct series_entry *registry_by_id(const struct registry *, int32_t id);
@@ -126,6 +137,12 @@ static inline bool
 series_retired(const struct series_entry *s)
 {
 	return (s->retired || s->node->retired);
+}
+
+static inline bool
+key_live(const struct key_entry *k, int64_t now_us)
+{
+	return (!k->revoked && (k->expires_us == 0 || k->expires_us > now_us));
 }
 
 bool registry_key_admits(const struct key_scope *, const struct node_entry *);

@@ -87,20 +87,41 @@ make_scope(
 	return (ERR_OK);
 }
 
+static void
+set_label(struct key_entry *k, struct word *w)
+{
+	if (k->label == w->name.s)
+		return;
+	if (k->label != NULL) {
+		*k->prev_of_label = k->next_of_label;
+		if (k->next_of_label != NULL)
+			k->next_of_label->prev_of_label = k->prev_of_label;
+	}
+	k->label = w->name.s;
+	k->next_of_label = w->keys;
+	k->prev_of_label = &w->keys;
+	if (w->keys != NULL)
+		w->keys->prev_of_label = &k->next_of_label;
+	w->keys = k;
+}
+
 enum err
 registry_put_key(struct registry *r, const struct key_row *row)
 {
 	const char *label = row->label != NULL ? row->label : "";
+	const char *replaces = row->replaces != NULL ? row->replaces : "";
 	const struct key_scope *scope;
 	struct key_entry *k;
-	struct word *w;
+	struct word *w, *old;
 	enum err e;
 
 	if (!registry_is_text(row->id, 1, REGISTRY_CODE_MAX) ||
 	    row->sha256 == NULL ||
-	    !registry_is_text(label, 0, REGISTRY_TEXT_MAX))
+	    !registry_is_text(label, 0, REGISTRY_TEXT_MAX) ||
+	    !registry_is_text(replaces, 0, REGISTRY_CODE_MAX))
 		return (ERR_INVALID);
-	if ((w = registry_intern(r, label, strlen(label))) == NULL)
+	if ((w = registry_intern(r, label, strlen(label))) == NULL ||
+	    (old = registry_intern(r, replaces, strlen(replaces))) == NULL)
 		return (ERR_NO_MEMORY);
 	k = name_map_get(&r->keys, row->id, strlen(row->id), NULL, 0);
 	if (k != NULL && row->change < k->change)
@@ -110,7 +131,8 @@ registry_put_key(struct registry *r, const struct key_row *row)
 	if (k == NULL &&
 	    (k = registry_add(r, &r->keys, sizeof(*k), row->id, "")) == NULL)
 		return (ERR_NO_MEMORY);
-	k->label = w->name.s;
+	set_label(k, w);
+	k->replaces = old->name.s;
 	memcpy(k->sha256, row->sha256, sizeof(k->sha256));
 	k->revoked = row->revoked;
 	k->scope = scope;
@@ -124,6 +146,43 @@ const struct key_entry *
 registry_key(const struct registry *r, const char *id, size_t len)
 {
 	return (name_map_get(&r->keys, id, len, NULL, 0));
+}
+
+/* Its successor has the same label, unless that was changed since. */
+static bool
+is_replaced(
+    const struct key_entry *k, const struct key_entry *all, int64_t now_us)
+{
+	for (; all != NULL; all = all->next_of_label) {
+		if (key_live(all, now_us) &&
+		    strcmp(all->replaces, k->name.s) == 0)
+			return (true);
+	}
+	return (false);
+}
+
+enum err
+registry_key_named(const struct registry *r, const char *name, int64_t now_us,
+    const struct key_entry **ret)
+{
+	const struct key_entry *k, *found = NULL;
+	const struct word *w;
+	size_t len = strlen(name);
+
+	if ((k = registry_key(r, name, len)) != NULL) {
+		*ret = k;
+		return (ERR_OK);
+	}
+	w = name_map_get(&r->words, name, len, NULL, 0);
+	for (k = w != NULL ? w->keys : NULL; k != NULL; k = k->next_of_label) {
+		if (!key_live(k, now_us) || is_replaced(k, w->keys, now_us))
+			continue;
+		if (found != NULL)
+			return (ERR_CONFLICT);
+		found = k;
+	}
+	*ret = found;
+	return (ERR_OK);
 }
 
 static bool

@@ -15,6 +15,7 @@
 struct word {
 	struct registry_name name;
 	struct node_entry *nodes; /* if it is a zone */
+	struct key_entry *keys;	  /* if it is a label */
 };
 
 struct registry {

@@ -36,14 +36,15 @@ def authority(folder, name):
     return folder / f"{name}.pem"
 
 
-def signed(folder, ca, subject, name, days=2, extension="clientAuth"):
+def signed(folder, ca, subject, name, days=2, extension="clientAuth",
+           names="DNS:localhost,IP:127.0.0.1"):
     """name.pem and name.key, signed by ca; subject as /CN=…"""
     openssl(folder, "req", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
             "-out", f"{name}.csr", "-utf8", "-subj", subject)
     (folder / f"{name}.ext").write_text(
         f"extendedKeyUsage={extension}\nbasicConstraints=CA:FALSE\n"
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        f"subjectAltName={names}\n")
     openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem",
             "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", str(days),
             "-out", f"{name}.pem", "-extfile", f"{name}.ext")

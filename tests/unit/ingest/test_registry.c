@@ -165,6 +165,67 @@ Test(registry, keys_are_replaced_and_revoked)
 	cr_expect_eq(registry_change(r, REGISTRY_KEYS), 5);
 }
 
+static void
+put_label(const char *id, const char *label, const char *replaces,
+    int64_t expires_us, int64_t change)
+{
+	static const uint8_t hash[32];
+
+	cr_assert_eq(registry_put_key(r,
+			 &(struct key_row){.id = id,
+			     .label = label,
+			     .sha256 = hash,
+			     .replaces = replaces,
+			     .expires_us = expires_us,
+			     .change = change}),
+	    ERR_OK);
+}
+
+/* The key's id, "none" or "several". */
+static const char *
+named(const char *name, int64_t now_us)
+{
+	const struct key_entry *k = NULL;
+
+	if (registry_key_named(r, name, now_us, &k) != ERR_OK)
+		return ("several");
+	return (k != NULL ? k->name.s : "none");
+}
+
+Test(registry, a_key_is_found_by_its_name)
+{
+	put_label("K1", "one", NULL, 100, 1);
+	cr_expect_str_eq(named("K1", 0), "K1");
+	cr_expect_str_eq(named("one", 99), "K1");
+	cr_expect_str_eq(named("one", 100), "none");
+	cr_expect_str_eq(named("", 0), "none");
+	put_label("K2", "one", NULL, 0, 2);
+	cr_expect_str_eq(named("one", 0), "several");
+	cr_expect_str_eq(named("one", 100), "K2");
+	put_label("K2", "two", NULL, 0, 3);
+	cr_expect_str_eq(named("one", 0), "K1");
+	cr_expect_str_eq(named("two", 0), "K2");
+	put_label("K3", "K1", NULL, 0, 4);
+	cr_expect_str_eq(named("K1", 0), "K1", "the id comes first");
+	put_label("K1", "two", NULL, 0, 5);
+	put_label("K2", "three", NULL, 0, 6);
+	put_label("K1", "three", NULL, 0, 7);
+	cr_expect_str_eq(named("two", 0), "none");
+	cr_expect_str_eq(named("three", 0), "several");
+}
+
+Test(registry, of_a_key_and_its_successor_the_newer_has_the_name)
+{
+	put_label("K1", "one", NULL, 100, 1);
+	put_label("K2", "one", "K1", 200, 2);
+	cr_expect_str_eq(named("one", 0), "K2");
+	put_label("K3", "one", "K2", 50, 3);
+	cr_expect_str_eq(named("one", 0), "K3");
+	cr_expect_str_eq(named("one", 50), "K2", "it is over before");
+	put_label("K4", "one", NULL, 0, 4);
+	cr_expect_str_eq(named("one", 50), "several");
+}
+
 static int
 count(const char *zone, const char *metric)
 {
