@@ -88,42 +88,6 @@ Test(identity, device_key)
 	cr_expect_eq(post_with_key(new_bearer), 401);
 }
 
-static int
-post_with_certificate(const char *name, const char *authorization)
-{
-	struct fake_call c;
-	char client[64];
-	int status;
-
-	snprintf(client, sizeof(client), "%s", name);
-	call_init(&c, METHOD_POST, "/api/v1/readings", "{\"readings\":[]}");
-	c.x.client = client;
-	if (authorization != NULL)
-		call_header(&c, "Authorization", authorization);
-	call_run(&c);
-	status = c.status;
-	call_done(&c);
-	return (status);
-}
-
-Test(identity, a_certificate_stands_for_its_key)
-{
-	key_new(&new_key, new_text);
-	cr_expect_eq(post_with_certificate("pump house", NULL), 401);
-	cr_expect_eq(fake.refreshes, 1);
-	fake.on_refresh = learn_key;
-	cr_expect_eq(post_with_certificate("pump house", NULL), 200);
-	cr_expect_eq(post_with_certificate(new_key.id, NULL), 200);
-	cr_expect_eq(fake.refreshes, 2);
-	cr_expect_eq(post_with_certificate("pump", NULL), 401);
-	cr_expect_eq(post_with_certificate("pump house", "Bearer x"), 401);
-	cr_expect_eq(post_with_certificate("pump house", "Basic YTpi"), 401);
-	fake.on_refresh = NULL;
-	put_key(true, 2);
-	cr_expect_eq(post_with_certificate("pump house", NULL), 401);
-	cr_expect_eq(post_with_certificate(new_key.id, NULL), 401);
-}
-
 /* Once a minute and key at most, and nobody waits for it. */
 Test(identity, a_use_is_told_of)
 {
