@@ -48,7 +48,8 @@ def merge_beside(bench, batch):
     merged = "penstock_loop_readings_merged_total"
     before, start = loop_cpu(service), bench.metric(merged)
     case_requests.wrk(service.url + "/api/v1/readings", "post.lua", seconds,
-                      batch, case_requests.GROUPS, service.device_key)
+                      batch, case_requests.GROUPS, service.device_key,
+                      case_requests.THREADS)
     meanwhile = bench.metric(merged) - start
     rows, size = service.sql(LOG_BYTES)[0]
     began = time.monotonic()
