@@ -159,7 +159,7 @@ parse_line(char *s, const struct gate_limits *limits, struct gate_head *h,
 
 struct seen {
 	const char *host;
-	bool length, encoding, close, keep;
+	bool length, encoding, close, keep, credentials, type;
 };
 
 static enum err
@@ -287,6 +287,32 @@ take_request_id(const char *v, struct gate_head *h, struct seen *seen,
 	return (ERR_OK);
 }
 
+/* Fields of one value (RFC 9110 section 5.3): of two, whoever stands before us
+ * may have judged the other. */
+static enum err
+take_credentials(const char *v, struct gate_head *h, struct seen *seen,
+    struct err_info *info)
+{
+	(void)v;
+	(void)h;
+	if (seen->credentials)
+		return (bad(info, "Authorization is given twice"));
+	seen->credentials = true;
+	return (ERR_OK);
+}
+
+static enum err
+take_type(const char *v, struct gate_head *h, struct seen *seen,
+    struct err_info *info)
+{
+	(void)v;
+	(void)h;
+	if (seen->type)
+		return (bad(info, "Content-Type is given twice"));
+	seen->type = true;
+	return (ERR_OK);
+}
+
 static const struct {
 	const char *name;
 	size_t len;
@@ -299,6 +325,8 @@ static const struct {
     {"connection", 10, take_connection},
     {"expect", 6, take_expect},
     {"x-request-id", 12, take_request_id},
+    {"authorization", 13, take_credentials},
+    {"content-type", 12, take_type},
 };
 
 static enum err

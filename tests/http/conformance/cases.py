@@ -77,6 +77,10 @@ bad("bare lf behind the fields", "9112 2.2",
 bad("bare cr in a value", "9112 2.2", get("/echo", "X-A: b\rc"))
 bad("cr cr lf", "9112 2.2", b"GET /echo HTTP/1.1\r\r\nHost: localhost\r\n\r\n")
 bad("space before the first field", "9112 2.2", get("/echo", host=" Host: localhost"))
+bad("credentials twice", "9110 5.3",
+    get("/echo", "Authorization: Bearer a", "authorization: Bearer b"))
+bad("a content type twice", "9110 5.3", post(b"hello", "Content-Type: text/csv",
+                                            "Content-Type: text/csv"))
 bad("nul in a value", "9110 5.5", get("/echo", "X-A: b\0c"))
 bad("nul in the target", "9112 3.2", get("/ec\0ho"))
 bad("nul as the method", "9112 3.1", get(line="\0 /echo HTTP/1.1"))

@@ -14,6 +14,8 @@ TAKES = {
     "bare lf between fields",
     "bare lf behind the fields",
     "cr cr lf",
+    "credentials twice",
+    "a content type twice",
     "nul in a value",
     "a version in small letters",
     "two spaces before the target",

@@ -67,6 +67,8 @@ static const struct {
     L("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
     L("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
       "content-length: 1\r\n\r\n"),
+    L("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer b\r\n"
+      "authorization: Bearer c\r\n\r\n"),
     L("GET / HTTP/1.1\r\nA:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\nG:\r\nH:\r\n"
       "Host: a\r\n\r\n"),
     L("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\nHost: a\r\n"
