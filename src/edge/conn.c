@@ -16,8 +16,9 @@
 #define LINGER_US     2000000
 #define DRAIN_READ_US 1000000
 #define AGAIN_MS      1
-#define POUR_LOW      65536 /* bytes; below it more is asked for */
-#define TAKE_MIN      1024  /* bytes a second of an answer; slower is idle */
+#define BODY_GRACE_US 2000000 /* of a body, before it may yield to others */
+#define POUR_LOW      65536   /* bytes; below it more is asked for */
+#define TAKE_MIN      1024    /* bytes a second of an answer; slower is idle */
 
 struct gate_limits conn_limits;
 int64_t conn_header_timeout_us, conn_body_timeout_us;
@@ -414,6 +415,36 @@ conn_expire(struct conn *k)
 	(void)err_set(&info, ERR_TIMEOUT, NULL, "The %s took too long",
 	    k->state == HEAD ? "header" : "body");
 	serve_refuse(k, &info);
+}
+
+/* Bytes a second so far. */
+static double
+body_rate(const struct conn *k, int64_t now_us)
+{
+	return ((double)k->body_len * 1e6 / (double)(now_us - k->body_from_us));
+}
+
+bool
+conn_make_room(const struct conn *but)
+{
+	struct err_info info = {.code = ERR_OK};
+	int64_t now = edge_monotonic_us();
+	struct conn *k, *slowest = NULL;
+
+	for (k = TAILQ_FIRST(&conns); k != NULL; k = TAILQ_NEXT(k, list))
+		if (k != but && k->state == BODY && k->body_owned &&
+		    now - k->body_from_us >= BODY_GRACE_US &&
+		    (slowest == NULL ||
+			body_rate(k, now) < body_rate(slowest, now)))
+			slowest = k;
+	if (slowest == NULL)
+		return (false);
+	(void)err_set(&info, ERR_BUSY, NULL,
+	    "Too much is being received, and this too slowly; try again");
+	serve_refuse(slowest, &info);
+	if (slowest->body_owned) /* the answer is stuck */
+		conn_close(slowest);
+	return (true);
 }
 
 void

@@ -57,7 +57,8 @@ struct conn {
 	char *body; /* in `in`, or its own if owned */
 	size_t body_len, body_room, body_max;
 	bool body_owned;
-	char *out; /* what the socket did not take yet */
+	int64_t body_from_us; /* of one that is owned */
+	char *out;	      /* what the socket did not take yet */
 	size_t out_len, out_at, out_room;
 	size_t taken; /* of it by the client, since the deadline was set */
 	bool hungry;  /* in POUR: to be asked for more */
@@ -78,6 +79,10 @@ extern int64_t conn_header_timeout_us, conn_body_timeout_us;
 extern void (*conn_handler)(struct exchange *);
 /* How large a body may be, by its route. */
 size_t conn_body_max(const struct gate_head *);
+
+/* Refuses the body that comes most slowly and has had some time, to make room
+ * for that of `k`. False: there is none. */
+bool conn_make_room(const struct conn *k);
 
 unsigned conn_keepalive_s(void);
 /* True once answers must close their connection. */

@@ -76,6 +76,8 @@ body_resize(struct conn *k, size_t room, struct err_info *info)
 
 	if (room > k->body_max)
 		room = k->body_max;
+	while (room - k->body_room > BODIES_MAX - bodies && conn_make_room(k))
+		;
 	if (room - k->body_room > BODIES_MAX - bodies)
 		return (err_set(info, ERR_BUSY, NULL,
 		    "Too much is being received; try again"));
@@ -102,6 +104,7 @@ wire_body_take(struct conn *k, size_t end, struct err_info *info)
 	}
 	k->body_room = 0;
 	k->body_owned = true;
+	k->body_from_us = edge_monotonic_us();
 	if ((e = body_resize(k, BODY_FIRST, info)) == ERR_OK)
 		memcpy(k->body, k->in + end, k->body_len);
 	chunk_init(&k->coding, k->body_max);

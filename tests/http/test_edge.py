@@ -392,6 +392,25 @@ def test_announced_bodies_do_not_keep_others_out(probe):
         raw.sock.close()
 
 
+def test_bodies_that_stall_make_room_for_others(probe):
+    """33 that stop behind more than half of 8 MiB take what one worker has
+    for all bodies."""
+    half, whole = 4 * 2**20 + 65536, 8 * 2**20
+    begun = []
+    for _ in range(33):
+        begun.append(probe.connect())
+        begun[-1].send(request(
+            "POST", "/", f"Content-Length: {whole}") + b"a" * half)
+    time.sleep(2.2)  # what a body may take before it has to yield
+    with probe.connect() as raw:
+        body = b"b" * 2**20
+        answer = raw.send(request(
+            "POST", "/", f"Content-Length: {len(body)}") + body).answer()
+        assert answer.status == 200, answer
+    for raw in begun:
+        raw.sock.close()
+
+
 def test_body_limit(start):
     probe = start(free_port(), body_max=1000)
     with probe.connect() as raw:
