@@ -188,6 +188,8 @@ on_warm(struct request *r, const struct rows *rows)
 			at++;
 		if (at == l->nmissing || l->ids[l->missing[at]] != v.series)
 			continue;
+		/* Another instance may have stored it. */
+		(void)last_seen_advance(r->api->last_seen, v.series, v.t_us);
 		l->values[l->missing[at]] = v;
 		l->tier[l->missing[at]] = TIER_WARM;
 		if (fill != NULL)
@@ -236,6 +238,9 @@ on_hot(void *arg, const struct reading *values, const bool *found, size_t n,
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (info->code == ERR_OK && i < n && found[i]) {
+			/* So that no worker here tells anything older. */
+			(void)last_seen_advance(
+			    r->api->last_seen, l->ids[i], values[i].t_us);
 			l->values[i] = values[i];
 			l->tier[i] = TIER_HOT;
 		} else if (info->code != ERR_OK || !is_empty(r->api, l->ids[i]))
@@ -257,6 +262,12 @@ ask_hot(struct latest *l)
 	struct err_info info = {.code = ERR_OK};
 
 	if (l->n == 0) {
+		answer(l);
+		return;
+	}
+	if (api->hot.near != NULL &&
+	    api->hot.near(api->hot.self, l->ids, l->n, l->values)) {
+		memset(l->tier, TIER_HOT, l->n);
 		answer(l);
 		return;
 	}
@@ -309,7 +320,8 @@ by_id(const void *a, const void *b)
 static void
 start(struct latest *l)
 {
-	qsort(l->series, l->n, sizeof(*l->series), by_id);
+	if (l->n > 1)
+		qsort(l->series, l->n, sizeof(*l->series), by_id);
 	for (size_t i = 0; i < l->n; i++)
 		l->ids[i] = l->series[i]->id;
 	ask_hot(l);

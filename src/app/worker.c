@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "edge/edge.h"
+#include "ingest/last_seen.h"
 #include "ingest/registry.h"
 #include "store/cold.h"
 #include "store/hot.h"
@@ -142,6 +143,7 @@ open_redis(const struct shared *shared, size_t number, struct err_info *info)
 	if ((self.hot = hot_new(self.loop, self.redis, &query, shared->hot,
 		 (unsigned)number)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "hot tier"));
+	hot_seen(self.hot, last_seen_get, shared->last_seen);
 	return (ERR_OK);
 }
 

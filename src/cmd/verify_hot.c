@@ -43,6 +43,7 @@ static const char forget_script[] =
     "if type(redis.pcall('HDEL', KEYS[2], ARGV[1])) ~= 'number' then\n"
     "  redis.call('DEL', KEYS[2])\n"
     "end\n"
+    "redis.call('DEL', KEYS[3])\n"
     "return 1\n";
 
 static struct verify {
@@ -400,18 +401,21 @@ verify_hours(void)
 
 /* --- all ----------------------------------------------------------------- */
 
-/* What is deleted is read from PostgreSQL anew. */
+/* What is deleted is read from PostgreSQL anew: workers keep no copies of it
+ * once the words have gone. */
 static bool
 forget(size_t i)
 {
 	AUTO_REPLY done = NULL;
 	char *text;
 
-	redis_sync_eval(&v.redis, forget_script, 2);
+	redis_sync_eval(&v.redis, forget_script, 3);
 	text = redis_sync_place(&v.redis);
 	redis_sync_arg(&v.redis, text, hours_index_key(text, v.ids[i]));
 	text = redis_sync_place(&v.redis);
 	redis_sync_arg(&v.redis, text, wire_key(text, v.epoch, v.ids[i]));
+	text = redis_sync_place(&v.redis);
+	redis_sync_arg(&v.redis, text, wire_words_key(text, v.epoch));
 	redis_sync_number(&v.redis, v.ids[i]);
 	return (push() && pull(&done));
 }

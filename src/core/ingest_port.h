@@ -51,6 +51,10 @@ struct hot_port {
 	/* ERR_CACHE: Redis is away or behind; ask PostgreSQL. */
 	enum err (*latest)(void *self, const int32_t *series, size_t n,
 	    hot_cb *, void *arg, struct err_info *);
+	/* The same at once, of what is at hand: all of it, or false: ask
+	 * latest(). NULL: nothing is. */
+	bool (*near)(
+	    void *self, const int32_t *series, size_t n, struct reading *ret);
 	/* The newest values as PostgreSQL has them, read after a miss; kept
 	 * only if newer. */
 	void (*fill)(void *self, const struct reading *, size_t n);

@@ -35,6 +35,24 @@ hot_wall_us(void)
 	return ((int64_t)ts.tv_sec * US_PER_SECOND + ts.tv_nsec / 1000);
 }
 
+static uint64_t
+draw(void)
+{
+	uint64_t v;
+
+	while (getrandom(&v, sizeof(v), 0) != sizeof(v))
+		;
+	return (v);
+}
+
+uint64_t
+hot_word(struct hot *h)
+{
+	if (++h->word == 0)
+		h->word++;
+	return (h->word);
+}
+
 size_t
 hot_shared_size(void)
 {
@@ -56,8 +74,7 @@ hot_shared_init(struct hot_shared *s)
 	atomic_store(&s->doubts, 0);
 	atomic_store(&s->settled, 0);
 	atomic_store(&s->wanted, 0);
-	while (getrandom(&s->name, sizeof(s->name), 0) != sizeof(s->name))
-		;
+	s->name = draw();
 	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);
 	atomic_store(&s->hours_losses, 0);
 	atomic_store(&s->hours_whole, 0);
@@ -247,6 +264,7 @@ release(struct hot *h)
 	dirty_done(&h->pending);
 	dirty_done(&h->flight);
 	hot_append_done(h);
+	hot_near_done(h);
 	free(h->buf);
 	free(h);
 }
@@ -316,6 +334,7 @@ static void
 on_raised(void *arg, const struct rows *rows, const struct err_info *info)
 {
 	struct hot *h = arg;
+	struct wire_batch batch = {.writer = h->shared->name};
 	uint64_t epoch;
 
 	(void)info;
@@ -329,8 +348,9 @@ on_raised(void *arg, const struct rows *rows, const struct err_info *info)
 	}
 	memcpy(&epoch, rows->get(rows, 0, 0, NULL), sizeof(epoch));
 	h->raise_epoch = (int64_t)be64toh(epoch);
-	if (hot_send(h, wire_store(h->buf, h->raise_epoch, NULL, NULL, 0),
-		on_epoch_set) != ERR_OK)
+	batch.epoch = h->raise_epoch;
+	batch.word = hot_word(h);
+	if (hot_send(h, wire_store(h->buf, &batch), on_epoch_set) != ERR_OK)
 		recovery_failed(h);
 }
 
@@ -424,11 +444,13 @@ hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
 	if (h == NULL)
 		return (NULL);
 	h->buf = malloc(WIRE_SIZE);
-	if (h->buf == NULL || !hot_append_open(h)) {
+	if (h->buf == NULL || !hot_append_open(h) || !hot_near_open(h)) {
+		hot_append_done(h);
 		free(h->buf);
 		free(h);
 		return (NULL);
 	}
+	h->word = draw();
 	h->loop = loop;
 	h->redis = redis;
 	h->pg = *pg;
@@ -480,6 +502,7 @@ hot_port(struct hot *h)
 {
 	return ((struct hot_port){.self = h,
 	    .latest = hot_latest,
+	    .near = hot_near,
 	    .fill = hot_fill,
 	    .note = hot_note,
 	    .forget = hot_forget,

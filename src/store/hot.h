@@ -26,6 +26,20 @@
  * other workers a few ms later: a write goes out as soon as there is one, under
  * load every 5 ms.
  *
+ * NEAR. A worker keeps copies of the newest values it has read from Redis, as
+ * long as it knows that they are what Redis would say. Its own instance cannot
+ * have stored anything newer of a series while the newest time seen of it, in
+ * memory that all its workers share and raised before the commit, is that of
+ * the copy. Another one tells so with each write, in the same step: hash
+ * "ps:{epoch}:w", a field per instance (its name) with a word that it never
+ * gave before, and field "b" with one drawn anew whenever the hash is. The words
+ * are asked for ahead of the values; once they or the epoch are others, or
+ * anything was lost, no copy is good, and none without having asked within the
+ * last 20 ms: so long after another instance's write a copy may still answer,
+ * but not after any worker here has told what is newer, which raises the time
+ * seen. Copies are dropped every minute, for what somebody did to Redis by
+ * hand; verify-hot --forget, which deletes the words, has them dropped at once.
+ *
  * THE HOURS. Key "ps:h:{series}:{hour}" (hours since 1970), expiring 53 h after
  * the hour began: the readings of that hour in the form of domain/hour.h,
  * appended as they are committed. Key "ps:n:{series}" is their index, a hash:
@@ -79,6 +93,7 @@
 #include "store/redis.h"
 
 struct hot;
+struct last_seen;
 struct hot_shared; /* in memory that all workers of the instance share */
 
 size_t hot_shared_size(void);
@@ -93,6 +108,11 @@ void hot_shared_init(struct hot_shared *);
 struct hot *hot_new(struct loop *, struct redis *, const struct query_port *,
     struct hot_shared *, unsigned number);
 void hot_free(struct hot *);
+/* How to look up the newest time of a series that the instance has seen, as
+ * ingest/last_seen.h does. Without it nothing is kept near. */
+void
+hot_seen(struct hot *, int64_t (*)(const struct last_seen *, int32_t series),
+    const struct last_seen *);
 struct hot_port hot_port(struct hot *);
 struct range_port hot_range_port(struct hot *);
 

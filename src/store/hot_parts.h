@@ -71,6 +71,19 @@ struct dirty {
 	uint32_t generation; /* slots of another one are free */
 };
 
+struct hot_near {
+	struct near_copy *copies;
+	uint16_t generation; /* of copies that may be good */
+	/* What must be as it was when they were read. */
+	uint64_t words, losses;
+	int64_t epoch;
+	/* Monotonic: until when that is proven, from when on it is to be
+	 * proven anew, until when copies are kept. */
+	int64_t good_until_us, renew_us, keep_until_us;
+	int64_t (*seen)(const struct last_seen *, int32_t series); /* or NULL */
+	const struct last_seen *seen_arg;
+};
+
 struct hot {
 	struct loop *loop;
 	struct redis *redis;
@@ -91,15 +104,18 @@ struct hot {
 	struct hot_read *first, *last;
 	size_t waiting; /* series in them */
 	bool reading;
-	/* The question on the wire: a command of each run of keys that are in
-	 * one hash, then the epoch. */
+	/* The question on the wire: the words, a command of each run of keys
+	 * that are in one hash, then the epoch. */
 	struct {
 		size_t n, nruns, run[WIRE_RUNS + 1]; /* where each begins */
 		size_t answered;		     /* commands */
-		int64_t epoch;
-		uint64_t losses;
-		bool sound, trusted;
+		int64_t epoch, asked_us;	     /* monotonic */
+		uint64_t losses, words;
+		bool sound, trusted, proven;
 	} fetch;
+	bool asking; /* for a proof, if for nothing else */
+	struct hot_near near;
+	uint64_t word; /* the last one given, see wire_store() */
 	struct loop_timer *fail;
 	struct reading keys[WIRE_KEYS];
 	bool has[WIRE_KEYS], whole[WIRE_KEYS];
@@ -142,6 +158,8 @@ void hot_adopt(struct hot *, int64_t epoch);
 void hot_recover_soon(struct hot *);
 /* Sends buf[0..len). */
 enum err hot_send(struct hot *, size_t len, redis_reply_cb *);
+/* For the next write. */
+uint64_t hot_word(struct hot *);
 /* A timer, or NULL if it is that time (to the ms). */
 struct loop_timer *hot_wait(struct hot *, int64_t until_us, loop_timer_cb *);
 /* First thing when something under way has come; false: h is gone. */
@@ -152,6 +170,18 @@ int64_t hot_wall_us(void);
 enum err hot_latest(void *self, const int32_t *series, size_t n, hot_cb *,
     void *arg, struct err_info *);
 void hot_reads_fail(struct hot *);
+/* Asks whether the copies are good still, with the next question at hand. */
+void hot_ask(struct hot *);
+
+/* hot_near.c */
+bool hot_near_open(struct hot *);
+void hot_near_done(struct hot *);
+/* Of the question just answered: asked for then, the others' words were so. */
+void hot_near_prove(struct hot *, int64_t asked_us, uint64_t words);
+void hot_near_doubt(struct hot *);
+/* Read from Redis behind the words of the last proof. */
+void hot_near_put(struct hot *, const struct reading *);
+bool hot_near(void *self, const int32_t *series, size_t n, struct reading *ret);
 
 /* hot_write.c */
 void hot_fill(void *self, const struct reading *, size_t n);

@@ -64,13 +64,15 @@ give(struct hot_read *r)
 }
 
 static bool
-give_value(const struct hot *h, struct hot_read *r)
+give_value(struct hot *h, struct hot_read *r)
 {
 	struct reading *value = &r->values[r->answered];
 	size_t i = r->at++;
 
 	if (h->has[i])
 		*value = h->keys[i];
+	if (h->has[i] && h->whole[i])
+		hot_near_put(h, value);
 	return (r->found[r->answered] =
 		    hot_overlay(h, value, h->has[i], h->whole[i]));
 }
@@ -132,6 +134,7 @@ take_epoch(struct hot *h, const struct redisReply *reply)
 		hot_reads_fail(h);
 		return;
 	}
+	hot_near_doubt(h);
 	epoch = wire_number(reply);
 	if (epoch < h->fetch.epoch) { /* Redis has forgotten */
 		hot_lose(h);
@@ -142,7 +145,8 @@ take_epoch(struct hot *h, const struct redisReply *reply)
 		hot_adopt(h, epoch);
 		memset(h->has, 0, h->fetch.n * sizeof(*h->has));
 		memset(h->whole, 0, h->fetch.n * sizeof(*h->whole));
-	}
+	} else if (h->fetch.proven)
+		hot_near_prove(h, h->fetch.asked_us, h->fetch.words);
 	give_values(h);
 }
 
@@ -154,16 +158,21 @@ on_fetched(void *arg, const struct redisReply *reply)
 
 	if (!hot_arrived(h))
 		return;
-	if (at < h->fetch.nruns) {
-		h->fetch.sound =
-		    h->fetch.sound && reply != NULL && take_run(h, at, reply);
+	if (at == 0) {
+		h->fetch.proven = reply != NULL &&
+		    wire_words(reply, h->shared->name, &h->fetch.words);
+		return;
+	}
+	if (at <= h->fetch.nruns) {
+		h->fetch.sound = h->fetch.sound && reply != NULL &&
+		    take_run(h, at - 1, reply);
 		return;
 	}
 	/* Still `reading`: what callbacks ask for must wait until all is
 	 * handed out. */
 	take_epoch(h, reply);
 	h->reading = false;
-	if (h->first != NULL)
+	if (h->first != NULL || h->asking)
 		fetch_soon(h);
 }
 
@@ -225,18 +234,19 @@ gather(struct hot *h)
 static enum err
 send_question(struct hot *h)
 {
-	size_t i, len[WIRE_RUNS + 1];
+	size_t i, n = h->fetch.nruns, len[1 + WIRE_RUNS + 1];
 	char *p = h->buf;
 	enum err e;
 
-	for (i = 0; i < h->fetch.nruns; p += len[i++])
-		len[i] =
+	p += len[0] = wire_words_get(p, h->fetch.epoch);
+	for (i = 0; i < n; p += len[++i])
+		len[i + 1] =
 		    wire_fetch(p, h->fetch.epoch, &h->keys[h->fetch.run[i]],
 			h->fetch.run[i + 1] - h->fetch.run[i]);
-	len[i] = wire_epoch_get(p);
-	e = redis_send_many(h->redis, h->buf, len, i + 1, on_fetched, h);
+	len[n + 1] = wire_epoch_get(p);
+	e = redis_send_many(h->redis, h->buf, len, n + 2, on_fetched, h);
 	if (e == ERR_OK)
-		h->under_way += i + 1;
+		h->under_way += n + 2;
 	return (e);
 }
 
@@ -244,7 +254,9 @@ static void
 fetch_send(struct hot *h)
 {
 	gather(h);
+	h->asking = false;
 	h->fetch.answered = 0;
+	h->fetch.asked_us = h->loop->ops->monotonic_us(h->loop);
 	h->fetch.sound = true;
 	h->fetch.losses = atomic_load(&h->shared->trusted);
 	h->fetch.trusted = h->fetch.losses == atomic_load(&h->shared->losses);
@@ -277,7 +289,7 @@ on_gathered(void *arg)
 	struct hot *h = arg;
 
 	h->fail = NULL;
-	if (h->first != NULL && !h->reading)
+	if ((h->first != NULL || h->asking) && !h->reading)
 		fetch_send(h);
 }
 
@@ -287,6 +299,15 @@ fetch_soon(struct hot *h)
 	if (!h->reading && h->fail == NULL &&
 	    (h->fail = h->loop->ops->soon(h->loop, on_gathered, h)) == NULL)
 		fetch_send(h);
+}
+
+void
+hot_ask(struct hot *h)
+{
+	if (h->asking || h->reading)
+		return;
+	h->asking = true;
+	fetch_soon(h);
 }
 
 enum err

@@ -13,13 +13,14 @@
 #define SERIES_BLOCK 12	      /* bits: 4,096 series in one hash */
 
 /*
- * KEYS: ps:epoch, then the hashes. ARGV: epoch, expiry, then of each hash how
- * many, the fields and the values. Returns 0, or the present epoch if it is
- * above the caller's: then nothing was written. Event times are compared as
- * two halves because Lua's numbers hold 53 bits. Of two values at the same
- * time the first stays. The newer of two is whole if one of them was: whoever
- * told the newest did not know the other yet. Anything but a record or a hash
- * is written over.
+ * KEYS: ps:epoch, the words, then the hashes. ARGV: epoch, expiry, writer,
+ * word, then of each hash how many, the fields and the values. Field "b" of
+ * the words tells them from others that were there before, and were lost.
+ * Returns 0, or the present epoch if it is above the caller's: then nothing
+ * was written. Event times are compared as two halves because Lua's numbers
+ * hold 53 bits. Of two values at the same time the first stays. The newer of
+ * two is whole if one of them was: whoever told the newest did not know the
+ * other yet. Anything but a record or a hash is written over.
  */
 static const char script[] =
     "local e = redis.pcall('GET', KEYS[1])\n"
@@ -27,8 +28,15 @@ static const char script[] =
     "local mine = tonumber(ARGV[1])\n"
     "if now > mine then return now end\n"
     "if now < mine then redis.call('SET', KEYS[1], ARGV[1]) end\n"
-    "local a, half, cut = 3, struct.unpack, string.sub\n"
-    "for k = 2, #KEYS do\n"
+    "local born = redis.pcall('HSETNX', KEYS[2], 'b', ARGV[4])\n"
+    "if type(born) == 'table' then\n"
+    "  redis.call('DEL', KEYS[2])\n"
+    "  redis.call('HSET', KEYS[2], 'b', ARGV[4])\n"
+    "end\n"
+    "redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])\n"
+    "redis.call('EXPIRE', KEYS[2], ARGV[2])\n"
+    "local a, half, cut = 5, struct.unpack, string.sub\n"
+    "for k = 3, #KEYS do\n"
     "  local n, put, m = tonumber(ARGV[a]), {}, 0\n"
     "  local had = redis.pcall('HMGET', KEYS[k], unpack(ARGV, a + 1, a + n))\n"
     "  if had.err then\n"
@@ -65,6 +73,25 @@ wire_key(char *p, int64_t epoch, int32_t series)
 	end = resp_digits(end, epoch);
 	memcpy(end, ":l:", 3);
 	return ((size_t)(resp_digits(end + 3, series >> SERIES_BLOCK) - p));
+}
+
+size_t
+wire_words_key(char *p, int64_t epoch)
+{
+	char *end = p + 3;
+
+	memcpy(p, "ps:", 3);
+	end = resp_digits(end, epoch);
+	memcpy(end, ":w", 2);
+	return ((size_t)(end + 2 - p));
+}
+
+static char *
+put_words_key(char *p, int64_t epoch)
+{
+	char key[WIRE_KEY];
+
+	return (resp_bulk(p, key, wire_words_key(key, epoch)));
 }
 
 bool
@@ -130,11 +157,11 @@ run_length(const struct reading *r, const uint16_t *order, size_t at, size_t n)
 }
 
 size_t
-wire_store(char *buf, int64_t epoch, const struct reading *r, const bool *whole,
-    size_t n)
+wire_store(char *buf, const struct wire_batch *b)
 {
+	const struct reading *r = b->readings;
 	uint16_t order[WIRE_KEYS];
-	size_t i, at, len, keys = 0;
+	size_t i, at, len, keys = 0, n = b->n;
 	char *p;
 
 	for (i = 0; i < n; i++)
@@ -142,24 +169,83 @@ wire_store(char *buf, int64_t epoch, const struct reading *r, const bool *whole,
 	qsort_r(order, n, sizeof(*order), by_series, (void *)(uintptr_t)r);
 	for (at = 0; at < n; at += run_length(r, order, at, n))
 		keys++;
-	p = resp_head(buf, '*', 3 + (1 + keys) + (2 + keys + 2 * n));
+	p = resp_head(buf, '*', 3 + (2 + keys) + (4 + keys + 2 * n));
 	p = resp_text(p, "EVAL");
 	p = resp_bulk(p, script, sizeof(script) - 1);
-	p = resp_number(p, (int64_t)(1 + keys));
+	p = resp_number(p, (int64_t)(2 + keys));
 	p = resp_text(p, HOURS_EPOCH);
+	p = put_words_key(p, b->epoch);
 	for (at = 0; at < n; at += run_length(r, order, at, n))
-		p = put_key(p, epoch, r[order[at]].series);
-	p = resp_number(p, epoch);
+		p = put_key(p, b->epoch, r[order[at]].series);
+	p = resp_number(p, b->epoch);
 	p = resp_text(p, EXPIRY_S);
+	p = resp_bulk(p, &b->writer, sizeof(b->writer));
+	p = resp_bulk(p, &b->word, sizeof(b->word));
 	for (at = 0; at < n; at += len) {
 		len = run_length(r, order, at, n);
 		p = resp_number(p, (int64_t)len);
 		for (i = at; i < at + len; i++)
 			p = resp_number(p, r[order[i]].series);
 		for (i = at; i < at + len; i++)
-			p = put_value(p, &r[order[i]], whole[order[i]]);
+			p = put_value(p, &r[order[i]], b->whole[order[i]]);
 	}
 	return ((size_t)(p - buf));
+}
+
+size_t
+wire_words_get(char *buf, int64_t epoch)
+{
+	char *p = resp_head(buf, '*', 2);
+
+	p = resp_text(p, "HGETALL");
+	return ((size_t)(put_words_key(p, epoch) - buf));
+}
+
+/* The field "b", a writer, a word; 0 for anything else. */
+static uint64_t
+word_of(const struct redisReply *reply)
+{
+	uint64_t v = 0;
+
+	if (reply->type != REDIS_REPLY_STRING)
+		return (0);
+	if (reply->len == 1)
+		return ((uint64_t)reply->str[0]);
+	if (reply->len == sizeof(v))
+		memcpy(&v, reply->str, sizeof(v));
+	return (v);
+}
+
+/* So that in a sum no two words that changed make up for each other. */
+static uint64_t
+mix(uint64_t v)
+{
+	v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (v ^ v >> 31);
+}
+
+bool
+wire_words(const struct redisReply *reply, uint64_t own, uint64_t *ret)
+{
+	uint64_t all = 0, writer, word;
+	bool born = false;
+	size_t i;
+
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return (false);
+	for (i = 0; i + 1 < reply->elements; i += 2) {
+		writer = word_of(reply->element[i]);
+		word = word_of(reply->element[i + 1]);
+		if (writer == 0 || word == 0)
+			return (false);
+		born |= writer == 'b';
+		/* They come in any order. */
+		if (writer != own)
+			all += mix(mix(writer) ^ word);
+	}
+	*ret = all;
+	return (born);
 }
 
 size_t

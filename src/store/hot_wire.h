@@ -31,9 +31,23 @@ bool wire_same_key(int32_t series, int32_t other);
 
 /* Return the command's length. */
 size_t wire_epoch_get(char *buf);
-/* Raises ps:epoch to `epoch` if it is lower, then stores what is newer. */
-size_t wire_store(char *buf, int64_t epoch, const struct reading *,
-    const bool *whole, size_t n);
+/* Raises ps:epoch to `epoch` if it is lower, then stores what is newer, and
+ * the writer's word: one that it never gave before. */
+struct wire_batch {
+	int64_t epoch;
+	uint64_t writer, word;
+	const struct reading *readings;
+	const bool *whole;
+	size_t n;
+};
+size_t wire_store(char *buf, const struct wire_batch *);
+/* The hash of the words of all writers; as long as the other keys. */
+size_t wire_words_key(char *, int64_t epoch);
+/* Asks for them. */
+size_t wire_words_get(char *buf, int64_t epoch);
+/* One number for the words of all writers but `own`; another one once any of
+ * those wrote. False: nobody knows. */
+bool wire_words(const struct redisReply *, uint64_t own, uint64_t *ret);
 /* Of series that have the same key. Reply: an array of as many. */
 size_t wire_fetch(char *buf, int64_t epoch, const struct reading *, size_t n);
 

@@ -221,6 +221,7 @@ on_stored(void *arg, const struct redisReply *reply)
 static void
 send_next(struct hot *h)
 {
+	struct wire_batch b = {.writer = h->shared->name};
 	size_t n;
 
 	if (h->writing || (h->flight.n == 0 && !next_flight(h)))
@@ -228,11 +229,12 @@ send_next(struct hot *h)
 	n = h->flight.n - h->flight_at;
 	h->flight_n = n < WIRE_KEYS ? n : WIRE_KEYS;
 	h->flight_epoch = atomic_load(&h->shared->epoch);
-	if (hot_send(h,
-		wire_store(h->buf, h->flight_epoch,
-		    h->flight.values + h->flight_at,
-		    h->flight.whole + h->flight_at, h->flight_n),
-		on_stored) == ERR_OK)
+	b.epoch = h->flight_epoch;
+	b.word = hot_word(h);
+	b.readings = h->flight.values + h->flight_at;
+	b.whole = h->flight.whole + h->flight_at;
+	b.n = h->flight_n;
+	if (hot_send(h, wire_store(h->buf, &b), on_stored) == ERR_OK)
 		h->writing = true;
 	else
 		hot_writes_lost(h);

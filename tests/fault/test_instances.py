@@ -5,6 +5,7 @@ import contextlib
 import time
 
 import pytest
+import requests
 
 from support.gateway import Gateway
 from support.instance import Instance
@@ -221,3 +222,36 @@ def test_shards_are_watched_by_both_and_taken_over(under_load):
     finally:
         loaded.load.stop()
         pair.second.stop()
+
+
+def test_newest_values_of_the_other_instance(own_service):
+    """One is asked all the time, so that it answers from copies it proves
+    with Redis; what the other takes shows there soon, and never goes away."""
+    service = own_service()
+    service.start()
+    service.make_series("NEW", "flow")
+    other = Instance(service, "kore-2").start()
+    session = service.session("viewer")
+    try:
+        def newest():
+            answer = session.get(service.url + "/api/v1/nodes/NEW/latest")
+            return answer.json()["items"][0]["value"]
+
+        begin = time.time() - 600
+        for value in range(1, 41):
+            answer = requests.post(
+                other.url + "/api/v1/readings", verify=other.ca,
+                headers={"Authorization": f"Bearer {other.device_key}"},
+                json={"node": "NEW", "metric": "flow", "value": value,
+                      "ts": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(
+                          begin + value))})
+            assert answer.json()["accepted"] == 1, answer.text
+            moment, seen = time.monotonic(), []
+            while not seen or seen[-1] != value:
+                seen.append(newest())
+                assert time.monotonic() < moment + 5, seen[-1]
+            assert set(seen) <= {value - 1, value, None}
+            for _ in range(40):
+                assert newest() == value
+    finally:
+        other.stop()

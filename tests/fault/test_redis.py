@@ -116,10 +116,23 @@ def test_what_was_changed_by_hand_is_found(hot):
     epoch = r.get("ps:epoch").decode()
     r.hset(f"ps:{epoch}:l:{ids[4] >> 12}", ids[4], bytes(28))
     r.hset(f"ps:{epoch}:l:{ids[5] >> 12}", ids[5], "x")
+    def newest():
+        return hot.call("GET", "/api/v1/nodes/HOT-7/latest",
+                        "viewer").json()["items"][0]["value"]
+
+    right, key = newest(), f"ps:{epoch}:l:{ids[7] >> 12}"
+    wrong = bytearray(r.hget(key, ids[7]))
+    wrong[9] ^= 1
+    r.hset(key, ids[7], bytes(wrong))
+    r.hset(f"ps:{epoch}:w", b"somebody", os.urandom(8))  # so no copy is good
+    wait_for("the wrong value", lambda: newest() != right)
+    for _ in range(50):
+        newest()
     status, found = verify(hot, "--forget")
     assert status == 1
-    for i in ids[:6]:
+    for i in ids[:6] + ids[7:8]:
         assert f"series {i} " in found, found
+    assert {newest() for _ in range(50)} == {right}
     assert f"series {ids[6]} " not in found, found
     wait_for("whole series again",
              lambda: verify(hot, "--whole")[0] == 0, 30)
