@@ -90,7 +90,9 @@ build() {
 
 # PostgreSQL refuses root, and nothing here needs it.
 AS_SERVICE=()
-[ "$(id -u)" -ne 0 ] || AS_SERVICE=(setpriv --reuid="$SERVICE_USER"
+# HOME: libpq looks for certificates there, and may not be in root's.
+[ "$(id -u)" -ne 0 ] || AS_SERVICE=(env HOME=/nonexistent setpriv
+    --reuid="$SERVICE_USER"
     --regid="$SERVICE_USER" --clear-groups --inh-caps=-all)
 as_service() { "${AS_SERVICE[@]}" "$@"; }
 

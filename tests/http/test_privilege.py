@@ -144,8 +144,8 @@ def walk_refusals(kept, user, call):
         call("GET", f"/{text}", None)
         call("POST", "/api/v1/auth/token", None, {"password": text})
         call("POST", "/api/v1/auth/token", None, {text: text})
-        call("POST", "/api/v1/readings", text, [{"node": "NONE",
-             "metric": "flow", "ts": "2024-05-01T00:00:00Z", "value": 1}])
+        call("POST", "/api/v1/readings", text, {"node": "NONE",
+             "metric": "flow", "ts": "2024-05-01T00:00:00Z", "value": 1})
     password = kept.all["a password"]
     for body in (f'{{"username": "{user}", "password": "{password}"',
                  f'{{"username": "{user}", "password": ["{password}"]}}',
