@@ -9,4 +9,5 @@ SELECT 'rollups_fresh'::regtype::oid, 'series_latest'::regtype::oid,
     set_config('idle_in_transaction_session_timeout', '60s', false),
     set_config('timezone', 'UTC', false),
     set_config('client_encoding', 'UTF8', false),
-    set_config('jit', 'off', false)
+    set_config('jit', 'off', false),
+    set_config('penstock.origin', '{"actor": "loop"}', false)

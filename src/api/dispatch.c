@@ -2,6 +2,7 @@
 
 #include "api/request_steps.h"
 
+#include "api/audit.h"
 #include "api/content.h"
 #include "api/field.h"
 
@@ -94,8 +95,10 @@ run(struct request *r)
 
 	if (!is_allowed(route, r->who.role))
 		reply_forbidden(r);
-	else if (request_parse_query(r) && request_parse_body(r))
+	else if (request_parse_query(r) && request_parse_body(r)) {
+		audit_begin(r);
 		content_open(r, idempotency_begin);
+	}
 }
 
 static void

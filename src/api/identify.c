@@ -52,9 +52,10 @@ enter(struct request *r, const struct token *t, void (*next)(struct request *))
 	if (!revoked_known(revoked))
 		reply_error(r, ERR_DATABASE, NULL,
 		    "which sessions have ended cannot be looked up now");
-	else if (revoked_has(revoked, t->session))
+	else if (revoked_has(revoked, t->session)) {
+		memcpy(r->who.name, t->subject, sizeof(t->subject));
 		refuse_token(r, "the session has ended");
-	else {
+	} else {
 		r->who.role = t->role;
 		r->who.session = t->session;
 		r->who.expires_us = t->expires_us;

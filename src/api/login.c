@@ -1,6 +1,7 @@
 #include "api/login.h"
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "auth/role.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -19,6 +20,9 @@ refuse(struct login *l)
 	log_event(LOG_LEVEL_WARN, "login_refused", "request_id", LOG_STR,
 	    r->request_id, "user", LOG_STR, l->known ? l->username : "", "peer",
 	    LOG_STR, l->peer, NULL);
+	if (l->refusal.code != ERR_UNAUTHORIZED)
+		audit_refused(
+		    r, err_status(ERR_UNAUTHORIZED), l->refusal.detail);
 	reply_error(
 	    r, l->refusal.code, l->refusal.pointer, "%s", l->refusal.detail);
 }
@@ -38,6 +42,7 @@ reply_wait(struct login *l, const char *seconds)
 	    l->r->request_id, "peer", LOG_STR, l->peer, NULL);
 	(void)err_set(&info, ERR_TOO_MANY, NULL,
 	    "too many wrong passwords: wait %s s", seconds);
+	audit_refused(l->r, err_status(info.code), info.detail);
 	text_init_fixed(&t, buf, sizeof(buf));
 	problem_write(&t, &info, l->r->request_id);
 	reply_with(l->r, err_status(info.code), h, 2, t.s, t.len);
@@ -151,6 +156,7 @@ login_run(struct request *r, struct login *l)
 	if (r->x != NULL)
 		memcpy(l->peer, r->x->peer, sizeof(l->peer));
 	r->state = l;
+	r->claimed = l->username;
 	(void)snprintf(tries, sizeof(tries), "%d", r->api->login_tries);
 	request_ask(r,
 	    &(struct query){

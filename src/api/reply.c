@@ -1,5 +1,6 @@
 #include "api/request_steps.h"
 
+#include "api/audit.h"
 #include "api/gzip.h"
 #include "core/problem.h"
 
@@ -109,6 +110,7 @@ reply_problem(struct request *r, const struct err_info *info)
 	struct header h[2] = {{"Content-Type", PROBLEM_TYPE}, {NULL, NULL}};
 	int status = err_status(info->code);
 
+	audit_refused(r, status, info->detail);
 	text_init_fixed(&body, body_buf, sizeof(body_buf));
 	text_init_fixed(&allow, allow_buf, sizeof(allow_buf));
 	text_init_fixed(&auth, auth_buf, sizeof(auth_buf));

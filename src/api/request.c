@@ -156,6 +156,7 @@ request_ask(struct request *r, const struct query *query,
 	*q = (struct question){r, cb};
 	if (tagged.tag == NULL)
 		tagged.tag = r->request_id;
+	tagged.origin = r->origin;
 	if (r->api->query.run(r->api->query.self, &tagged, on_rows, q, &info) !=
 	    ERR_OK)
 		reply_problem(r, &info);

@@ -58,6 +58,8 @@ struct request {
 	size_t nreply_headers;
 	void *claim; /* the idempotency step's own */
 	void *flow;  /* stream.c's own */
+	/* Of audit.c. claimed: a user name that was not proven. */
+	const char *origin, *peer, *claimed;
 };
 
 void request_hold(struct request *);

@@ -48,6 +48,10 @@ extern const struct resource resource_meter_events_list,
     resource_meter_events_create, resource_meter_events_void,
     resource_quality_flags_list;
 
+/* audit_read.c */
+extern const struct field query_audit[];
+extern const struct resource resource_audit_list;
+
 /* session.c */
 extern const struct field body_refresh[];
 extern const struct resource resource_logout, resource_logout_all;

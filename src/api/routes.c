@@ -1,3 +1,4 @@
+#include "api/audit.h"
 #include "api/handlers.h"
 #include "api/meters.h"
 #include "api/resources.h"

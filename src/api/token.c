@@ -224,6 +224,7 @@ token_refresh(struct request *r)
 		    .statement = ST_session_refresh,
 		    .lane = LANE_FAST,
 		    .tag = r->request_id,
+		    .origin = r->origin,
 		    .params = (struct param[]){{(const char *)g->old.handle,
 						   DIGEST_LEN, true},
 			{(const char *)g->old.secret, DIGEST_LEN, true},

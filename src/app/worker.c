@@ -1,6 +1,7 @@
 #include "app/worker.h"
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/route.h"
 #include "app/cycle.h"
 #include "app/loader.h"
@@ -35,6 +36,7 @@
 
 static struct worker {
 	const struct config *config;
+	size_t number;
 	struct api api;
 	struct loop *loop;
 	struct pg *pg;
@@ -110,6 +112,21 @@ write_metrics(struct text *t)
 	metrics_write(t, route_label, nroutes + 1);
 }
 
+/* "id hash" of a row of the record: what stands in the log as well cannot be
+ * cut off or replaced unseen. Once an instance. */
+static void
+on_audit(const char *row)
+{
+	const char *hash = strchr(row, ' ');
+	int64_t id = strtoll(row, NULL, 10);
+
+	if (self.number != LEADER_WORKER || hash == NULL)
+		return;
+	metric_gauge_set(GAUGE_AUDIT_ID, id);
+	log_event(LOG_LEVEL_INFO, "audit", "id", LOG_INT, id, "hash", LOG_STR,
+	    hash + 1, NULL);
+}
+
 /* NULL: the connection is new, anything may have changed meanwhile. */
 static void
 on_notify(void *arg, const char *table)
@@ -128,6 +145,8 @@ on_notify(void *arg, const char *table)
 		hot_notified(self.hot);
 	if (table != NULL && strncmp(table, "hot_apart ", 10) == 0)
 		hot_apart(self.hot, table + 10);
+	if (table != NULL && strncmp(table, "audit ", 6) == 0)
+		on_audit(table + 6);
 	if (table != NULL && strcmp(table, "instances") == 0)
 		hot_instance_ended(self.hot);
 }
@@ -349,6 +368,7 @@ worker_start(
 	metric_count(COUNTER_WORKER_STARTS, 1);
 	tell_predecessor(shared, number);
 	self.config = config;
+	self.number = number;
 	self.loop = edge_loop();
 	if ((self.api.registry = registry_new()) == NULL)
 		err_set(&info, ERR_NO_MEMORY, NULL, "registry");
@@ -417,7 +437,7 @@ worker_handle(struct exchange *x)
 bool
 worker_idle(void)
 {
-	return (log_writer_queued(self.log_writer) == 0 &&
+	return (audit_idle() && log_writer_queued(self.log_writer) == 0 &&
 	    log_writer_queued(self.late_writer) == 0);
 }
 

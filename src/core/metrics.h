@@ -24,6 +24,9 @@
 	X(LOGINS_TAKEN,       "penstock_logins_total", "result=\"taken\"", "Passwords tried, by result") \
 	X(LOGINS_REFUSED,     "penstock_logins_total", "result=\"refused\"", NULL) \
 	X(LOGINS_HELD,        "penstock_logins_total", "result=\"held\"", NULL) \
+	X(REFUSALS_KEPT,      "penstock_refusals_total", "record=\"kept\"", "Refused attempts, by whether each is a row of the record") \
+	X(REFUSALS_COUNTED,   "penstock_refusals_total", "record=\"counted\"", NULL) \
+	X(REFUSALS_LOST,      "penstock_refusals_total", "record=\"lost\"", NULL) \
 	X(LOG_ROWS,           "penstock_log_rows_total", "", "Log rows committed") \
 	X(LOG_FAILED,         "penstock_log_rows_failed_total", "", "Log rows not committed") \
 	X(HOT_WRITES,         "penstock_hot_writes_total", "", "Values sent to Redis") \
@@ -58,6 +61,7 @@
 	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "", "Readings the last cycle left in the log") \
 	X(HOT_WHOLE,      "penstock_hot_series", "whole=\"true\"", "Series by whether Redis holds their last hours whole") \
 	X(HOT_NOT_WHOLE,  "penstock_hot_series", "whole=\"false\"", NULL) \
+	X(AUDIT_ID,       "penstock_audit_id", "", "Newest row of the record of changes") \
 	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "", "When the last cycle ended, us since 1970") \
 	X(ARCHIVE_AT_US,  "penstock_archive_run_time_us", "", "When the archive's last run was heard of, us since 1970") \
 	X(ARCHIVE_OK,     "penstock_archive_run_ok", "", "1: the archive's last run went well or is at work") \

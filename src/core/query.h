@@ -40,6 +40,9 @@ struct query {
 	bool binary_result;
 	unsigned deadline_ms; /* 0: the lane's default */
 	const char *tag;      /* request id for application_name, or NULL */
+	/* Who asks for a change, for the record (ST_session_origin); NULL:
+	 * nothing is changed. */
+	const char *origin;
 };
 
 struct rows {

@@ -16,14 +16,22 @@
 #define LANE_TAG    64 /* NAMEDATALEN: PostgreSQL cuts application_name there */
 
 /* What a query consists of on the wire, in this order, then its sync. */
-enum step { STEP_PREPARE_TAG, STEP_TAG, STEP_PREPARE, STEP_QUERY };
+enum step {
+	STEP_PREPARE_TAG,
+	STEP_TAG,
+	STEP_PREPARE_ORIGIN,
+	STEP_ORIGIN,
+	STEP_PREPARE,
+	STEP_QUERY,
+	STEP_COUNT
+};
 
 struct flight {
 	query_cb *cb; /* NULL: our own LISTEN */
 	void *arg;
 	int64_t deadline_us;
 	enum statement statement;
-	unsigned char steps[4], nsteps, done;
+	unsigned char steps[STEP_COUNT], nsteps, done;
 	bool late;	  /* its own deadline cost the connection */
 	PGresult *result; /* of STEP_QUERY */
 	PGresult *failed; /* the first error */

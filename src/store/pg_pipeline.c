@@ -46,6 +46,17 @@ send_tag(struct pg_conn *c, const char *tag, struct flight *f)
 		    values, NULL, NULL, 0) == 1);
 }
 
+/* For the transaction that ends with the query's sync. */
+static bool
+send_origin(struct pg_conn *c, const char *origin, struct flight *f)
+{
+	if (!send_prepare(c, ST_session_origin, f, STEP_PREPARE_ORIGIN))
+		return (false);
+	flight_step(f, STEP_ORIGIN);
+	return (PQsendQueryPrepared(c->conn, statement_name(ST_session_origin),
+		    1, &origin, NULL, NULL, 0) == 1);
+}
+
 /*
  * libpq measures text parameters itself, so those that are not terminated
  * are copied. False: no memory. *ret_scratch is the caller's to free.
@@ -103,6 +114,8 @@ pipeline_send(struct pg_conn *c, const struct query *q, struct flight *f)
 	    strncmp(q->tag, c->tag, sizeof(c->tag) - 1) != 0 &&
 	    !send_tag(c, q->tag, f))
 		return (false);
+	if (q->origin != NULL && !send_origin(c, q->origin, f))
+		return (false);
 	return (send_prepare(c, q->statement, f, STEP_PREPARE) &&
 	    send_query(c, q, f) && PQpipelineSync(c->conn) == 1);
 }
@@ -132,6 +145,8 @@ forget_failed(struct pg_conn *c, const struct flight *f)
 			c->prepared[f->statement] = false;
 		if (f->steps[i] == STEP_PREPARE_TAG)
 			c->prepared[ST_session_tag] = false;
+		if (f->steps[i] == STEP_PREPARE_ORIGIN)
+			c->prepared[ST_session_origin] = false;
 	}
 	c->tag[0] = '\0';
 }

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -73,6 +74,8 @@ find_rows(enum statement s)
 	return (NULL);
 }
 
+static const struct fake_rows nothing = {.columns = 1};
+
 static enum err
 run_query(void *self, const struct query *q, query_cb *cb, void *arg,
     struct err_info *info)
@@ -83,10 +86,21 @@ run_query(void *self, const struct query *q, query_cb *cb, void *arg,
 	(void)self;
 	if (fake.query_refuses != ERR_OK)
 		return (err_set(info, fake.query_refuses, NULL, "refused"));
+	if (q->statement == ST_audit_refuse) {
+		assert(fake.nrefused < 8);
+		snprintf(fake.refused[fake.nrefused++], sizeof(fake.refused[0]),
+		    "%.*s", q->params[0].len, q->params[0].data);
+		p = push(KIND_QUERY, arg);
+		p->on_rows = cb;
+		p->rows = &nothing;
+		return (ERR_OK);
+	}
 	assert(at < FAKE_PENDING && q->nparams <= FAKE_PARAMS);
 	fake.asked[at].statement = q->statement;
 	fake.asked[at].lane = q->lane;
 	fake.asked[at].nparams = q->nparams;
+	snprintf(fake.asked[at].origin, sizeof(fake.asked[at].origin), "%s",
+	    q->origin != NULL ? q->origin : "");
 	for (int i = 0; i < q->nparams; i++) {
 		const struct param *from = &q->params[i];
 		int len = from->len;

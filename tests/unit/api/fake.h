@@ -61,8 +61,12 @@ struct fake {
 		int nparams;
 		char params[FAKE_PARAMS][1024];
 		int lens[FAKE_PARAMS]; /* -1: NULL */
+		char origin[512];      /* "": none */
 	} asked[FAKE_PENDING];
 	size_t nasked;
+	/* What the record of refusals was told, apart from these. */
+	char refused[8][65536];
+	size_t nrefused;
 	/* The log. */
 	struct reading logged[64];
 	size_t nlogged, nlate; /* late: of them, by log_late */

@@ -77,6 +77,7 @@ static const struct {
     {"loop_get", "VOEM"},
     {"loop_pause", "EM"},
     {"loop_resume", "EM"},
+    {"audit_list", "M"},
     {"archives_list", "VOEM"},
     {"archives_get", "VOEM"},
     {"retention_list", "VOEM"},
