@@ -2,7 +2,8 @@
 -- that are open: newer ones are open from now on, and what was open goes to
 -- rollups_fresh, as older ones do.
 WITH e AS MATERIALIZED (
-	SELECT u.*, o.bucket AS open FROM unnest($1::rollups_open[]) AS u
+	SELECT u.*, o.bucket AS open, o AS was
+	FROM unnest($1::rollups_open[]) AS u
 	LEFT JOIN rollups_open o ON o.series = u.series
 	WHERE o.bucket IS DISTINCT FROM u.bucket
 ), turned AS (
@@ -10,10 +11,8 @@ WITH e AS MATERIALIZED (
 	    sum = e.sum, min = e.min, max = e.max, sumsq = e.sumsq,
 	    first_ts = e.first_ts, first = e.first, last_ts = e.last_ts,
 	    last = e.last
-	FROM e, rollups_open was
-	WHERE r.series = e.series AND was.series = e.series
-	    AND e.open < e.bucket
-	RETURNING was.*
+	FROM e WHERE r.series = e.series AND e.open < e.bucket
+	RETURNING (e.was).*
 ), born AS (
 	INSERT INTO rollups_open
 	SELECT series, bucket, n, good, sum, min, max, sumsq, first_ts, first,
