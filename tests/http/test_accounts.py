@@ -1,5 +1,5 @@
 """Users, their zones, the throttle of passwords, and device keys, over HTTPS.
-What each of them refuses is tested in tests/sql/test_accounts.py."""
+What each of them refuses is tested in tests/sql/test_account_rules.py."""
 
 import concurrent.futures
 import json
