@@ -382,7 +382,7 @@ def key(db, number, **body):
 
 def known(db, number):
     """Nodes, zones, expiry as a worker loads them."""
-    return [row[5:] for row in db.run("registry_keys", 0)
+    return [row[5:8] for row in db.run("registry_keys", 0)
             if row[0] == f"{number:016d}"][0]
 
 
