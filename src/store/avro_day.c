@@ -2,6 +2,7 @@
 
 #include <avro.h>
 #include <errno.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -343,18 +344,55 @@ avro_day_close(struct avro_day_reader *r)
 	free(r);
 }
 
+static bool
+read_hash(FILE *f, unsigned char ret[static AVRO_DAY_SHA])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	char buf[65536];
+	size_t n;
+	bool ok =
+	    ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+
+	while (ok && (n = fread(buf, 1, sizeof(buf), f)) > 0)
+		ok = EVP_DigestUpdate(ctx, buf, n) == 1;
+	ok = ok && ferror(f) == 0 && EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
+	EVP_MD_CTX_free(ctx);
+	return (ok);
+}
+
+static enum err
+check_hash(FILE *f, const char *name, const unsigned char wanted[AVRO_DAY_SHA],
+    struct err_info *info)
+{
+	unsigned char sha256[AVRO_DAY_SHA];
+
+	if (!read_hash(f, sha256))
+		return (
+		    err_set(info, ERR_ARCHIVE, NULL, "%s: not readable", name));
+	if (memcmp(sha256, wanted, sizeof(sha256)) != 0)
+		return (err_set(info, ERR_INVALID, NULL,
+		    "%s: its SHA-256 is not the one recorded", name));
+	rewind(f);
+	return (ERR_OK);
+}
+
 /* The writer's schema must be ours: values are read as they lie. */
 enum err
-avro_day_open(FILE *file, struct avro_day_reader **ret, struct err_info *info)
+avro_day_open(FILE *file, const char *name,
+    const unsigned char sha256[AVRO_DAY_SHA], struct avro_day_reader **ret,
+    struct err_info *info)
 {
-	struct avro_day_reader *r = calloc(1, sizeof(*r));
+	struct avro_day_reader *r;
 	avro_schema_t theirs;
 	enum err e;
 
-	if (r == NULL)
+	if (sha256 != NULL &&
+	    (e = check_hash(file, name, sha256, info)) != ERR_OK)
+		return (e);
+	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "archive"));
 	e = record_init(&r->record, info);
-	if (e == ERR_OK && avro_file_reader_fp(file, "archive", 0, &r->in) != 0)
+	if (e == ERR_OK && avro_file_reader_fp(file, name, 0, &r->in) != 0)
 		e = avro_failed("header", info);
 	if (e == ERR_OK) {
 		theirs = avro_file_reader_get_writer_schema(r->in);

@@ -6,7 +6,8 @@
  * Runs on: T, C. Frees: what create and open gave, by finish, drop and close;
  * the FILE stays the caller's. Units: µs UTC, canonical unit of the metric.
  * Errors: ERR_INTERNAL with libavro's or the system's words. libavro trusts
- * what it reads: check a block's SHA-256 before it is decoded.
+ * what it reads (other bytes make it leak, or ask for any amount of memory), so
+ * only bytes whose SHA-256 was checked come to it.
  */
 #ifndef PENSTOCK_STORE_AVRO_DAY_H
 #define PENSTOCK_STORE_AVRO_DAY_H
@@ -63,7 +64,11 @@ enum err avro_day_finish(
 void avro_day_drop(struct avro_day_writer *);
 
 struct avro_day_reader;
-enum err avro_day_open(FILE *, struct avro_day_reader **ret, struct err_info *);
+/* The name is for messages. sha256: of the whole file, else ERR_INVALID; NULL:
+ * the caller checked each block's. */
+enum err avro_day_open(FILE *, const char *name,
+    const unsigned char sha256[AVRO_DAY_SHA], struct avro_day_reader **ret,
+    struct err_info *);
 /* The next reading and its series, whose texts live until the next call.
  * *ret_more false: there was none. */
 enum err avro_day_next(struct avro_day_reader *, struct avro_day_series *,

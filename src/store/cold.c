@@ -232,7 +232,7 @@ load(struct job *j, struct err_info *why)
 		return (why->code);
 	if ((f = fmemopen(bytes, len, "r")) == NULL)
 		e = err_set(why, ERR_NO_MEMORY, NULL, "no memory");
-	else if ((e = avro_day_open(f, &reader, why)) == ERR_OK)
+	else if ((e = avro_day_open(f, j->path, NULL, &reader, why)) == ERR_OK)
 		e = take(j, reader, why);
 	avro_day_close(reader);
 	if (f != NULL)

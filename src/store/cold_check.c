@@ -8,7 +8,6 @@
 #include "store/warm_rollups.h"
 
 #include <math.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,44 +69,6 @@ cold_files(struct archiver *a, int32_t archive, struct cold_file **ret,
 	return (ERR_OK);
 }
 
-static bool
-hash(FILE *f, unsigned char ret[static AVRO_DAY_SHA])
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	char buf[65536];
-	size_t n;
-	bool ok =
-	    ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
-
-	while (ok && (n = fread(buf, 1, sizeof(buf), f)) > 0)
-		ok = EVP_DigestUpdate(ctx, buf, n) == 1;
-	ok = ok && ferror(f) == 0 && EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
-	EVP_MD_CTX_free(ctx);
-	return (ok);
-}
-
-enum err
-cold_open(struct archiver *a, const struct cold_file *f, FILE **ret,
-    struct err_info *info)
-{
-	unsigned char sha256[AVRO_DAY_SHA];
-	enum err e;
-
-	e = depot_open(a->config.depot, f->path, (uint64_t)f->bytes, ret, info);
-	if (e != ERR_OK)
-		return (e);
-	if (!hash(*ret, sha256))
-		e = err_set(
-		    info, ERR_ARCHIVE, NULL, "%s: not readable", f->path);
-	else if (memcmp(sha256, f->sha256, sizeof(sha256)) != 0)
-		e = differs(f, "its SHA-256 is not the one recorded", info);
-	if (e != ERR_OK)
-		(void)fclose(*ret);
-	else
-		rewind(*ret);
-	return (e);
-}
-
 static enum err
 advance(struct source *s, struct err_info *info)
 {
@@ -130,13 +91,12 @@ source_open(struct archiver *a, const struct cold_file *f, struct source *s,
 	enum err e;
 
 	*s = (struct source){.file = f};
-	if ((e = cold_open(a, f, &s->bytes, info)) != ERR_OK) {
-		s->bytes = NULL;
-		return (e);
-	}
-	if ((e = avro_day_open(s->bytes, &s->reader, info)) != ERR_OK)
-		return (e);
-	return (advance(s, info));
+	e = depot_open(
+	    a->config.depot, f->path, (uint64_t)f->bytes, &s->bytes, info);
+	if (e == ERR_OK)
+		e = avro_day_open(
+		    s->bytes, f->path, f->sha256, &s->reader, info);
+	return (e == ERR_OK ? advance(s, info) : e);
 }
 
 static enum err

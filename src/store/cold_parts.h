@@ -81,9 +81,6 @@ void cold_hex(const unsigned char sha256[static AVRO_DAY_SHA],
 /* cold_check.c */
 enum err cold_files(struct archiver *, int32_t archive, struct cold_file **ret,
     size_t *ret_n, struct err_info *);
-/* The file's bytes are those that were written; *ret is at its start. */
-enum err cold_open(
-    struct archiver *, const struct cold_file *, FILE **ret, struct err_info *);
 /* The file holds what the partition holds, and the roll-ups say the same. */
 enum err cold_check_day(struct archiver *, const struct cold_span *,
     const struct cold_file *, struct err_info *);

@@ -89,7 +89,8 @@ copy_file(struct sink *k, FILE *bytes, const struct cold_file *f,
 	bool more = true;
 	enum err e;
 
-	if ((e = avro_day_open(bytes, &reader, info)) != ERR_OK)
+	e = avro_day_open(bytes, f->path, f->sha256, &reader, info);
+	if (e != ERR_OK)
 		return (e);
 	k->all = 0;
 	while (e == ERR_OK && more) {
@@ -150,7 +151,9 @@ restore_file(struct sink *k, const struct cold_file *f, struct err_info *info)
 	char day[11];
 	enum err e;
 
-	if ((e = cold_open(k->archiver, f, &bytes, info)) != ERR_OK)
+	e = depot_open(k->archiver->config.depot, f->path, (uint64_t)f->bytes,
+	    &bytes, info);
+	if (e != ERR_OK)
 		return (e);
 	k->n = 0;
 	if ((e = copy_begin(k, info)) == ERR_OK)
