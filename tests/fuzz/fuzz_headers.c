@@ -1,5 +1,7 @@
-/* Accept and If-None-Match: within their bytes, and by their own rules. */
+/* Accept, Accept-Encoding and If-None-Match: within their bytes, and by their
+ * own rules. */
 #include "api/etag.h"
+#include "api/gzip.h"
 #include "api/media.h"
 
 #include <stdint.h>
@@ -24,6 +26,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	first = media_choose(s, offered, 1);
 	if (chosen < -1 || chosen > 1 || first < -1 || first > 0 ||
 	    (chosen == -1 && first != -1))
+		abort();
+	/* Whoever names no coding, nor any, has not asked for this one. */
+	if (gzip_accepted(s) && strcasestr(s, "gzip") == NULL &&
+	    strchr(s, '*') == NULL)
 		abort();
 	/* What is matched stays matched, whatever follows it. */
 	if (strchr(s, '*') == NULL && etag_matches(s, tag)) {
