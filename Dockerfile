@@ -9,7 +9,7 @@ COPY meson.build ./
 COPY assets assets
 COPY src src
 COPY sql sql
-COPY scripts/embed-statements scripts/
+COPY scripts/embed-statements scripts/embed-contract scripts/embed-pages scripts/
 # Criterion is absent here, so the tests are left out of the build.
 RUN meson setup /build --buildtype=release && ninja -C /build
 

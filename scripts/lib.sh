@@ -77,10 +77,10 @@ build() {
 	    meson setup "$dir" "$ROOT" "$@" >"$dir.log" 2>&1 ||
 	    { cat "$dir.log" >&2; die "meson could not set up $dir"; }
 	rm -f "$dir.log"
-	# Statements and migrations are listed when meson runs, and libraries
-	# that were not there before are found.
+	# Statements, migrations and the contract's files are listed when meson
+	# runs, and libraries that were not there before are found.
 	if [ -n "$INSTALLED" ] ||
-	    [ -n "$(find "$ROOT/sql" -newer "$dir/build.ninja" -print -quit)" ]; then
+	    [ -n "$(find "$ROOT/sql" "$ROOT/assets/contract" -newer "$dir/build.ninja" -print -quit)" ]; then
 		meson setup --reconfigure "$dir" "$ROOT" >/dev/null
 	fi
 	ninja -C "$dir" --quiet || die "the build failed"

@@ -1,161 +1,42 @@
 #include "api/openapi.h"
 
 #include "api/field.h"
+#include "api/gzip.h"
+#include "api/openapi_parts.h"
+#include "api/pages.h"
 #include "api/request.h"
-#include "api/resource.h"
+#include "auth/digest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define DOCUMENT_MAX (1024u * 1024)
+#define DOCUMENT_MAX (4u << 20)
+#define TAG_BYTES    16
 
-static const char *
-schema_type(enum field_type type)
+static void
+write_given(struct text *t, const char *key, const char *json)
 {
-	static const char *const words[] = {
-	    [FIELD_STRING] = "string",
-	    [FIELD_NUMBER] = "number",
-	    [FIELD_INTEGER] = "integer",
-	    [FIELD_BOOLEAN] = "boolean",
-	    [FIELD_OBJECT] = "object",
-	    [FIELD_INSTANT] = "string",
-	    [FIELD_ARRAY] = "array",
-	    [FIELD_STRINGS] = "array",
-	};
-
-	return (words[type]);
+	if (json != NULL)
+		json_raw(t, key, json, strlen(json));
 }
 
 static void
-write_choices(struct text *t, const char *choices)
-{
-	size_t n;
-
-	json_array(t, "enum");
-	for (;; choices += n + 1) {
-		n = strcspn(choices, "|");
-		json_stringn(t, NULL, choices, n);
-		if (choices[n] == '\0')
-			break;
-	}
-	json_array_end(t);
-}
-
-/* The names of JSON Schema 2020-12 for a type's bounds. */
-static void
-write_bounds(struct text *t, const struct field *f)
-{
-	bool given = f->min != 0 || f->max != 0;
-	double string = given ? f->max : FIELD_STRING_MAX;
-	double array = given ? f->max : FIELD_ARRAY_MAX;
-
-	switch (f->type) {
-	case FIELD_STRING:
-		if (f->choices != NULL)
-			break;
-		json_double(t, "minLength", f->min);
-		json_double(t, "maxLength", string);
-		break;
-	case FIELD_NUMBER:
-	case FIELD_INTEGER:
-		if (!given)
-			break;
-		json_double(t, "minimum", f->min);
-		json_double(t, "maximum", f->max);
-		break;
-	case FIELD_ARRAY:
-	case FIELD_STRINGS:
-		json_double(t, "minItems", f->min);
-		json_double(t, "maxItems", array);
-		break;
-	case FIELD_INSTANT:
-		json_string(t, "format", "date-time");
-		break;
-	case FIELD_BOOLEAN:
-	case FIELD_OBJECT:
-		break;
-	}
-}
-
-static void write_object(struct text *, const char *, const struct field *);
-
-/* What an array of strings is made of. */
-static void
-write_words(struct text *t)
-{
-	json_object(t, "items");
-	json_string(t, "type", "string");
-	json_int(t, "minLength", 1);
-	json_int(t, "maxLength", FIELD_WORD_MAX);
-	json_object_end(t);
-}
-
-/* An optional member of a body may be null; a query parameter may not. */
-static void
-write_schema(
-    struct text *t, const char *key, const struct field *f, bool nullable)
-{
-	json_object(t, key);
-	if (nullable && f->choices == NULL) {
-		json_array(t, "type");
-		json_string(t, NULL, schema_type(f->type));
-		json_string(t, NULL, "null");
-		json_array_end(t);
-	} else if (!nullable)
-		json_string(t, "type", schema_type(f->type));
-	if (f->choices != NULL && !nullable)
-		write_choices(t, f->choices);
-	else if (f->choices != NULL) {
-		json_array(t, "anyOf");
-		json_object(t, NULL);
-		write_choices(t, f->choices);
-		json_object_end(t);
-		json_object(t, NULL);
-		json_string(t, "type", "null");
-		json_object_end(t);
-		json_array_end(t);
-	}
-	write_bounds(t, f);
-	if (f->about != NULL)
-		json_string(t, "description", f->about);
-	if (f->items != NULL)
-		write_object(t, "items", f->items);
-	if (f->type == FIELD_STRINGS)
-		write_words(t);
-	json_object_end(t);
-}
-
-static void
-write_object(struct text *t, const char *key, const struct field *table)
-{
-	const struct field *f;
-
-	json_object(t, key);
-	json_string(t, "type", "object");
-	json_object(t, "properties");
-	for (f = table; f->name != NULL; f++)
-		write_schema(t, f->name, f, !f->required);
-	json_object_end(t);
-	json_array(t, "required");
-	for (f = table; f->name != NULL; f++)
-		if (f->required)
-			json_string(t, NULL, f->name);
-	json_array_end(t);
-	json_bool(t, "additionalProperties", false);
-	json_object_end(t);
-}
-
-static void
-write_path_parameters(struct text *t, const char *pattern)
+write_path_parameters(struct text *t, const struct route *r)
 {
 	const char *open, *close;
+	char name[64];
 
-	for (open = pattern; (open = strchr(open, '{')) != NULL; open = close) {
+	for (open = r->pattern; (open = strchr(open, '{')) != NULL;
+	     open = close) {
 		close = strchr(open, '}');
+		(void)snprintf(name, sizeof(name), "%.*s",
+		    (int)(close - open - 1), open + 1);
 		json_object(t, NULL);
-		json_stringn(t, "name", open + 1, (size_t)(close - open - 1));
+		json_string(t, "name", name);
 		json_string(t, "in", "path");
 		json_bool(t, "required", true);
+		write_given(t, "example", contract_find(r->name, "path", name));
 		json_object(t, "schema");
 		json_string(t, "type", "string");
 		json_object_end(t);
@@ -163,18 +44,18 @@ write_path_parameters(struct text *t, const char *pattern)
 	}
 }
 
-static bool
-takes_if_match(const struct route *r)
+static void
+write_if_match(struct text *t)
 {
-	const struct resource *res = r->resource;
-	const struct source *s;
-
-	if (res == NULL)
-		return (false);
-	for (s = res->params; s->kind != SOURCE_END; s++)
-		if (s->kind == SOURCE_IF_MATCH)
-			return (true);
-	return (false);
+	json_object(t, NULL);
+	json_string(t, "name", "If-Match");
+	json_string(t, "in", "header");
+	json_string(
+	    t, "description", "ETag of what was read; 412 if it changed since");
+	json_object(t, "schema");
+	json_string(t, "type", "string");
+	json_object_end(t);
+	json_object_end(t);
 }
 
 static void
@@ -183,26 +64,21 @@ write_parameters(struct text *t, const struct route *r)
 	const struct field *f;
 
 	json_array(t, "parameters");
-	write_path_parameters(t, r->pattern);
+	write_path_parameters(t, r);
 	for (f = r->query; f != NULL && f->name != NULL; f++) {
 		json_object(t, NULL);
 		json_string(t, "name", f->name);
 		json_string(t, "in", "query");
 		json_bool(t, "required", f->required);
-		write_schema(t, "schema", f, false);
+		if (f->about != NULL)
+			json_string(t, "description", f->about);
+		write_given(
+		    t, "example", contract_find(r->name, "query", f->name));
+		openapi_query(t, r, f);
 		json_object_end(t);
 	}
-	if (takes_if_match(r)) {
-		json_object(t, NULL);
-		json_string(t, "name", "If-Match");
-		json_string(t, "in", "header");
-		json_string(t, "description",
-		    "ETag of what was read; 412 if it changed since");
-		json_object(t, "schema");
-		json_string(t, "type", "string");
-		json_object_end(t);
-		json_object_end(t);
-	}
+	if (openapi_takes_if_match(r))
+		write_if_match(t);
 	json_array_end(t);
 }
 
@@ -231,24 +107,12 @@ has_required(const struct field *f)
 	return (false);
 }
 
-/* What src/ingest's decoders take: the one body without a table. */
-static const char readings[] =
-    "{\"oneOf\":[{\"$ref\":\"#/components/schemas/reading\"},"
-    "{\"type\":\"object\",\"properties\":{\"readings\":{"
-    "\"type\":\"array\",\"items\":"
-    "{\"$ref\":\"#/components/schemas/reading\"}}},"
-    "\"required\":[\"readings\"],\"additionalProperties\":false}]}";
-
-static const char lines[] =
-    "{\"type\":\"string\",\"description\":\"One reading a line: CSV with a "
-    "header "
-    "line that names node, metric, ts, value and perhaps unit in any order, "
-    "an empty value being no reading; or one JSON object\"}";
-
-/* "a/b|c/d", the first of which is JSON. */
+/* "a/b|c/d": what a route takes that reads its body itself. */
 static void
-write_body_media(struct text *t, const char *media)
+write_body_media(struct text *t, const struct route *r)
 {
+	const char *media =
+	    r->body_media != NULL ? r->body_media : "application/json";
 	char type[80];
 	size_t n;
 
@@ -256,12 +120,28 @@ write_body_media(struct text *t, const char *media)
 		n = strcspn(media, "|");
 		(void)snprintf(type, sizeof(type), "%.*s", (int)n, media);
 		json_object(t, type);
-		if (strcmp(type, "application/json") == 0)
-			json_raw(t, "schema", readings, sizeof(readings) - 1);
-		else
-			json_raw(t, "schema", lines, sizeof(lines) - 1);
+		write_given(t, "schema", contract_find(r->name, "body", type));
+		write_given(t, "examples",
+		    contract_find(r->name, "body_examples", type));
 		json_object_end(t);
 	}
+}
+
+static void
+write_body_fields(struct text *t, const struct route *r)
+{
+	static const char type[] = "application/json";
+	char ref[96];
+
+	(void)snprintf(
+	    ref, sizeof(ref), "#/components/schemas/%s.body", r->name);
+	json_object(t, type);
+	json_object(t, "schema");
+	json_string(t, "$ref", ref);
+	json_object_end(t);
+	write_given(
+	    t, "examples", contract_find(r->name, "body_examples", type));
+	json_object_end(t);
 }
 
 static void
@@ -274,54 +154,52 @@ write_body(struct text *t, const struct route *r)
 	if (r->inflated_max > 0)
 		json_string(t, "description", "Content-Encoding may be gzip");
 	json_object(t, "content");
-	if (r->body != NULL) {
-		json_object(t, "application/json");
-		write_object(t, "schema", r->body);
-		json_object_end(t);
-	} else
-		write_body_media(t,
-		    r->body_media != NULL ? r->body_media : "application/json");
+	if (r->body != NULL)
+		write_body_fields(t, r);
+	else
+		write_body_media(t, r);
 	json_object_end(t);
 	json_object_end(t);
 }
 
+/* The same in words, for who reads: `Roles: viewer, operator`. */
 static void
-write_media(struct text *t, const char *media)
+write_role_words(struct text *t, unsigned roles)
 {
-	char type[80];
-	size_t n;
+	char buf[160];
+	struct text words;
+	int role;
 
-	if (media == NULL)
-		return;
-	json_object(t, "content");
-	for (;; media += n + 1) {
-		n = strcspn(media, "|");
-		(void)snprintf(type, sizeof(type), "%.*s", (int)n, media);
-		json_object(t, type);
+	text_init_fixed(&words, buf, sizeof(buf));
+	text_puts(&words, "Roles: ");
+	if (roles & ALLOW(ROLE_ANONYMOUS))
+		text_puts(&words, "anybody, without a token");
+	else
+		for (role = 0; role < ROLE_COUNT; role++)
+			if (roles & ALLOW(role)) {
+				text_puts(&words, words.len > 7 ? ", " : "");
+				text_puts(&words, role_name((enum role)role));
+			}
+	json_stringn(t, "description", words.s, words.len);
+}
+
+static void
+write_security(struct text *t, unsigned roles)
+{
+	static const char *const schemes[] = {
+	    "bearer", "device_key", "client_certificate"};
+	size_t n = roles & ALLOW(ROLE_ANONYMOUS) ? 0
+	    : roles & ALLOW(ROLE_DEVICE)	 ? 3
+						 : 1;
+
+	json_array(t, "security");
+	for (size_t i = 0; i < n; i++) {
+		json_object(t, NULL);
+		json_array(t, schemes[i]);
+		json_array_end(t);
 		json_object_end(t);
-		if (media[n] == '\0')
-			break;
 	}
-	json_object_end(t);
-}
-
-static void
-write_responses(struct text *t, const struct route *r)
-{
-	const struct resource *res = r->resource;
-	char status[8] = "2XX";
-
-	if (res != NULL)
-		snprintf(status, sizeof(status), "%d", res->ok_status);
-	json_object(t, "responses");
-	json_object(t, status);
-	json_string(t, "description", r->summary);
-	write_media(t, r->media);
-	json_object_end(t);
-	json_object(t, "default");
-	json_string(t, "$ref", "#/components/responses/problem");
-	json_object_end(t);
-	json_object_end(t);
+	json_array_end(t);
 }
 
 static void
@@ -329,18 +207,27 @@ write_roles(struct text *t, unsigned roles)
 {
 	int role;
 
+	write_role_words(t, roles);
 	json_array(t, "x-roles");
 	for (role = 0; role < ROLE_COUNT; role++)
 		if (roles & ALLOW(role))
 			json_string(t, NULL, role_name((enum role)role));
 	json_array_end(t);
-	json_array(t, "security");
-	if (!(roles & ALLOW(ROLE_ANONYMOUS))) {
-		json_object(t, NULL);
-		json_array(t, "bearer");
-		json_array_end(t);
-		json_object_end(t);
-	}
+	write_security(t, roles);
+}
+
+/* What the viewer files it under: "nodes" of /api/v1/nodes/{code}. */
+static void
+write_tag(struct text *t, const char *pattern)
+{
+	static const char base[] = "/api/v1/";
+	size_t n = sizeof(base) - 1;
+
+	json_array(t, "tags");
+	if (strncmp(pattern, base, n) == 0)
+		json_stringn(t, NULL, pattern + n, strcspn(pattern + n, "/"));
+	else
+		json_string(t, NULL, "service");
 	json_array_end(t);
 }
 
@@ -357,11 +244,12 @@ write_operation(struct text *t, const struct route *r)
 	json_object(t, key);
 	json_string(t, "operationId", r->name);
 	json_string(t, "summary", r->summary);
+	write_tag(t, r->pattern);
 	write_parameters(t, r);
 	write_one_of(t, r->one_of);
 	write_body(t, r);
 	write_roles(t, r->roles);
-	write_responses(t, r);
+	openapi_responses(t, r);
 	json_object_end(t);
 }
 
@@ -394,35 +282,49 @@ write_paths(struct text *t)
 	json_object_end(t);
 }
 
-static const char components[] =
-    "{\"securitySchemes\":{\"bearer\":{\"type\":\"http\","
-    "\"scheme\":\"bearer\",\"description\":\"An access token of "
-    "/api/v1/auth/token, or a device key (pk_…)\"}},"
-    "\"responses\":{\"problem\":{\"description\":"
-    "\"What went wrong (RFC 9457)\",\"content\":"
-    "{\"application/problem+json\":{\"schema\":"
-    "{\"$ref\":\"#/components/schemas/problem\"}}}}},"
-    "\"schemas\":{\"reading\":{\"type\":\"object\",\"properties\":{"
-    "\"node\":{\"type\":\"string\",\"description\":\"Node code\"},"
-    "\"metric\":{\"type\":\"string\",\"description\":\"Metric code\"},"
-    "\"ts\":{\"type\":\"string\",\"format\":\"date-time\","
-    "\"description\":\"Event time\"},"
-    "\"value\":{\"type\":\"number\"},"
-    "\"unit\":{\"type\":\"string\",\"description\":"
-    "\"Absent: the unit of the series\"}},"
-    "\"required\":[\"node\",\"metric\",\"ts\",\"value\"],"
-    "\"additionalProperties\":false},"
-    "\"problem\":{\"type\":\"object\",\"properties\":{"
-    "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
-    "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-    "\"reason\":{\"type\":\"string\",\"description\":\"a word of a closed "
-    "list, where there is one\"},"
-    "\"request_id\":{\"type\":\"string\"},"
-    "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-    "\"properties\":{\"pointer\":{\"type\":\"string\","
-    "\"description\":\"JSON pointer (RFC 6901) into the body\"},"
-    "\"detail\":{\"type\":\"string\"}}}}},"
-    "\"required\":[\"type\",\"title\",\"status\"]}}}";
+static const char schemes[] =
+    "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","
+    "\"bearerFormat\":\"JWT\",\"description\":\"An access token of "
+    "POST /api/v1/auth/token, or of the utility's identity provider\"},"
+    "\"device_key\":{\"type\":\"http\",\"scheme\":\"bearer\","
+    "\"bearerFormat\":\"device key\",\"description\":\"pk_… of "
+    "POST /api/v1/api-keys\"},"
+    "\"client_certificate\":{\"type\":\"mutualTLS\",\"description\":"
+    "\"Common name: id or name of a device key; where "
+    "PENSTOCK_TLS_CLIENT_CA is set\"}}";
+
+static const char fields[] =
+    "{\"ETag\":{\"description\":\"Version of what was answered, for "
+    "If-Match and If-None-Match\",\"schema\":{\"type\":\"string\"}},"
+    "\"Location\":{\"description\":\"Path of what was created\","
+    "\"schema\":{\"type\":\"string\"}},"
+    "\"Retry-After\":{\"description\":\"Seconds to wait\","
+    "\"schema\":{\"type\":\"integer\"}},"
+    "\"Allow\":{\"description\":\"Methods of the path\","
+    "\"schema\":{\"type\":\"string\"}},"
+    "\"WWW-Authenticate\":{\"description\":\"RFC 6750\","
+    "\"schema\":{\"type\":\"string\"}}}";
+
+static void
+write_components(struct text *t)
+{
+	const struct contract *c;
+
+	json_object(t, "components");
+	json_raw(t, "securitySchemes", schemes, sizeof(schemes) - 1);
+	json_raw(t, "headers", fields, sizeof(fields) - 1);
+	json_object(t, "responses");
+	openapi_problem_responses(t);
+	json_object_end(t);
+	json_object(t, "schemas");
+	for (c = contracts; c < contracts + ncontracts; c++)
+		if (strcmp(c->kind, "schema") == 0)
+			write_given(t, c->key, c->json);
+	openapi_field_schemas(t);
+	openapi_problem_schema(t);
+	json_object_end(t);
+	json_object_end(t);
+}
 
 void
 openapi_write(struct text *t)
@@ -437,25 +339,54 @@ openapi_write(struct text *t)
 	    "sees, and does it once a person agrees.");
 	json_object_end(t);
 	write_paths(t);
-	json_raw(t, "components", components, sizeof(components) - 1);
+	write_components(t);
 	json_object_end(t);
+}
+
+static struct page document = {.type = "application/json"};
+
+static void
+tag_document(void)
+{
+	static char tag[2 * TAG_BYTES + 3];
+	unsigned char sha[DIGEST_LEN];
+
+	digest(&(struct digest_part){document.body, document.len}, 1, sha);
+	tag[0] = '"';
+	for (size_t i = 0; i < TAG_BYTES; i++)
+		(void)snprintf(tag + 1 + 2 * i, 4, "%02x\"", sha[i]);
+	document.etag = tag;
+}
+
+bool
+openapi_make(void)
+{
+	struct text t;
+	char *coded;
+
+	if (document.body != NULL)
+		return (true);
+	text_init(&t, DOCUMENT_MAX);
+	openapi_write(&t);
+	if (!text_ok(&t)) {
+		text_done(&t);
+		return (false);
+	}
+	document.body = text_take(&t, &document.len);
+	tag_document();
+	if ((coded = malloc(document.len)) != NULL)
+		document.coded_len =
+		    gzip_once(document.body, document.len, coded, document.len);
+	document.coded = coded;
+	return (true);
 }
 
 void
 openapi_get(struct request *r)
 {
-	static struct text document;
-
-	if (document.s == NULL) {
-		text_init(&document, DOCUMENT_MAX);
-		openapi_write(&document);
-	}
-	if (!text_ok(&document)) {
-		text_done(&document);
-		document.s = NULL;
+	if (openapi_make())
+		page_send(r, &document);
+	else
 		reply_error(r, ERR_NO_MEMORY, NULL,
 		    "the description could not be built");
-		return;
-	}
-	reply_json(r, 200, document.s, document.len);
 }

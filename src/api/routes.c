@@ -1,6 +1,7 @@
 #include "api/audit.h"
 #include "api/handlers.h"
 #include "api/meters.h"
+#include "api/pages.h"
 #include "api/resources.h"
 #include "api/route.h"
 #include "auth/password.h"

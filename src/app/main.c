@@ -5,6 +5,7 @@
  * Runs on: parent, then L.
  */
 #include "api/api.h"
+#include "api/openapi.h"
 #include "app/config.h"
 #include "app/logsink.h"
 #include "app/trust.h"
@@ -96,6 +97,7 @@ kore_parent_configure(int argc, char **argv)
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
 	    http_start(&info) != ERR_OK)
 		refuse(&info);
+	(void)openapi_make(); /* if not now, when it is asked for */
 	resolve_names();
 	make_shared();
 	edge = (struct edge_config){.host = config.host,

@@ -17,7 +17,7 @@ document(void)
 	json_error_t e;
 	json_t *doc;
 
-	text_init(&t, 1 << 20);
+	text_init(&t, 4 << 20);
 	openapi_write(&t);
 	cr_assert(text_ok(&t));
 	doc = json_loadb(t.s, t.len, JSON_REJECT_DUPLICATES, &e);

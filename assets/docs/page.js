@@ -1,0 +1,10 @@
+"use strict";
+SwaggerUIBundle({
+	url: "/openapi.json",
+	dom_id: "#viewer",
+	deepLinking: true,
+	docExpansion: "none",
+	filter: true,
+	defaultModelsExpandDepth: 0,
+	validatorUrl: null,
+});
