@@ -21,6 +21,7 @@ struct last_seen;    /* ingest/last_seen.h */
 struct token_cache;  /* auth/token_cache.h */
 struct token_config; /* auth/token.h */
 struct revoked;	     /* auth/revoked.h */
+struct limits;	     /* auth/limits.h */
 struct text;
 struct loop; /* core/loop.h */
 
@@ -36,6 +37,13 @@ struct offload_port {
 struct clocks {
 	int64_t (*now_us)(void); /* UTC */
 	int64_t (*monotonic_us)(void);
+};
+
+/* How much of what comes this worker can still serve. */
+enum pressure {
+	PRESSURE_NONE,
+	PRESSURE_INGEST, /* no readings and imports for now */
+	PRESSURE_READ	 /* nor reads by those who can change nothing */
 };
 
 /* One dependency of /ready. */
@@ -82,6 +90,9 @@ struct api {
 	/* Appends the Prometheus text of /metrics. */
 	void (*metrics)(struct text *);
 	bool (*draining)(void);
+	const struct limits *limits; /* NULL: none */
+	/* At that monotonic time; NULL: never any. */
+	enum pressure (*pressure)(int64_t now_us);
 	/* Settings. */
 	int login_tries; /* wrong passwords at once, 5 */
 	int session_life_s, session_idle_s;

@@ -1,6 +1,7 @@
 #include "api/audit.h"
 
 #include "api/api.h"
+#include "auth/buckets.h"
 #include "auth/key.h"
 #include "auth/role.h"
 #include "core/instant.h"
@@ -84,18 +85,6 @@ audit_begin(struct request *r)
 
 /* --- how many ------------------------------------------------------------- */
 
-/* When a bucket is full again (GCRA). */
-static bool
-draw(int64_t *full_us, int64_t now_us, int64_t every_us, int burst)
-{
-	int64_t full = *full_us > now_us ? *full_us : now_us;
-
-	if (full - now_us > every_us * (burst - 1))
-		return (false);
-	*full_us = full + every_us;
-	return (true);
-}
-
 static struct {
 	char buf[BATCH_MAX * ITEM_MAX];
 	struct text items; /* of a JSON array that is not closed yet */
@@ -123,12 +112,14 @@ place(const char *address)
 static bool
 may_keep(struct request *r, const char *address)
 {
+	static const struct rate one = {US_PER_SECOND, AUDIT_BURST},
+				 all = {US_PER_SECOND / AUDIT_PER_S,
+				     AUDIT_BURST_ALL};
 	int64_t now_us = r->api->clocks.monotonic_us();
 
 	return (waiting.n < BATCH_MAX &&
-	    draw(place(address), now_us, US_PER_SECOND, AUDIT_BURST) &&
-	    draw(&waiting.full_us, now_us, US_PER_SECOND / AUDIT_PER_S,
-		AUDIT_BURST_ALL));
+	    bucket_draw(place(address), &one, now_us) &&
+	    bucket_draw(&waiting.full_us, &all, now_us));
 }
 
 static void

@@ -95,7 +95,8 @@ run(struct request *r)
 
 	if (!is_allowed(route, r->who.role))
 		reply_forbidden(r);
-	else if (request_parse_query(r) && request_parse_body(r)) {
+	else if (limit_principal(r) && request_parse_query(r) &&
+	    request_parse_body(r)) {
 		audit_begin(r);
 		content_open(r, idempotency_begin);
 	}
@@ -128,7 +129,9 @@ api_dispatch(struct api *api, struct exchange *x)
 		return;
 	}
 	route_find(x->method, x->path, &r->match);
-	if (r->match.route == NULL)
+	if (!limit_address(r))
+		; /* answered */
+	else if (r->match.route == NULL)
 		refuse(r);
 	else if (r->match.route->roles & ALLOW(ROLE_ANONYMOUS))
 		run(r);

@@ -31,7 +31,8 @@ put_cors(struct head *h, const struct request *r, struct text *vary)
 		return;
 	put(h, "Access-Control-Allow-Origin", origin);
 	put(h, "Access-Control-Expose-Headers",
-	    "ETag, Location, Retry-After, X-Request-Id");
+	    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, "
+	    "X-Request-Id");
 	put_vary(vary, "Origin");
 }
 
@@ -42,6 +43,9 @@ shrinks(const char *type)
 	    "application/problem+json", "application/x-ndjson",
 	    "image/svg+xml"};
 
+	/* Each event is to arrive by itself. */
+	if (strcmp(type, "text/event-stream") == 0)
+		return (false);
 	for (size_t i = 0; i < sizeof(begin) / sizeof(*begin); i++)
 		if (strncmp(type, begin[i], strlen(begin[i])) == 0)
 			return (true);
@@ -94,6 +98,7 @@ head_make(struct head *h, const struct request *r, int status,
 	}
 	if (type == NULL && len > 0)
 		put(h, "Content-Type", type = "application/json");
+	limit_tell(r, h);
 	put_cors(h, r, &vary);
 	h->gzip = len >= GZIP_FROM && shrinks(type);
 	if (h->gzip)

@@ -2,14 +2,37 @@
 
 #include "api/api.h"
 #include "api/audit.h"
+#include "api/request_steps.h"
+#include "auth/buckets.h"
 #include "auth/role.h"
 #include "core/log.h"
 #include "core/metrics.h"
-#include "core/problem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LINES	10 /* of the log at once, of each worker; then one a second */
+#define LINE_US 1000000
+
+/* As many as there may be, the log is not filled with them: metrics count
+ * all. */
+static void
+tell(const char *event, const struct login *l)
+{
+	static const struct rate lines = {LINE_US, LINES};
+	static int64_t full_us, untold;
+	struct request *r = l->r;
+
+	if (!bucket_draw(&full_us, &lines, r->api->clocks.monotonic_us())) {
+		untold++;
+		return;
+	}
+	log_event(LOG_LEVEL_WARN, event, "request_id", LOG_STR, r->request_id,
+	    "user", LOG_STR, l->known ? l->username : "", "peer", LOG_STR,
+	    l->peer, "untold", LOG_INT, untold, NULL);
+	untold = 0;
+}
 
 static void
 refuse(struct login *l)
@@ -17,9 +40,7 @@ refuse(struct login *l)
 	struct request *r = l->r;
 
 	metric_count(COUNTER_LOGINS_REFUSED, 1);
-	log_event(LOG_LEVEL_WARN, "login_refused", "request_id", LOG_STR,
-	    r->request_id, "user", LOG_STR, l->known ? l->username : "", "peer",
-	    LOG_STR, l->peer, NULL);
+	tell("login_refused", l);
 	if (l->refusal.code != ERR_UNAUTHORIZED)
 		audit_refused(
 		    r, err_status(ERR_UNAUTHORIZED), l->refusal.detail);
@@ -32,20 +53,13 @@ static void
 reply_wait(struct login *l, const char *seconds)
 {
 	struct err_info info = {.code = ERR_OK};
-	struct header h[2] = {
-	    {"Content-Type", PROBLEM_TYPE}, {"Retry-After", seconds}};
-	struct text t;
-	char buf[1024];
 
 	metric_count(COUNTER_LOGINS_HELD, 1);
-	log_event(LOG_LEVEL_WARN, "login_held", "request_id", LOG_STR,
-	    l->r->request_id, "peer", LOG_STR, l->peer, NULL);
+	tell("login_held", l);
 	(void)err_set(&info, ERR_TOO_MANY, NULL,
 	    "too many wrong passwords: wait %s s", seconds);
-	audit_refused(l->r, err_status(info.code), info.detail);
-	text_init_fixed(&t, buf, sizeof(buf));
-	problem_write(&t, &info, l->r->request_id);
-	reply_with(l->r, err_status(info.code), h, 2, t.s, t.len);
+	info.retry_s = (unsigned)strtoul(seconds, NULL, 10);
+	reply_problem(l->r, &info);
 }
 
 static void
@@ -60,6 +74,8 @@ on_done(struct request *r, const struct rows *rows)
 		return;
 	}
 	l->role = (enum role)role;
+	if (!limit_login(r, l->username))
+		return;
 	metric_count(COUNTER_LOGINS_TAKEN, 1);
 	l->next(r, l);
 }

@@ -106,7 +106,7 @@ void
 reply_problem(struct request *r, const struct err_info *info)
 {
 	struct text body, allow, auth;
-	char body_buf[2048], allow_buf[80], auth_buf[400];
+	char body_buf[2048], allow_buf[80], auth_buf[400], retry[12];
 	struct header h[2] = {{"Content-Type", PROBLEM_TYPE}, {NULL, NULL}};
 	int status = err_status(info->code);
 
@@ -121,8 +121,11 @@ reply_problem(struct request *r, const struct err_info *info)
 	else if (status == 405)
 		h[1] = (struct header){
 		    "Allow", allow_text(r->match.allowed, &allow)};
-	else if (status == 503 || status == 429)
-		h[1] = (struct header){"Retry-After", "1"};
+	else if (status == 503 || status == 429) {
+		(void)snprintf(retry, sizeof(retry), "%u",
+		    info->retry_s > 0 ? info->retry_s : 1);
+		h[1] = (struct header){"Retry-After", retry};
+	}
 	reply_with(r, status, h, h[1].name != NULL ? 2 : 1, body.s, body.len);
 }
 

@@ -204,9 +204,11 @@ request_refresh(struct request *r, void (*next)(struct request *))
 
 /* What somebody changed is told; reads and readings only on demand. */
 static enum log_level
-level_of(const struct route *route, int status)
+level_of(const struct request *r, int status)
 {
-	if (status >= 500)
+	const struct route *route = r->match.route;
+
+	if (status >= 500 && !r->shed)
 		return (LOG_LEVEL_WARN);
 	if (route != NULL && route->method != METHOD_GET && !route->body_own &&
 	    status >= 200 && status < 300)
@@ -225,7 +227,7 @@ request_count(struct request *r, int status)
 
 	metric_route(
 	    route != NULL ? (size_t)(route - routes) : nroutes, status, took);
-	log_event(level_of(route, status), "request", "request_id", LOG_STR,
+	log_event(level_of(r, status), "request", "request_id", LOG_STR,
 	    r->request_id, "method", LOG_STR, method_name(r->method), "route",
 	    LOG_STR, route != NULL ? route->name : "none", "subject", LOG_STR,
 	    route != NULL && m->nparams > 0 ? m->params[0].value : "", "who",

@@ -58,6 +58,11 @@ struct request {
 	size_t nreply_headers;
 	void *claim; /* the idempotency step's own */
 	void *flow;  /* stream.c's own */
+	/* Of limit.c: the limit nearest to be reached, NULL if none is near;
+	 * whether it was refused to serve others. */
+	const struct limit *limit;
+	struct drawn quota;
+	bool shed;
 	/* Of audit.c. claimed: a user name that was not proven. */
 	const char *origin, *peer, *claimed;
 };

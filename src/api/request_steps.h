@@ -17,13 +17,13 @@ void request_count(struct request *, int status);
 /* Memory kept for later requests; for a clean end of tests. */
 void request_spares_free(void);
 
-#define HEAD_HEADERS 12
+#define HEAD_HEADERS 16
 
 /* The header of an answer, made of the handler's and what is always there. */
 struct head {
 	struct header headers[HEAD_HEADERS];
 	size_t n;
-	char vary[96], etag[128];
+	char vary[96], etag[128], limit[64], policy[64];
 	bool gzip; /* the client takes it, and it is worth it */
 };
 
@@ -59,6 +59,14 @@ void identify_key(
     struct request *, const char *text, void (*next)(struct request *));
 /* The same by x->client: the device key of that id or name. */
 void identify_certificate(struct request *, void (*next)(struct request *));
+/* Whether load and limits let it through: by its address, before anything
+ * else; then by who it is from. A right password is also drawn on the user's
+ * limit of log-ins. */
+bool limit_address(struct request *);
+bool limit_principal(struct request *);
+bool limit_login(struct request *, const char *username);
+/* Adds what is left, once half of it is used. */
+void limit_tell(const struct request *, struct head *);
 /* Calls the route's handler, unless Idempotency-Key says otherwise. */
 void idempotency_begin(struct request *);
 

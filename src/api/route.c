@@ -190,6 +190,15 @@ route_find(enum method method, const char *path, struct route_match *ret)
 	}
 }
 
+enum limit_class
+route_limit(const struct route *route)
+{
+	if (route != NULL && route->limit != LIMIT_BY_METHOD)
+		return (route->limit);
+	return (route == NULL || route->method == METHOD_GET ? LIMIT_READ
+							     : LIMIT_CHANGE);
+}
+
 const char *
 route_label(size_t i)
 {

@@ -8,6 +8,7 @@
 #ifndef PENSTOCK_API_ROUTE_H
 #define PENSTOCK_API_ROUTE_H
 
+#include "auth/limits.h"
 #include "auth/role.h"
 #include "core/exchange.h"
 
@@ -67,6 +68,7 @@ struct route {
 	size_t inflated_max;	/* of a gzip body; 0: takes none */
 	size_t body_max;	/* 0: 64 KiB */
 	const char *media;	/* "a/b|c/d": of the answer; NULL: JSON */
+	enum limit_class limit; /* what it is for, see auth/limits.h */
 	/* The rest is for handlers that are one SQL statement (resource.h). */
 	const void *resource;
 };
@@ -85,6 +87,9 @@ struct route_match {
 /* The table of routes.c. */
 extern const struct route routes[];
 extern const size_t nroutes;
+
+/* What it is for: never LIMIT_BY_METHOD. NULL, no such route: reading. */
+enum limit_class route_limit(const struct route *);
 
 /* The metrics label of route i; i == nroutes stands for "no such route". */
 const char *route_label(size_t i);

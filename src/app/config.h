@@ -103,6 +103,24 @@
 	    "A request's header must be complete within") \
 	X(body_timeout_s, NUMBER, "PENSTOCK_BODY_TIMEOUT", "60", 1, 600, "s", false, \
 	    "A request's body must be complete within") \
+	X(limit_login, TEXT, "PENSTOCK_LIMIT_LOGIN", "60/60", 1, 20, "requests/s", false, \
+	    "Right passwords of one user: so many at once, regained evenly in so many seconds; 0: any number") \
+	X(limit_change, TEXT, "PENSTOCK_LIMIT_CHANGE", "3000/60", 1, 20, "requests/s", false, \
+	    "Changes by one user or key") \
+	X(limit_read, TEXT, "PENSTOCK_LIMIT_READ", "6000/60", 1, 20, "requests/s", false, \
+	    "Reads by one user or key") \
+	X(limit_ingest, TEXT, "PENSTOCK_LIMIT_INGEST", "12000/60", 1, 20, "requests/s", false, \
+	    "POSTs of readings and parts of imports by one user or key") \
+	X(limit_address_login, TEXT, "PENSTOCK_LIMIT_ADDRESS_LOGIN", "300/60", 1, 20, "requests/s", false, \
+	    "Log-ins and refreshes from one address (IPv6: one /64)") \
+	X(limit_address_change, TEXT, "PENSTOCK_LIMIT_ADDRESS_CHANGE", "6000/60", 1, 20, "requests/s", false, \
+	    "Changes from one address") \
+	X(limit_address_read, TEXT, "PENSTOCK_LIMIT_ADDRESS_READ", "30000/60", 1, 20, "requests/s", false, \
+	    "Reads from one address") \
+	X(limit_address_ingest, TEXT, "PENSTOCK_LIMIT_ADDRESS_INGEST", "60000/60", 1, 20, "requests/s", false, \
+	    "POSTs of readings from one address") \
+	X(shed_lag_ms, NUMBER, "PENSTOCK_SHED_LAG", "500", 50, 60000, "ms", false, \
+	    "A worker whose loop is so late refuses readings; at four times that, viewers' reads") \
 	X(drain_ms, NUMBER, "PENSTOCK_DRAIN", "8000", 100, 120000, "ms", false, \
 	    "On stop, requests in flight may take this long") \
 	X(archive_dir, TEXT, "PENSTOCK_ARCHIVE_DIR", "", 0, 3000, "path", false, \

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/openapi.h"
 #include "app/config.h"
+#include "app/limits.h"
 #include "app/logsink.h"
 #include "app/trust.h"
 #include "app/worker.h"
@@ -26,6 +27,7 @@
 
 static struct config config;
 static struct shared shared;
+static struct limits limits;
 
 EDGE_EXPORT void kore_parent_configure(int, char **);
 EDGE_EXPORT void kore_worker_configure(void);
@@ -62,6 +64,8 @@ make_shared(void)
 	shared.pids = share((METRIC_WORKERS + 1) * sizeof(*shared.pids));
 	shared.hot = share(hot_shared_size());
 	hot_shared_init(shared.hot);
+	limits_share(&limits, share(buckets_size()));
+	shared.limits = &limits;
 }
 
 /* Names are looked up here, once: the workers must never wait for DNS. */
@@ -93,6 +97,7 @@ kore_parent_configure(int argc, char **argv)
 	(void)argv;
 	edge_harden();
 	if (config_load(&config, getenv, &info) != ERR_OK ||
+	    limits_load(&config, &limits, &info) != ERR_OK ||
 	    trust_check(&config, &info) != ERR_OK ||
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
 	    http_start(&info) != ERR_OK)

@@ -6,6 +6,7 @@
 #include "app/cycle.h"
 #include "app/loader.h"
 #include "app/probe.h"
+#include "app/shed.h"
 #include "app/trust.h"
 #include "auth/revoked.h"
 #include "auth/token_cache.h"
@@ -32,7 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LEADER_WORKER 1 /* the loop runs here */
+#define LEADER_WORKER 1	   /* the loop runs here */
+#define LANE_QUEUE    1024 /* questions in flight on each */
 
 static struct worker {
 	const struct config *config;
@@ -48,6 +50,7 @@ static struct worker {
 	struct log_writer *log_writer, *late_writer;
 	struct loader *loader;
 	struct probe *probe;
+	struct shed *shed;
 	struct trust *trust;
 	struct token_cache *tokens;
 	struct revoked *revoked;
@@ -180,6 +183,39 @@ open_keeper(const struct shared *shared, struct err_info *info)
 	return (ERR_OK);
 }
 
+static void
+look(struct shed_signals *ret)
+{
+	size_t queued = log_writer_queued(self.log_writer),
+	       late = log_writer_queued(self.late_writer);
+	struct pg_lane_state lane;
+
+	ret->log = (unsigned)((queued > late ? queued : late) * 1000 /
+	    (size_t)self.config->queue_max);
+	for (enum lane l = 0; l < LANE_COUNT; l++) {
+		pg_state(self.pg, l, &lane);
+		ret->lanes[l] = (unsigned)(lane.in_flight * 1000 / LANE_QUEUE);
+	}
+}
+
+static enum pressure
+pressure(int64_t now_us)
+{
+	return (shed_now(self.shed, now_us));
+}
+
+static enum err
+open_shed(struct err_info *info)
+{
+	struct shed_config sc = {.loop = self.loop,
+	    .lag_max_us = self.config->shed_lag_ms * 1000,
+	    .look = look};
+
+	if ((self.shed = shed_new(&sc)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "shedding"));
+	return (ERR_OK);
+}
+
 /* NULL: there is no such series. */
 static const char *
 metric_of(void *registry, int32_t series)
@@ -237,8 +273,9 @@ static enum err
 open_database(const struct shared *shared, size_t number, struct err_info *info)
 {
 	char name[40];
-	struct pg_config pc = {
-	    .conninfo = self.config->database_url, .name = name};
+	struct pg_config pc = {.conninfo = self.config->database_url,
+	    .name = name,
+	    .queue_max = LANE_QUEUE};
 	struct loader_config lc = {.loop = self.loop,
 	    .registry = self.api.registry,
 	    .last_seen = shared->last_seen,
@@ -313,6 +350,8 @@ fill_api(const struct shared *shared)
 	    .dependencies = dependencies,
 	    .metrics = write_metrics,
 	    .draining = edge_draining,
+	    .limits = shared->limits,
+	    .pressure = pressure,
 	    .tokens = self.tokens,
 	    .trust = trust_tokens(self.trust),
 	    .revoked = self.revoked,
@@ -375,7 +414,7 @@ worker_start(
 	else if (open_trust(&info) == ERR_OK &&
 	    open_database(shared, number, &info) == ERR_OK &&
 	    open_redis(shared, number, &info) == ERR_OK &&
-	    open_writer(&info) == ERR_OK) {
+	    open_writer(&info) == ERR_OK && open_shed(&info) == ERR_OK) {
 		fill_api(shared);
 		if (number == LEADER_WORKER &&
 		    open_keeper(shared, &info) == ERR_OK)
@@ -468,6 +507,7 @@ worker_stop(void)
 	/* pg_free() tells whoever waits for an answer, the loader and the log
 	 * writer among them; the hot tier's readers would ask it. */
 	probe_free(self.probe);
+	shed_free(self.shed);
 	hot_keeper_free(self.keeper);
 	hot_free(self.hot);
 	redis_free(self.redis);

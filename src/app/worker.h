@@ -12,11 +12,13 @@
 
 struct hot_shared;
 struct last_seen;
+struct limits;
 
 /* Made by the parent before it forks. */
 struct shared {
 	struct hot_shared *hot;
 	struct last_seen *last_seen;
+	const struct limits *limits;
 	_Atomic int *pids;	   /* by worker number; 0: never started */
 	const char *redis_address; /* socket path or address:port */
 };

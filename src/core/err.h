@@ -64,6 +64,7 @@ struct err_info {
 	/* A word of a closed list that a program can act on, static; NULL if
 	 * there is none. */
 	const char *reason;
+	unsigned retry_s; /* of 429 and 503: when to try again; 0: in 1 s */
 };
 
 enum log_level err_level(enum err);

@@ -62,8 +62,9 @@ struct exchange {
 	const char *query; /* raw, without '?', "" if none */
 	const char *body;
 	size_t body_len;
-	char peer[48]; /* address text */
-	char *client;  /* common name of its verified certificate, or NULL */
+	char peer[48];	/* address text */
+	uint64_t place; /* its number; one for a whole /64 of IPv6 */
+	char *client;	/* common name of its verified certificate, or NULL */
 	char request_id[40]; /* checked client's or our own */
 	int64_t started_us;  /* monotonic */
 	void *user;	     /* the handler's */

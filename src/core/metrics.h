@@ -43,6 +43,10 @@
 	X(REDIS_RECONNECTS,   "penstock_redis_reconnects_total", "", "Connections made to Redis") \
 	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
 	X(EDGE_CROWDED,       "penstock_edge_crowded_total", "", "Connections closed at once, too many being open from their address") \
+	X(LIMITED_PRINCIPAL,  "penstock_limited_total", "by=\"principal\"", "Requests over a limit, by whose limit it was") \
+	X(LIMITED_ADDRESS,    "penstock_limited_total", "by=\"address\"", NULL) \
+	X(SHED_INGEST,        "penstock_shed_total", "what=\"ingest\"", "Requests refused so that others are served") \
+	X(SHED_READ,          "penstock_shed_total", "what=\"read\"", NULL) \
 	X(TLS_LOADED,         "penstock_tls_reloads_total", "result=\"loaded\"", "Times a worker read the certificate again, by result") \
 	X(TLS_KEPT,           "penstock_tls_reloads_total", "result=\"kept\"", NULL) \
 	X(WORKER_STARTS,      "penstock_worker_starts_total", "", "Worker processes started") \

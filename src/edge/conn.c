@@ -364,6 +364,7 @@ set_peer(struct conn *k)
 
 	if (inet_ntop(c->family, address, k->x.peer, sizeof(k->x.peer)) == NULL)
 		k->x.peer[0] = '\0';
+	k->x.place = peers_number((const struct sockaddr *)&c->addr);
 }
 
 static bool

@@ -44,8 +44,8 @@ mix(uint64_t x)
 	return (x ^ x >> 31);
 }
 
-static uint64_t
-number_of(const struct sockaddr *address)
+uint64_t
+peers_number(const struct sockaddr *address)
 {
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
 	uint64_t network;
@@ -64,7 +64,7 @@ number_of(const struct sockaddr *address)
 struct peer
 peers_find(const struct peers *p, const struct sockaddr *address)
 {
-	uint64_t h = mix(mix(number_of(address) ^ p->seed) + p->seed);
+	uint64_t h = mix(mix(peers_number(address) ^ p->seed) + p->seed);
 
 	return ((struct peer){
 	    {(uint16_t)(h % SLOTS), (uint16_t)((h >> 32) % SLOTS)}});

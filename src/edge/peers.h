@@ -28,6 +28,8 @@ void peers_init(struct peers *, unsigned workers, uint64_t seed);
 /* A worker begins: it holds no connection yet. */
 void peers_clear(struct peers *, unsigned worker);
 
+/* One number for each address; for IPv6 one for each network of 64 bits. */
+uint64_t peers_number(const struct sockaddr *);
 struct peer peers_find(const struct peers *, const struct sockaddr *);
 unsigned peers_count(const struct peers *, struct peer);
 void peers_enter(struct peers *, unsigned worker, struct peer);

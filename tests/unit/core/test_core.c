@@ -160,7 +160,7 @@ Test(log, a_cut_line_is_still_json)
 Test(problem, has_the_members_of_rfc9457)
 {
 	struct err_info info = {
-	    ERR_INVALID, "too \"high\"", "/nodes/0", "out_of_range"};
+	    ERR_INVALID, "too \"high\"", "/nodes/0", "out_of_range", 0};
 	char buf[1024];
 	struct text t;
 
