@@ -276,6 +276,13 @@ postgres_start() {
 	done
 	psql_do -d postgres -Atc "SELECT 1 FROM pg_database WHERE datname = 'penstock'" |
 	    grep -q 1 || psql_do -d postgres -qc 'CREATE DATABASE penstock'
+	# Who serves and who archives; the owner, penstock, migrates.
+	# shellcheck disable=SC2016
+	psql_do -d postgres -qc 'DO $$ DECLARE r text; BEGIN
+	    FOREACH r IN ARRAY $a${penstock_serve,penstock_archive}$a$::text[]
+	    LOOP IF to_regrole(r) IS NULL THEN
+	    EXECUTE format($a$CREATE ROLE %I LOGIN$a$, r);
+	    END IF; END LOOP; END $$'
 }
 
 psql_do() { "$PGBIN/psql" -X -h "$SOCK" -U penstock -v ON_ERROR_STOP=1 "$@"; }
@@ -317,7 +324,11 @@ make_secrets() {
 	fi
 }
 
-database_url() { printf "host='%s' user=penstock dbname=%s" "$SOCK" "${1:-penstock}"; }
+# database_url [DATABASE [ROLE]]: the owner's, unless a role is named.
+database_url() {
+	printf "host='%s' user=%s dbname=%s" "$SOCK" "${2:-penstock}" \
+	    "${1:-penstock}"
+}
 
 # curl on the local service; answers on stdout, fails on HTTP errors.
 api() { # METHOD PATH [TOKEN [JSON]]

@@ -8,4 +8,9 @@ WHERE NOT EXISTS (
 	WHERE state = 'active' AND query LIKE '%INTO ingest_log%'
 	    AND pid <> pg_backend_pid()
 	    AND query_start < clock_timestamp() - interval '1 second'
+	UNION ALL
+	SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+	WHERE a.query = '<insufficient privilege>'
+	    AND l.relation = 'ingest_log'::regclass
+	    AND l.mode = 'RowExclusiveLock'
 ) RETURNING epoch

@@ -258,8 +258,6 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	metric_observe(HISTOGRAM_CYCLE_TIME, took);
 	metric_gauge_set(GAUGE_CYCLE_AT_US, clock_us(CLOCK_REALTIME));
 	tell(c, &f, took);
-	if ((e = warm_vacuum(c->warm, !f.more, info)) != ERR_OK)
-		return (e);
 	if (f.more || !c->led)
 		return (ERR_OK);
 	return (warm_tidy(c->warm, now_us(NULL), &joined, info));

@@ -60,8 +60,9 @@ usage(void)
 	      "UTC), or as soon as\nit can if that was missed; a run that "
 	      "failed it tries again an hour later, then after two.\n"
 	      "T: 2026-11-20 or 2026-11-20T00:00:00Z, UTC. --database CONNINFO "
-	      "or\nPENSTOCK_DATABASE_URL; the store by PENSTOCK_ARCHIVE_DIR or "
-	      "PENSTOCK_S3_*.\n",
+	      "or\nPENSTOCK_ARCHIVE_URL, or else PENSTOCK_DATABASE_URL; the "
+	      "store "
+	      "by PENSTOCK_ARCHIVE_DIR or\nPENSTOCK_S3_*.\n",
 	    stderr);
 	return (TOOL_USAGE);
 }
@@ -252,7 +253,8 @@ archive(const struct verb *verb, const struct options *o)
 	enum err e = ERR_OK;
 
 	if (!take_depot(&depot) ||
-	    (conninfo = database_conninfo(o->database)) == NULL)
+	    (conninfo = database_conninfo(
+		 o->database, "PENSTOCK_ARCHIVE_URL")) == NULL)
 		return (TOOL_USAGE);
 	config.conninfo = conninfo;
 	if (verb->run == nightly_run)

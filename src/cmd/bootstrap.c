@@ -125,8 +125,8 @@ usage(void)
 {
 	fputs("usage: penstock-bootstrap --password-file FILE [--username "
 	      "NAME] [--database CONNINFO]\n"
-	      "NAME is admin, CONNINFO is PENSTOCK_DATABASE_URL if not "
-	      "given.\n",
+	      "NAME is admin, CONNINFO is PENSTOCK_MIGRATE_URL, or else "
+	      "PENSTOCK_DATABASE_URL, if not given.\n",
 	    stderr);
 	return (TOOL_USAGE);
 }
@@ -156,7 +156,8 @@ main(int argc, char **argv)
 	}
 	if (optind != argc || path == NULL)
 		return (usage());
-	if ((conninfo = database_conninfo(database)) == NULL)
+	if ((conninfo = database_conninfo(database, "PENSTOCK_MIGRATE_URL")) ==
+	    NULL)
 		return (TOOL_USAGE);
 	db = PQconnectdb(conninfo);
 	free(conninfo);

@@ -4,33 +4,60 @@
 
 #include <libpq-fe.h>
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char *
-find(const char *option)
+static bool
+is_set(const char *name, const char **ret_value)
 {
-	const char *env = getenv("PENSTOCK_DATABASE_URL");
-	const char *file = getenv("PENSTOCK_DATABASE_URL_FILE");
-	char buf[2048];
+	const char *value = getenv(name);
+
+	if (value == NULL || *value == '\0')
+		return (false);
+	*ret_value = value;
+	return (true);
+}
+
+/* NULL: neither is set, or the file cannot be read, which was told. */
+static char *
+from_env(const char *name, bool *ret_set)
+{
+	char file[80], buf[2048];
+	const char *value;
+
+	(void)snprintf(file, sizeof(file), "%s_FILE", name);
+	if ((*ret_set = is_set(name, &value)))
+		return (strdup(value));
+	if (!(*ret_set = is_set(file, &value)))
+		return (NULL);
+	return (tool_secret(value, buf, sizeof(buf)) ? strdup(buf) : NULL);
+}
+
+static char *
+find(const char *option, const char *own)
+{
+	bool set = false;
+	char *found = NULL;
 
 	if (option != NULL)
 		return (strdup(option));
-	if (env != NULL)
-		return (strdup(env));
-	if (file != NULL)
-		return (
-		    tool_secret(file, buf, sizeof(buf)) ? strdup(buf) : NULL);
-	tool_error("which database? Set PENSTOCK_DATABASE_URL or give "
-		   "--database");
-	return (NULL);
+	if (own != NULL)
+		found = from_env(own, &set);
+	if (!set)
+		found = from_env("PENSTOCK_DATABASE_URL", &set);
+	if (!set)
+		tool_error("which database? Set %s or give --database",
+		    own != NULL ? own : "PENSTOCK_DATABASE_URL");
+	return (found);
 }
 
 /* What libpq says of a string that it cannot read quotes it. */
 char *
-database_conninfo(const char *option)
+database_conninfo(const char *option, const char *own)
 {
-	char *conninfo = find(option);
+	char *conninfo = find(option, own);
 	PQconninfoOption *parsed;
 
 	if (conninfo == NULL)

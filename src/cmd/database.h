@@ -8,8 +8,9 @@
 #ifndef PENSTOCK_CMD_DATABASE_H
 #define PENSTOCK_CMD_DATABASE_H
 
-/* The option, PENSTOCK_DATABASE_URL or what PENSTOCK_DATABASE_URL_FILE holds,
- * if libpq can read it. */
-char *database_conninfo(const char *option);
+/* The option; or the variable `own` (NULL: none), for a program with a role of
+ * its own; or PENSTOCK_DATABASE_URL. Either variable, or what the file named by
+ * it with _FILE behind it holds, if libpq can read it. */
+char *database_conninfo(const char *option, const char *own);
 
 #endif

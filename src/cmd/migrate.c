@@ -326,10 +326,11 @@ migrate(PGconn *db, struct migrations *ms)
 static int
 usage(void)
 {
-	fputs("usage: penstock-migrate [--database CONNINFO] [--dir FOLDER] "
-	      "[--status]\n"
-	      "CONNINFO is PENSTOCK_DATABASE_URL if not given, FOLDER is "
-	      "sql/migrations.\n",
+	fputs(
+	    "usage: penstock-migrate [--database CONNINFO] [--dir FOLDER] "
+	    "[--status]\n"
+	    "CONNINFO is PENSTOCK_MIGRATE_URL, or else PENSTOCK_DATABASE_URL, "
+	    "if not given; FOLDER is sql/migrations.\n",
 	    stderr);
 	return (TOOL_USAGE);
 }
@@ -377,7 +378,8 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return (usage());
-	if ((conninfo = database_conninfo(database)) == NULL)
+	if ((conninfo = database_conninfo(database, "PENSTOCK_MIGRATE_URL")) ==
+	    NULL)
 		return (TOOL_USAGE);
 	rc = work(conninfo, dir, only_status);
 	free(conninfo);

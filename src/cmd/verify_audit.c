@@ -261,7 +261,8 @@ main(int argc, char **argv)
 		else
 			return (usage());
 	}
-	if (optind != argc || (database = database_conninfo(given)) == NULL)
+	if (optind != argc ||
+	    (database = database_conninfo(given, NULL)) == NULL)
 		return (usage());
 	if (anchors != NULL && strcmp(anchors, "-") == 0)
 		v.anchors = stdin;

@@ -581,7 +581,7 @@ main(int argc, char **argv)
 		}
 	}
 	if (redis == NULL || optind != argc ||
-	    (database = database_conninfo(given)) == NULL)
+	    (database = database_conninfo(given, NULL)) == NULL)
 		return (usage());
 	tool_catch_signals();
 	redis_sync_init(&v.redis, redis);

@@ -61,10 +61,6 @@ enum err warm_shards(
     struct warm *, int64_t others, bool *ret_changed, struct err_info *);
 /* Whether there is anything for this instance's loop to watch. */
 bool warm_watches(const struct warm *);
-/* Makes the log's freed pages usable again once enough was removed, so that
- * its files stay as big as the backlog was; outside a unit of work. Quiet:
- * they may also be given back. */
-enum err warm_vacuum(struct warm *, bool quiet, struct err_info *);
 /* Makes the running statement fail, so that a stop need not wait for it. */
 void warm_cancel(struct warm *);
 

@@ -57,8 +57,6 @@ struct warm {
 	 * partitions it found or made, days it marked, the lock it took. */
 	int64_t *taken;
 	size_t ntaken, taken_size;
-	size_t ntaken_readings;
-	size_t freed_rows, freed_readings; /* of the log since its vacuum */
 	double row_mean; /* readings per log row, of the last take */
 	struct warm_event events[WARM_EVENTS];
 	size_t nevents, nmore; /* in events; beyond them */

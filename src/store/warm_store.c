@@ -291,8 +291,6 @@ remove_taken(struct warm *w, struct err_info *info)
 		return (err_set(info, ERR_CONFLICT, NULL,
 		    "%s of %s log rows were still there", PQcmdTuples(r),
 		    expected));
-	w->freed_rows += w->ntaken;
-	w->freed_readings += w->ntaken_readings;
 	w->ntaken = 0;
 	return (ERR_OK);
 }

@@ -246,7 +246,6 @@ take(void *self, struct arena *arena, size_t max, struct reading **ret,
 		w->row_mean = h.nrows == 0
 		    ? w->row_mean
 		    : (double)h.readings / (double)h.nrows;
-		w->ntaken_readings = n;
 		*ret = to;
 		*ret_n = n;
 		*ret_more = h.more;

@@ -34,11 +34,6 @@
 #define REST (30 * US_PER_MINUTE)
 /* A month with more readings of a series stays in days. */
 #define SPARSE 2000
-
-/* Autovacuum would come too seldom for a log that is filled and emptied many
- * times a minute. */
-#define VACUUM_ROWS	2000
-#define VACUUM_READINGS 4000000
 /* Between two looks for partitions to write anew, if there was none. */
 #define LOOSE (10 * US_PER_SECOND)
 /* Between two looks whether partitions are there for what will come. */
@@ -306,22 +301,6 @@ rewrite(struct warm *w, int64_t now_us, struct err_info *info)
 	e = warm_run(w, ST_cycle_tidy_rewrite, &a, &r, info);
 	if (e == ERR_OK && !warm_get_bool(r, 0, 0))
 		w->tidying.next_rewrite_us = now_us + LOOSE;
-	return (e);
-}
-
-enum err
-warm_vacuum(struct warm *w, bool quiet, struct err_info *info)
-{
-	enum err e;
-
-	if (w->freed_rows < VACUUM_ROWS && w->freed_readings < VACUUM_READINGS)
-		return (ERR_OK);
-	e = warm_command(w,
-	    quiet ? "VACUUM (SKIP_LOCKED) ingest_log"
-		  : "VACUUM (SKIP_LOCKED, TRUNCATE off) ingest_log",
-	    "VACUUM", info);
-	if (e == ERR_OK)
-		w->freed_rows = w->freed_readings = 0;
 	return (e);
 }
 

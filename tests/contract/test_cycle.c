@@ -71,7 +71,7 @@ open_cycle(void)
 {
 	struct cycle_config config = {
 	    .offload = {NULL, run},
-	    .database_url = getenv("PENSTOCK_TEST_DATABASE"),
+	    .database_url = fixture_serving(),
 	    .period_ms = PERIOD_MS,
 	    .gateway_timeout_ms = 200,
 	};

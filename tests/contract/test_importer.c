@@ -20,7 +20,7 @@ static void
 open_all(void)
 {
 	fixture_open();
-	importer = importer_new(getenv("PENSTOCK_TEST_DATABASE"));
+	importer = importer_new(fixture_serving());
 	cr_assert_not_null(importer);
 	port = importer_port(importer);
 	ok(port.open(port.self, &fx.info));
@@ -230,7 +230,7 @@ Test(importer, keeps_nothing_of_a_transaction_that_was_lost)
 /* A session that ends gives the place up. */
 Test(importer, has_one_place_in_a_database)
 {
-	struct importer *other = importer_new(getenv("PENSTOCK_TEST_DATABASE"));
+	struct importer *other = importer_new(fixture_serving());
 	struct import_port p = importer_port(other);
 
 	cr_expect_eq(sql_int("SELECT count(*) FROM pg_locks WHERE locktype = "

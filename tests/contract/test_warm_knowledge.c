@@ -163,8 +163,7 @@ Test(warm_knowledge, pause_and_report)
 
 Test(warm_knowledge, one_loop_leads)
 {
-	struct warm *other =
-	    warm_new(getenv("PENSTOCK_TEST_DATABASE"), "penstock test");
+	struct warm *other = warm_new(fixture_serving(), "penstock test");
 	struct warm_gauges g;
 	bool leader = true;
 

@@ -134,6 +134,17 @@ fixture_empty(void)
 	fill();
 }
 
+const char *
+fixture_serving(void)
+{
+	static char conninfo[512];
+	const char *owner = getenv("PENSTOCK_TEST_DATABASE");
+
+	cr_assert_not_null(owner);
+	snprintf(conninfo, sizeof(conninfo), "%s user=penstock_serve", owner);
+	return (conninfo);
+}
+
 void
 fixture_open(void)
 {
@@ -147,7 +158,7 @@ fixture_open(void)
 	    PQstatus(admin), CONNECTION_OK, "%s", PQerrorMessage(admin));
 	fixture_empty();
 	arena_init(&fx.arena, (size_t)256 << 20);
-	fx.warm = warm_new(conninfo, "penstock test");
+	fx.warm = warm_new(fixture_serving(), "penstock test");
 	cr_assert_not_null(fx.warm);
 	ok(warm_lead(fx.warm, &leader, &fx.info));
 	cr_assert(leader);

@@ -34,6 +34,8 @@ struct fixture {
 extern struct fixture fx;
 
 void fixture_open(void);
+/* The database for the role that serves; sql() is the owner's. */
+const char *fixture_serving(void);
 void fixture_close(void);
 /* As after fixture_open(), the connection kept. */
 void fixture_empty(void);

@@ -45,11 +45,12 @@ class Database:
                            extension="serverAuth", names=f"DNS:{NAME}")
         service.lib("postgres_init\n" + SERVER.format(
             address=self.address, ca=ca, other=other, cert=cert, key=key))
-        service.lib("postgres_start; psql_do -d postgres -qc \"ALTER ROLE "
-                    f"penstock PASSWORD '{self.password}'\"")
+        service.lib("postgres_start; for r in penstock penstock_serve "
+                    "penstock_archive; do psql_do -d postgres -qc \"ALTER "
+                    f"ROLE $r PASSWORD '{self.password}'\"; done")
 
-    def url(self, name=NAME, ca="db-ca.pem", password=None):
-        return (f"host={name} hostaddr={self.address} user=penstock "
+    def url(self, name=NAME, ca="db-ca.pem", password=None, user="penstock"):
+        return (f"host={name} hostaddr={self.address} user={user} "
                 f"dbname=penstock password={password or self.password} "
                 f"sslmode=verify-full "
                 f"sslrootcert={self.service.state}/{ca}")
@@ -60,7 +61,9 @@ def database(tmp_path_factory):
     service = Service(PENSTOCK_LOOP_PERIOD=300)
     try:
         made = Database(service, tmp_path_factory.mktemp("names"))
-        service.env["PENSTOCK_DATABASE_URL"] = made.url()
+        for part, user in (("DATABASE", "serve"), ("ARCHIVE", "archive")):
+            service.env[f"PENSTOCK_{part}_URL"] = made.url(
+                user=f"penstock_{user}")
         service.start()
         yield made
     finally:

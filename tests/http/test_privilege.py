@@ -177,7 +177,7 @@ def test_no_secret_is_in_any_log(own_service):
     kept = Secrets()
     service = own_service(PENSTOCK_LOG_LEVEL="debug")
     service.lib("true")
-    url = service.conninfo.replace("dbname=penstock", "dbname=penstock "
+    url = service.conninfo.replace("user=penstock", "user=penstock_serve "
         "password=" + kept.keep("the database's", secrets.token_urlsafe(24)))
     service.env.update(
         PENSTOCK_DATABASE_URL=url, PENSTOCK_S3_BUCKET="nowhere",
@@ -222,7 +222,7 @@ def test_a_connection_string_that_cannot_be_read_is_not_told(service, url):
                 ["kore", "-fnrq", "-c", service.state / "lib/penstock.conf"]]
     settings = dict(line.split("=", 1) for line in
                     (service.state / "penstock.env").read_text().splitlines())
-    del settings["PENSTOCK_DATABASE_URL"]
+    del settings["PENSTOCK_DATABASE_URL"], settings["PENSTOCK_ARCHIVE_URL"]
     for command in commands:
         done = subprocess.run(command, env={**settings, **env}, timeout=20,
                               capture_output=True, text=True,

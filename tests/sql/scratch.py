@@ -13,8 +13,26 @@ class Refused(Exception):
     """What refuse() said: (status, detail, pointer)."""
 
 
+# What penstock-archive alone runs; the service may not.
+ARCHIVERS = {"archive_" + name for name in (
+    "begin", "class", "drop", "due", "file_add", "files_of", "home", "lock",
+    "next", "ran", "restore_begin", "restore_end", "rollups", "rows",
+    "run_begin", "run_end", "run_say", "seal", "setup", "spans_in",
+    "touched")}
+# What scripts run as the owner.
+OWNERS = {"storage_sizes"}
+
+
+def role_of(name):
+    """The role that runs the statement of that name."""
+    if name in OWNERS:
+        return "penstock"
+    return "penstock_archive" if name in ARCHIVERS else "penstock_serve"
+
+
 class Database:
-    """Runs statements by name, with $n as the service sends them: text."""
+    """Runs statements by name, with $n as the service sends them: text, and
+    as the role that sends them. sql() is the owner's."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -35,8 +53,10 @@ class Database:
             if args:
                 call += "(" + ", ".join(["%s"] * len(args)) + ")"
             try:
+                cursor.execute(f"SET LOCAL ROLE {role_of(name)}")
                 cursor.execute(call, args or None)
                 rows = cursor.fetchall()
+                cursor.execute("RESET ROLE")
             except psycopg2.Error as error:
                 cursor.execute("ROLLBACK TO one")
                 if error.pgcode and error.pgcode.startswith("PS"):

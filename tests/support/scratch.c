@@ -46,7 +46,11 @@ need(const char *name)
 const char *
 scratch_database(void)
 {
-	return (need("PENSTOCK_TEST_DATABASE"));
+	static char conninfo[512];
+
+	snprintf(conninfo, sizeof(conninfo), "%s user=penstock_serve",
+	    need("PENSTOCK_TEST_DATABASE"));
+	return (conninfo);
 }
 
 const char *
@@ -59,7 +63,7 @@ static PGconn *
 opened(PGconn **c)
 {
 	if (*c == NULL)
-		*c = PQconnectdb(scratch_database());
+		*c = PQconnectdb(need("PENSTOCK_TEST_DATABASE"));
 	cr_assert_eq(PQstatus(*c), CONNECTION_OK, "%s", PQerrorMessage(*c));
 	return (*c);
 }

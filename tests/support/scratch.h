@@ -11,7 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* PENSTOCK_TEST_DATABASE and PENSTOCK_TEST_REDIS; skip the test if unset. */
+/* PENSTOCK_TEST_DATABASE for the role that serves, and PENSTOCK_TEST_REDIS;
+ * skip the test if unset. scratch_sql() is the owner's. */
 const char *scratch_database(void);
 const char *scratch_redis(void);
 
