@@ -3,6 +3,7 @@
  * included. */
 #include "api/handlers.h"
 #include "api/request_steps.h"
+#include "api/resources.h"
 
 #include "auth/digest.h"
 #include "core/log.h"
@@ -19,17 +20,21 @@
 	"an API key is shown once and never kept: create another " \
 	"one and revoke the first"
 
-/* Handlers whose POST is not kept: sending readings twice changes nothing;
- * tokens and keys are secrets. */
+/* POSTs that are not kept: sending readings twice changes nothing; tokens and
+ * keys are secrets; and a log-out is of the token that came with it, whatever
+ * the one before it was told. */
 static const struct exception {
 	void (*handle)(struct request *);
+	const struct resource *resource; /* NULL: any */
 	const char *refusal; /* NULL: the header means nothing here */
 } exceptions[] = {
-    {readings_post, NULL},
-    {token_post, NULL},
-    {token_refresh, NULL},
-    {keys_post, ONE_KEY},
-    {keys_rotate, ONE_KEY},
+    {readings_post, NULL, NULL},
+    {token_post, NULL, NULL},
+    {token_refresh, NULL, NULL},
+    {resource_handle, &resource_logout, NULL},
+    {resource_handle, &resource_logout_all, NULL},
+    {keys_post, NULL, ONE_KEY},
+    {keys_rotate, NULL, ONE_KEY},
 };
 
 struct claim {
@@ -252,9 +257,13 @@ claim(struct request *r, const char *key)
 static const struct exception *
 exception_of(const struct route *route)
 {
-	for (size_t i = 0; i < sizeof(exceptions) / sizeof(*exceptions); i++)
-		if (exceptions[i].handle == route->handle)
-			return (&exceptions[i]);
+	const struct exception *e = exceptions;
+	size_t left = sizeof(exceptions) / sizeof(*exceptions);
+
+	for (; left > 0; e++, left--)
+		if (e->handle == route->handle &&
+		    (e->resource == NULL || e->resource == route->resource))
+			return (e);
 	return (NULL);
 }
 

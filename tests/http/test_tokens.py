@@ -220,6 +220,18 @@ def test_log_out(service, doors):
     assert doors.codes(two["access_token"]) == {200}
 
 
+@pytest.mark.parametrize("path", ["logout", "logout-all"])
+def test_a_used_idempotency_key_leaves_nobody_logged_in(service, doors, path):
+    anna = Person(service)
+    for _ in range(2):
+        token = anna.log_in()["access_token"]
+        answer = requests.post(
+            f"{service.url}/api/v1/auth/{path}", verify=service.ca, timeout=20,
+            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "once"})
+        assert answer.status_code == 204
+        assert_shut(doors, token, time.monotonic())
+
+
 def test_log_out_everywhere(service, doors):
     anna, bo = Person(service), Person(service)
     tokens = [anna.log_in()["access_token"] for _ in range(3)]

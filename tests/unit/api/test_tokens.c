@@ -263,3 +263,23 @@ Test(tokens, wait_for_a_key_that_may_be_new)
 	cr_expect_eq(c.status, 401);
 	call_done(&c);
 }
+
+/* What an Idempotency-Key keeps would tell a second session of the first. */
+Test(tokens, a_log_out_is_always_done)
+{
+	static const char *const paths[] = {
+	    "/api/v1/auth/logout", "/api/v1/auth/logout-all"};
+	static const enum statement asked[] = {
+	    ST_session_end, ST_session_end_all};
+	struct fake_call c;
+
+	for (size_t i = 0; i < 2; i++) {
+		call_init(&c, METHOD_POST, paths[i], NULL);
+		call_header(&c, "Authorization", fake_bearer(ROLE_VIEWER));
+		call_header(&c, "Idempotency-Key", "abc-1");
+		call_run(&c);
+		cr_assert_eq(fake.nasked, i + 1);
+		cr_expect_eq(fake.asked[i].statement, asked[i]);
+		call_done(&c);
+	}
+}
