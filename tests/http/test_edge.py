@@ -459,6 +459,27 @@ def test_connections_of_one_address(start):
     assert 6 <= len(probes_at_once(probe, 12)) <= 7
 
 
+def alive(raw):
+    try:
+        return raw.send(request()).answer().status == 200
+    except (OSError, Closed):
+        return False
+
+
+def test_a_worker_killed_while_an_address_has_all_it_may(start):
+    """The places of the dead are free at once, those of the living stay."""
+    probe = start(free_port(), workers=2, address=20)
+    held = probes_at_once(probe, 30)
+    assert 20 <= len(held) <= 21
+    assert probes_at_once(probe, 3) == []
+    os.kill(probe.workers()[0], signal.SIGKILL)
+    time.sleep(1)
+    held = [raw for raw in held if alive(raw)]
+    more = probes_at_once(probe, 30)
+    assert 20 <= len(held) + len(more) <= 21
+    assert all(alive(raw) for raw in held + more)
+
+
 def test_a_reader_of_drips_is_cut_off(start):
     """Progress alone does not hold a place: 4 s, 4 KiB, or it is over."""
     probe = start(free_port(), body_timeout=4)
@@ -561,6 +582,49 @@ def test_certificate_is_replaced_while_running(start):
     for _ in range(6):
         assert served(probe) != old
     assert staying.send(request()).answer().status == 200
+
+
+def test_a_storm_of_reloads_loses_no_request(start):
+    """A thousand SIGUSR1 to the parent and the workers, and a certificate that
+    is good, bad and missing in turns: each request is answered, by the same
+    workers."""
+    probe = start(free_port(), workers=2)
+    pids, over = probe.workers(), threading.Event()
+    good = (probe.folder / "cert.pem").read_bytes()
+    probe.ca = str(probe.folder / "ca.pem")
+    pathlib.Path(probe.ca).write_bytes(good)
+    answers, errors = [], []
+
+    def client(stays):
+        kept = probe.connect()
+        while not over.is_set():
+            try:
+                raw = kept if stays else probe.connect()
+                answers.append(raw.send(request()).answer().status)
+                if not stays:
+                    raw.sock.close()
+            except Exception as error:  # told to the test below
+                errors.append(error)
+                return
+
+    threads = [threading.Thread(target=client, args=(i % 2 == 0,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for i in range(1000):
+        if i % 100 == 0:
+            (probe.folder / "cert.pem.new").write_bytes(
+                (good, b"nonsense", b"")[i // 100 % 3])
+            (probe.folder / "cert.pem.new").rename(probe.folder / "cert.pem")
+        for pid in (probe.process.pid, *pids):
+            os.kill(pid, signal.SIGUSR1)
+        time.sleep(0.004)
+    (probe.folder / "cert.pem").write_bytes(good)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert errors == [] and set(answers) == {200} and len(answers) > 100
+    assert probe.workers() == pids
+    assert "tls_kept" in probe.text() and "tls_loaded" in probe.text()
 
 
 def test_hangup_signal_changes_nothing(start):

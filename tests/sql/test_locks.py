@@ -1,5 +1,5 @@
-"""A change of knowledge that waits for the lock of all changes holds no row:
-whoever has the lock may need that row."""
+"""A change of knowledge, a key or a user that waits for the lock of all changes
+holds no row: whoever has the lock may need that row."""
 import json
 import threading
 import time
@@ -13,6 +13,8 @@ TEMPLATE = {
     "least_severity": "warning", "effect_window_s": 60,
     "actions": [{"step": 1, "action": "close_valve", "target_type": "valve",
                  "target_relation": "inlet"}]}
+KEY = "LOCK00000000KEY1"
+HASH = "$argon2id$" + "x" * 60
 CHANGES = {
     "links_change": ("LOCK-V", '{"gateway": null}', None),
     "links_delete": ("LOCK-V", None),
@@ -21,19 +23,29 @@ CHANGES = {
     "nodes_change": ("LOCK-A", '{"zone": "LOCK-Z"}', None),
     "nodes_retire": ("LOCK-A", None),
     "nodes_create": ('{"code": "LOCK-C", "type": "tank", "zone": "LOCK-Z"}',),
+    "api_key_revoke": (KEY,),
+    "api_key_change": (KEY, '{"name": "y"}', None),
+    "api_key_rotate": (KEY, "{}", "LOCK00000000KEY2", b"2" * 32, "x"),
+    "user_change": ("lock.user", '{"role": "admin"}', None),
+    "user_disable": ("lock.user", None),
+    "user_set_password": ("lock.user", HASH, None),
 }
 ROWS = """
     SELECT FROM links WHERE code = 'LOCK-V' FOR KEY SHARE NOWAIT;
     SELECT FROM gateways WHERE code = 'LOCK-G' FOR KEY SHARE NOWAIT;
     SELECT FROM plan_templates WHERE code = 'LOCK-T' FOR KEY SHARE NOWAIT;
     SELECT FROM nodes WHERE code = 'LOCK-A' FOR KEY SHARE NOWAIT;
+    SELECT FROM api_keys WHERE name = 'LOCK-K' FOR UPDATE NOWAIT;
+    SELECT FROM users WHERE username = 'lock.user' FOR UPDATE NOWAIT;
     SET LOCAL lock_timeout = '200ms'; INSERT INTO zones (code) VALUES ('LOCK-Z')
 """
 GONE = """
     DELETE FROM links WHERE code = 'LOCK-V';
     DELETE FROM gateways WHERE code = 'LOCK-G';
     DELETE FROM plan_templates WHERE code = 'LOCK-T';
-    DELETE FROM nodes WHERE code LIKE 'LOCK-_'
+    DELETE FROM nodes WHERE code LIKE 'LOCK-_';
+    DELETE FROM api_keys WHERE name = 'LOCK-K';
+    DELETE FROM users WHERE username = 'lock.user'
 """
 
 
@@ -47,6 +59,8 @@ def network(db):
         "code": "LOCK-V", "type": "valve", "from_node": "LOCK-A",
         "to_node": "LOCK-B", "gateway": "LOCK-G"}))
     db.run("templates_create", json.dumps(TEMPLATE))
+    db.run("api_key_create", '{"name": "LOCK-K"}', KEY, b"1" * 32, "x")
+    db.run("user_create", '{"username": "lock.user", "role": "viewer"}', HASH)
     db.connection.commit()
     yield
     db.connection.rollback()
