@@ -103,6 +103,10 @@
 	    "A request's header must be complete within") \
 	X(body_timeout_s, NUMBER, "PENSTOCK_BODY_TIMEOUT", "60", 1, 600, "s", false, \
 	    "A request's body must be complete within") \
+	X(proxies, TEXT, "PENSTOCK_PROXIES", "", 0, 1500, "CIDR,...", false, \
+	    "Proxies that are believed whom a request is from; empty: none") \
+	X(proxy_field, TEXT, "PENSTOCK_PROXY_FIELD", "x-forwarded-for", 9, 15, "x-forwarded-for|forwarded", false, \
+	    "The field in which they say so; the other one is not read") \
 	X(limit_login, TEXT, "PENSTOCK_LIMIT_LOGIN", "60/60", 1, 20, "requests/s", false, \
 	    "Right passwords of one user: so many at once, regained evenly in so many seconds; 0: any number") \
 	X(limit_change, TEXT, "PENSTOCK_LIMIT_CHANGE", "3000/60", 1, 20, "requests/s", false, \

@@ -109,6 +109,8 @@ kore_parent_configure(int argc, char **argv)
 	    .port = (uint16_t)config.port,
 	    .workers = (unsigned)config.workers,
 	    .connections_max = (unsigned)config.connections_max,
+	    .proxies = config.proxies,
+	    .proxy_field = config.proxy_field,
 	    .address_max = (unsigned)config.address_max,
 	    .cert_path = config.tls_cert,
 	    .key_path = config.tls_key,

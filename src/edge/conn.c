@@ -1,10 +1,12 @@
 #include "edge/conn.h"
+#include "edge/hops.h"
 #include "edge/tls.h"
 
 #include "core/metrics.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -30,6 +32,7 @@ static TAILQ_HEAD(, conn) buried = TAILQ_HEAD_INITIALIZER(buried);
 static unsigned nconns, nconns_max, address_max;
 static struct peers *peers;
 static unsigned peers_row;
+static const struct hops *hops;
 static int64_t keepalive_us;
 static bool draining, again_due;
 
@@ -53,8 +56,9 @@ conn_open(const struct edge_config *config, void (*handle)(struct exchange *))
 }
 
 void
-conn_share(struct peers *shared, unsigned row)
+conn_share(struct peers *shared, unsigned row, const struct hops *trusted)
 {
+	hops = trusted;
 	peers = shared;
 	peers_row = row;
 	peers_clear(peers, row);
@@ -98,6 +102,83 @@ conn_close(struct conn *k)
 }
 
 static void
+to_six(const struct connection *c, struct sockaddr_in6 *ret)
+{
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	*ret = (struct sockaddr_in6){.sin6_family = AF_INET6};
+	if (c->family == AF_INET6) {
+		ret->sin6_addr = c->addr.ipv6.sin6_addr;
+		return;
+	}
+	memcpy(ret->sin6_addr.s6_addr, mapped, sizeof(mapped));
+	memcpy(ret->sin6_addr.s6_addr + 12, &c->addr.ipv4.sin_addr, 4);
+}
+
+static void
+set_peer(struct conn *k, const struct sockaddr_in6 *from)
+{
+	const struct in6_addr *a = &from->sin6_addr;
+	bool four = IN6_IS_ADDR_V4MAPPED(a);
+
+	if (inet_ntop(four ? AF_INET : AF_INET6, a->s6_addr + (four ? 12 : 0),
+		k->x.peer, sizeof(k->x.peer)) == NULL)
+		k->x.peer[0] = '\0';
+	k->x.place = peers_number((const struct sockaddr *)from);
+	k->peer = peers_find(peers, (const struct sockaddr *)from);
+}
+
+/* False: there are too many of that address. */
+static bool
+enter(struct conn *k)
+{
+	if (address_max != 0 && peers_count(peers, k->peer) >= address_max) {
+		metric_count(COUNTER_EDGE_CROWDED, 1);
+		return (false);
+	}
+	peers_enter(peers, peers_row, k->peer);
+	k->counted = true;
+	return (true);
+}
+
+static void
+leave(struct conn *k)
+{
+	if (k->counted)
+		peers_leave(peers, peers_row, k->peer);
+	k->counted = false;
+}
+
+/* What comes next is the proxy's own until it says whose it is. */
+static void
+forget_client(struct conn *k)
+{
+	struct sockaddr_in6 from;
+
+	leave(k);
+	to_six(k->c, &from);
+	set_peer(k, &from);
+}
+
+enum err
+conn_client(struct conn *k, struct err_info *info)
+{
+	struct sockaddr_in6 from;
+	enum err e;
+
+	if (!k->proxied)
+		return (ERR_OK);
+	to_six(k->c, &from);
+	if ((e = hops_client(hops, &k->head, &from.sin6_addr, info)) != ERR_OK)
+		return (e);
+	set_peer(k, &from);
+	if (!enter(k))
+		return (err_set(info, ERR_TOO_MANY, NULL,
+		    "Too many requests of this address are under way"));
+	return (ERR_OK);
+}
+
+static void
 on_disconnect(struct connection *c)
 {
 	struct conn *k = c->hdlr_extra;
@@ -106,7 +187,7 @@ on_disconnect(struct connection *c)
 	c->hdlr_extra = NULL; /* Kore would kore_free() it */
 	k->state = CLOSED;
 	nconns--;
-	peers_leave(peers, peers_row, k->peer);
+	leave(k);
 	TAILQ_REMOVE(&conns, k, list);
 	TAILQ_INSERT_TAIL(&buried, k, list);
 	/* Kore says close_notify, which would make a part look whole. */
@@ -155,6 +236,8 @@ void
 conn_next(struct conn *k)
 {
 	wire_out_drop(k);
+	if (k->proxied)
+		forget_client(k);
 	if (k->closing || draining) {
 		conn_linger(k);
 		return;
@@ -354,48 +437,29 @@ on_event(void *arg, int error)
 	}
 }
 
-static void
-set_peer(struct conn *k)
-{
-	struct connection *c = k->c;
-	const void *address = c->family == AF_INET6
-	    ? (const void *)&c->addr.ipv6.sin6_addr
-	    : (const void *)&c->addr.ipv4.sin_addr;
-
-	if (inet_ntop(c->family, address, k->x.peer, sizeof(k->x.peer)) == NULL)
-		k->x.peer[0] = '\0';
-	k->x.place = peers_number((const struct sockaddr *)&c->addr);
-}
-
-static bool
-is_crowd(struct peer peer)
-{
-	if (address_max == 0 || peers_count(peers, peer) < address_max)
-		return (false);
-	metric_count(COUNTER_EDGE_CROWDED, 1);
-	return (true);
-}
-
 /* Kore calls it by name for each accepted connection. */
 void
 edge_accept(struct connection *c)
 {
-	struct peer peer;
-	struct conn *k;
+	struct sockaddr_in6 from;
+	struct conn *k = NULL;
 
 	/* Kore's own timer would cut us off after 5 s. */
 	c->idle_timer.length = UINT64_MAX;
-	peer = peers_find(peers, (const struct sockaddr *)&c->addr);
-	if (nconns >= nconns_max || draining || is_crowd(peer) ||
-	    (k = calloc(1, sizeof(*k))) == NULL) {
+	if (nconns < nconns_max && !draining)
+		k = calloc(1, sizeof(*k));
+	if (k != NULL) {
+		to_six(c, &from);
+		set_peer(k, &from);
+		k->proxied = hops_trusts(hops, &from.sin6_addr);
+	}
+	if (k == NULL || (!k->proxied && !enter(k))) {
+		free(k);
 		kore_connection_disconnect(c);
 		return;
 	}
 	k->c = c;
-	k->peer = peer;
-	peers_enter(peers, peers_row, peer);
 	k->x.ops = &serve_ops;
-	set_peer(k);
 	c->hdlr_extra = k;
 	c->disconnect = on_disconnect;
 	c->evt.handle = on_event;

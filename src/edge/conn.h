@@ -45,6 +45,8 @@ struct conn {
 	bool write_wanted; /* by the handshake */
 	bool closing;
 	struct peer peer;
+	bool counted;	     /* in peers */
+	bool proxied;	     /* peer and x.peer are of the present request */
 	unsigned armed;	     /* epoll's mask */
 	int64_t deadline_us; /* 0: none */
 	char *in;	     /* CONN_IN_SIZE, only while a request is there */
@@ -79,6 +81,10 @@ extern int64_t conn_header_timeout_us, conn_body_timeout_us;
 extern void (*conn_handler)(struct exchange *);
 /* How large a body may be, by its route. */
 size_t conn_body_max(const struct gate_head *);
+
+/* Of a proxied connection: who the request is from, unless too many of that
+ * address are under way. */
+enum err conn_client(struct conn *, struct err_info *);
 
 /* Refuses the body that comes most slowly and has had some time, to make room
  * for that of `k`. False: there is none. */

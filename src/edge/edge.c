@@ -1,3 +1,4 @@
+#include "edge/hops.h"
 #include "edge/internal.h"
 #include "edge/ticket.h"
 #include "edge/tls.h"
@@ -32,6 +33,7 @@ static struct edge_config config;
 static pid_t parent_pid;
 static atomic_bool *stopping; /* shared by all workers */
 static struct peers *peers;   /* likewise */
+static struct hops hops;
 static volatile sig_atomic_t reload_asked;
 static void (*reload_also)(void);
 static bool torn_down;
@@ -151,6 +153,18 @@ share_state(void)
 }
 
 static void
+open_hops(void)
+{
+	struct err_info info = {.code = ERR_OK};
+
+	if (config.proxies != NULL &&
+	    hops_parse(config.proxies, config.proxy_field, &hops, &info) !=
+		ERR_OK)
+		fatal(
+		    "PENSTOCK_PROXIES, PENSTOCK_PROXY_FIELD: %s", info.detail);
+}
+
+static void
 open_tls(void)
 {
 	struct err_info info = {.code = ERR_OK};
@@ -180,6 +194,7 @@ edge_parent(const struct edge_config *given)
 	stay_loaded();
 	parent_pid = getpid();
 	share_state();
+	open_hops();
 	open_tls();
 	check_host();
 	/* TLS is ours: to Kore it is a plain server without domains. */
@@ -277,7 +292,7 @@ edge_worker(void (*handle)(struct exchange *))
 		/* The parent's certificate may be an old one by now. */
 		reload();
 	}
-	conn_share(peers, worker->id - 1u);
+	conn_share(peers, worker->id - 1u, &hops);
 	conn_open(&config, handle);
 	(void)kore_timer_add(on_tick, TICK_MS, NULL, 0);
 }

@@ -35,6 +35,9 @@ struct edge_config {
 	unsigned workers;
 	unsigned connections_max; /* per worker */
 	unsigned address_max; /* connections of one address, 0: any number */
+	/* Who may say whom a request is from, and by which field (hops.h);
+	 * NULL or "": nobody. */
+	const char *proxies, *proxy_field;
 	const char *cert_path, *key_path; /* PEM; read again on SIGUSR1 */
 	const char *client_ca_path; /* the same; NULL or "": none, see tls.h */
 	unsigned ticket_life_s;	    /* 0: 7200 */

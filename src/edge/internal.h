@@ -9,6 +9,8 @@
 #include "edge/edge.h"
 #include "edge/peers.h"
 
+struct hops; /* hops.h */
+
 int64_t edge_monotonic_us(void);
 
 /* Frees what was unwatched; never call it from inside an event. */
@@ -17,7 +19,7 @@ void loop_bury(void);
 /* conn: connections, from accept to close. */
 void conn_open(const struct edge_config *, void (*handle)(struct exchange *));
 /* Before conn_open; `row` is this worker's. */
-void conn_share(struct peers *, unsigned row);
+void conn_share(struct peers *, unsigned row, const struct hops *);
 /* Deadlines and burials; call every half second or so. */
 void conn_tick(void);
 /* Closes what is idle; every answer from now on closes its connection. */

@@ -211,12 +211,10 @@ set_request_id(struct conn *k)
 void
 serve_refuse(struct conn *k, const struct err_info *info)
 {
-	static const struct header headers[] = {
-	    {"Content-Type", PROBLEM_TYPE},
-	    {"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
-	};
-	struct answer a = {
-	    .status = err_status(info->code), .headers = headers};
+	struct header headers[2] = {{"Content-Type", PROBLEM_TYPE}};
+	struct answer a = {.status = err_status(info->code),
+	    .headers = headers,
+	    .nheaders = 2};
 	char buf[1024];
 	struct text t;
 
@@ -227,7 +225,13 @@ serve_refuse(struct conn *k, const struct err_info *info)
 	log_event(LOG_LEVEL_DEBUG, "edge_refused", "request_id", LOG_STR,
 	    k->x.request_id, "peer", LOG_STR, k->x.peer, "problem", LOG_STR,
 	    err_slug(info->code), "detail", LOG_STR, info->detail, NULL);
-	a.nheaders = info->code == ERR_METHOD ? 2 : 1;
+	if (a.status == 405)
+		headers[1] = (struct header){
+		    "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"};
+	else if (a.status == 429 || a.status == 503)
+		headers[1] = (struct header){"Retry-After", "1"};
+	else
+		a.nheaders = 1;
 	a.body_len = t.len;
 	k->closing = true;
 	answer(k, &a, buf);
@@ -305,6 +309,7 @@ take_head(struct conn *k, struct err_info *info)
 	begun = k->in_len > end;
 	if ((e = gate_parse(k->in, end, &conn_limits, &k->head, info)) !=
 		ERR_OK ||
+	    (e = conn_client(k, info)) != ERR_OK ||
 	    (e = limit_body(k, info)) != ERR_OK ||
 	    (e = wire_body_take(k, end, info)) != ERR_OK)
 		return (e);

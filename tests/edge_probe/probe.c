@@ -353,6 +353,10 @@ kore_parent_configure(int argc, char **argv)
 	    .workers = number("PROBE_WORKERS", 1),
 	    .connections_max = number("PROBE_CONNECTIONS", 512),
 	    .address_max = number("PROBE_ADDRESS", 0),
+	    .proxies = getenv("PROBE_PROXIES"),
+	    .proxy_field = getenv("PROBE_PROXY_FIELD") != NULL
+		? getenv("PROBE_PROXY_FIELD")
+		: "x-forwarded-for",
 	    .cert_path = getenv("PROBE_CERT"),
 	    .key_path = getenv("PROBE_KEY"),
 	    .client_ca_path = getenv("PROBE_CLIENT_CA"),
