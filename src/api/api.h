@@ -23,7 +23,8 @@ struct token_config; /* auth/token.h */
 struct revoked;	     /* auth/revoked.h */
 struct limits;	     /* auth/limits.h */
 struct text;
-struct loop; /* core/loop.h */
+struct events; /* events.h */
+struct loop;   /* core/loop.h */
 
 /* Work that must not run on the loop (password hashing). */
 struct offload_port {
@@ -67,7 +68,8 @@ struct api {
 	struct range_port range_hot, range_warm, range_cold;
 	struct import_port import;
 	struct offload_port offload;
-	struct loop *loop; /* NULL: nothing is put off (tests) */
+	struct events *events; /* NULL: nobody can listen */
+	struct loop *loop;     /* NULL: nothing is put off (tests) */
 	struct clocks clocks;
 	struct registry *registry;
 	struct last_seen *last_seen;

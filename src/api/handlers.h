@@ -36,5 +36,7 @@ void latest_node_get(struct request *);
 void history_get(struct request *);
 /* before.c */
 void before_get(struct request *);
+/* events.c */
+void stream_get(struct request *);
 
 #endif

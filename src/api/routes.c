@@ -142,6 +142,20 @@ static const struct field query_before[] = {
 	END
 };
 
+static const struct field query_stream[] = {
+	{ "type", FIELD_STRING, false, 1, 600, NULL, NULL,
+	    "Kinds (anomaly, plan, command, loop) or types (plan.proposed), "
+	    "with commas; absent: all" },
+	{ "zone", FIELD_STRING, false, 1, 6400, NULL, NULL,
+	    "Zone codes with commas, * for all; absent: the zones of an "
+	    "operator who has some, else all. Events of the whole network "
+	    "are always told" },
+	{ "after", FIELD_STRING, false, 1, 18, NULL, NULL,
+	    "Id of the last event that was heard, if Last-Event-ID does not "
+	    "say it; without both, from now on" },
+	END
+};
+
 static const struct resource resource_users_list = {
 	ST_user_list, 200, "user",
 	{ { SOURCE_LIMIT, NULL }, { SOURCE_QUERY, "cursor" } }

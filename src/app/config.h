@@ -125,6 +125,12 @@
 	    "POSTs of readings from one address") \
 	X(shed_lag_ms, NUMBER, "PENSTOCK_SHED_LAG", "500", 50, 60000, "ms", false, \
 	    "A worker whose loop is so late refuses readings; at four times that, viewers' reads") \
+	X(listeners_max, NUMBER, "PENSTOCK_LISTENERS_MAX", "1000", 1, 20000, "listeners", false, \
+	    "Who may listen to events at once, per worker") \
+	X(listeners_person_max, NUMBER, "PENSTOCK_LISTENERS_PER_USER", "20", 1, 20000, "listeners", false, \
+	    "How often one user may listen at once, per worker") \
+	X(heartbeat_ms, NUMBER, "PENSTOCK_HEARTBEAT", "15000", 500, 60000, "ms", false, \
+	    "A listener who hears nothing for so long is told that he still listens") \
 	X(drain_ms, NUMBER, "PENSTOCK_DRAIN", "8000", 100, 120000, "ms", false, \
 	    "On stop, requests in flight may take this long") \
 	X(archive_dir, TEXT, "PENSTOCK_ARCHIVE_DIR", "", 0, 3000, "path", false, \

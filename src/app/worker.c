@@ -2,6 +2,7 @@
 
 #include "api/api.h"
 #include "api/audit.h"
+#include "api/events.h"
 #include "api/route.h"
 #include "app/cycle.h"
 #include "app/loader.h"
@@ -150,6 +151,8 @@ on_notify(void *arg, const char *table)
 		hot_apart(self.hot, table + 10);
 	if (table != NULL && strncmp(table, "audit ", 6) == 0)
 		on_audit(table + 6);
+	if (table == NULL || strcmp(table, "events") == 0)
+		events_notified(self.api.events);
 	if (table != NULL && strcmp(table, "instances") == 0)
 		hot_instance_ended(self.hot);
 }
@@ -367,6 +370,20 @@ fill_api(const struct shared *shared)
 }
 
 static enum err
+open_events(struct err_info *info)
+{
+	const struct config *c = self.config;
+	const struct events_config ec = {
+	    .listeners_max = (unsigned)c->listeners_max,
+	    .person_max = (unsigned)c->listeners_person_max,
+	    .heartbeat_ms = (unsigned)c->heartbeat_ms};
+
+	if ((self.api.events = events_new(&self.api, &ec)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "events"));
+	return (ERR_OK);
+}
+
+static enum err
 open_loop(const struct shared *shared, struct err_info *info)
 {
 	struct cycle_config cc = {.loop = self.loop,
@@ -416,7 +433,7 @@ worker_start(
 	    open_redis(shared, number, &info) == ERR_OK &&
 	    open_writer(&info) == ERR_OK && open_shed(&info) == ERR_OK) {
 		fill_api(shared);
-		if (number == LEADER_WORKER &&
+		if (open_events(&info) == ERR_OK && number == LEADER_WORKER &&
 		    open_keeper(shared, &info) == ERR_OK)
 			open_loop(shared, &info);
 	}
@@ -512,6 +529,7 @@ worker_stop(void)
 	hot_free(self.hot);
 	redis_free(self.redis);
 	pg_free(self.pg);
+	events_free(self.api.events);
 	cold_free(self.cold);
 	loader_free(self.loader);
 	log_writer_free(self.log_writer);

@@ -49,6 +49,7 @@
 	X(SHED_READ,          "penstock_shed_total", "what=\"read\"", NULL) \
 	X(TLS_LOADED,         "penstock_tls_reloads_total", "result=\"loaded\"", "Times a worker read the certificate again, by result") \
 	X(TLS_KEPT,           "penstock_tls_reloads_total", "result=\"kept\"", NULL) \
+	X(EVENTS_TOLD,        "penstock_events_told_total", "", "Events sent to listeners, each as often as it was sent") \
 	X(WORKER_STARTS,      "penstock_worker_starts_total", "", "Worker processes started") \
 	X(CYCLES,             "penstock_loop_cycles_total", "result=\"ok\"", "Loop cycles by result") \
 	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \
@@ -65,6 +66,7 @@
 	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "", "Readings the last cycle left in the log") \
 	X(HOT_WHOLE,      "penstock_hot_series", "whole=\"true\"", "Series by whether Redis holds their last hours whole") \
 	X(HOT_NOT_WHOLE,  "penstock_hot_series", "whole=\"false\"", NULL) \
+	X(LISTENERS,      "penstock_listeners", "", "Who listens to events now") \
 	X(AUDIT_ID,       "penstock_audit_id", "", "Newest row of the record of changes") \
 	X(CYCLE_AT_US,    "penstock_loop_cycle_time_us", "", "When the last cycle ended, us since 1970") \
 	X(ARCHIVE_AT_US,  "penstock_archive_run_time_us", "", "When the archive's last run was heard of, us since 1970") \

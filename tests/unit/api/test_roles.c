@@ -24,6 +24,7 @@ static const struct {
     {"logout", "VOEM"},
     {"logout_all", "VOEM"},
     {"me_get", "DVOEM"},
+    {"stream", "VOEM"},
     {"users_list", "M"},
     {"users_create", "M"},
     {"users_disable", "M"},

@@ -1,0 +1,157 @@
+"""Events: one per change, in its transaction; ids in the order in which they
+can be seen, whatever order transactions began or wrote in."""
+import json
+import os
+import subprocess
+import threading
+
+import psycopg2
+import pytest
+
+from scratch import Database, ROOT
+
+MIGRATE = os.environ.get("PENSTOCK_BUILD", str(ROOT / "build")) \
+    + "/src/cmd/penstock-migrate"
+
+
+@pytest.fixture
+def own(empty_database):
+    """Connections to a database of the test's own."""
+    subprocess.run([MIGRATE, "--dir", str(ROOT / "sql/migrations")],
+                   check=True, capture_output=True,
+                   env={**os.environ, "PENSTOCK_MIGRATE_URL": empty_database})
+    made = []
+
+    def connect():
+        made.append(psycopg2.connect(empty_database))
+        return Database(made[-1])
+    yield connect
+    for connection in made:
+        connection.close()
+
+
+def make_series(db, *nodes, zone=None):
+    for code in nodes:
+        db.run("nodes_create", json.dumps({
+            "code": code, "type": "junction", "zone": zone,
+            "series": [{"metric": "flow"}]}))
+    db.connection.commit()
+
+
+def raise_on(db, node):
+    return db.sql(
+        "INSERT INTO anomalies (series_id, type, direction, severity, state,"
+        " rule_id, first_at, last_at, evidence, knowledge_version)"
+        " SELECT s.id, 'threshold', 'high', 'critical', 'open', 'r:1', now(),"
+        " now(), '{}', 1 FROM series s JOIN nodes n ON n.id = s.node_id"
+        " WHERE n.code = %s RETURNING id", node)[0][0]
+
+
+def events(db, after=0):
+    rows = db.run("events_after", str(after), "1000")
+    db.connection.commit()
+    return [(r[1], r[3], json.loads(r[5])) for r in rows if r[1] is not None]
+
+
+def test_each_change_is_one_event_and_none_is_left_of_what_is_undone(own):
+    db = own()
+    make_series(db, "E-1", zone="E-Z")
+    first = raise_on(db, "E-1")
+    db.connection.rollback()
+    assert events(db) == []
+    first = raise_on(db, "E-1")
+    db.connection.commit()
+    db.sql("UPDATE anomalies SET last_at = now(), evidence = '[1]'")
+    db.connection.commit()
+    db.run("anomalies_ack", str(first), "{}", "anna")
+    db.connection.commit()
+    db.sql("SELECT set_config('penstock.origin', '{\"actor\": \"bob\"}', true)")
+    db.sql("UPDATE anomalies SET state = 'cleared', cleared_at = now()")
+    db.connection.commit()
+    told = events(db)
+    assert [t for _, t, _ in told] == [
+        "anomaly.open", "anomaly.acknowledged", "anomaly.cleared"]
+    assert all(b["id"] == i and b["type"] == t and b["zone"] == "E-Z"
+               and b["anomaly"]["id"] == first and b["anomaly"]["node"] == "E-1"
+               for i, t, b in told)
+    assert told[1][2]["anomaly"]["acked_by"] == "anna"
+    assert told[2][2]["actor"] == "bob"
+    assert told[0][2]["actor"].startswith("db:")
+
+
+def test_a_body_is_one_line(own):
+    db = own()
+    make_series(db, "E-1")
+    one = raise_on(db, "E-1")
+    db.run("anomalies_ack", str(one), json.dumps({"note": "a\nb\r\n\u2028c"}),
+           "anna")
+    db.connection.commit()
+    body = db.sql("SELECT body FROM events ORDER BY id DESC LIMIT 1")[0][0]
+    assert "\n" not in body and "\r" not in body
+    assert json.loads(body)["anomaly"]["ack_note"] == "a\nb\r\n\u2028c"
+
+
+def test_who_follows_misses_nothing_however_transactions_commit(own):
+    """Four writers, each with changes written long before they commit; a
+    reader who goes on behind the last that he saw sees all of them."""
+    db = own()
+    nodes = [f"E-{i}" for i in range(4)]
+    make_series(db, *nodes)
+    seen, over = [], threading.Event()
+
+    def write(node):
+        writer = own()
+        for i in range(40):
+            one = raise_on(writer, node)  # an earlier number of its own
+            writer.sql("SELECT pg_sleep(random() * 0.01)")
+            writer.connection.commit()
+            writer.sql("UPDATE anomalies SET state = 'cleared',"
+                       " cleared_at = now() WHERE id = %s", one)
+            writer.sql("SELECT pg_sleep(random() * 0.01)")
+            if i % 5 == 4:
+                writer.connection.rollback()
+                writer.sql("DELETE FROM anomalies WHERE id = %s", one)
+            writer.connection.commit()
+
+    def read():
+        reader = own()
+        at = 0
+        while True:
+            last = over.is_set()
+            for i, _, _ in events(reader, at):
+                seen.append(i)
+                at = i
+            if last:
+                return
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(n,)) for n in nodes]
+    for thread in [reader, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join(120)
+    over.set()
+    reader.join(120)
+    stored = [i for i, in db.sql("SELECT id FROM events ORDER BY id")]
+    assert seen == stored and len(seen) == 4 * (40 + 32)
+
+
+def test_they_are_bounded_by_age_and_number(own):
+    db = own()
+    make_series(db, "E-1")
+    for _ in range(6):
+        one = raise_on(db, "E-1")
+        db.sql("UPDATE anomalies SET state = 'cleared', cleared_at = now()"
+               " WHERE id = %s", one)
+        db.connection.commit()
+    ids = [i for i, _, _ in events(db)]
+    db.sql("UPDATE events SET at = at - interval '3 d' WHERE id <= %s", ids[2])
+    db.sql("SELECT events_prune('2 d', 1000)")
+    assert [i for i, _, _ in events(db)] == ids[3:]
+    db.sql("SELECT events_prune('2 d', 5)")
+    assert [i for i, _, _ in events(db)] == ids[-5:]
+    assert db.run("events_after", "0", "1")[0][0] == ids[-6]
+    db.sql("DELETE FROM events")
+    pruned, *none = db.run("events_after", "0", "1")[0]
+    assert pruned == ids[-6] and set(none) == {None}
+    assert db.run("events_begin", "anna", None) == [(ids[-6], None)]
