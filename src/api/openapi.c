@@ -302,6 +302,11 @@ static const char fields[] =
     "\"schema\":{\"type\":\"integer\"}},"
     "\"Allow\":{\"description\":\"Methods of the path\","
     "\"schema\":{\"type\":\"string\"}},"
+    "\"RateLimit\":{\"description\":\"What is left of a limit "
+    "(draft-ietf-httpapi-ratelimit-headers-11); on other answers, too\","
+    "\"schema\":{\"type\":\"string\"}},"
+    "\"RateLimit-Policy\":{\"description\":\"The limit itself; likewise\","
+    "\"schema\":{\"type\":\"string\"}},"
     "\"WWW-Authenticate\":{\"description\":\"RFC 6750\","
     "\"schema\":{\"type\":\"string\"}}}";
 
@@ -321,6 +326,7 @@ write_components(struct text *t)
 		if (strcmp(c->kind, "schema") == 0)
 			write_given(t, c->key, c->json);
 	openapi_field_schemas(t);
+	openapi_list_schemas(t);
 	openapi_problem_schema(t);
 	json_object_end(t);
 	json_object_end(t);

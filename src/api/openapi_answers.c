@@ -48,6 +48,12 @@ has_body(const struct route *r)
 	return (r->body != NULL || r->body_own);
 }
 
+static bool
+is_limited(const struct route *r)
+{
+	return (r->limit != LIMIT_NONE);
+}
+
 /* Who may carry an Idempotency-Key; see idempotency.c for the exceptions. */
 static bool
 is_post(const struct route *r)
@@ -83,7 +89,7 @@ static const struct {
     {413, has_body},
     {415, has_body},
     {422, always},
-    {429, always},
+    {429, is_limited},
     {500, always},
     {503, always},
 };
@@ -149,7 +155,8 @@ write_fields(struct text *t, int status)
 		int status;
 		const char *name;
 	} fields[] = {{401, "WWW-Authenticate"}, {403, "WWW-Authenticate"},
-	    {405, "Allow"}, {429, "Retry-After"}, {503, "Retry-After"}};
+	    {405, "Allow"}, {429, "Retry-After"}, {429, "RateLimit"},
+	    {429, "RateLimit-Policy"}, {503, "Retry-After"}};
 	char ref[64];
 
 	json_object(t, "headers");

@@ -27,6 +27,8 @@ const char *contract_find(const char *route, const char *kind, const char *key);
 void openapi_query(struct text *, const struct route *, const struct field *);
 /* Members of components.schemas: of all routes' bodies and choices. */
 void openapi_field_schemas(struct text *);
+/* The same of lists of words that answers alone have. */
+void openapi_list_schemas(struct text *);
 
 bool openapi_takes_if_match(const struct route *);
 /* Member `responses`. */

@@ -1,5 +1,9 @@
 #include "api/field.h"
 #include "api/openapi_parts.h"
+#include "domain/reading.h"
+#include "domain/totaliser.h"
+#include "domain/volumes.h"
+#include "ingest/normalise.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -159,6 +163,60 @@ openapi_query(struct text *t, const struct route *r, const struct field *f)
 	json_object(t, "schema");
 	json_string(t, "$ref", ref);
 	json_object_end(t);
+}
+
+static const char *
+reason_word(int i)
+{
+	return (reject_word((enum reject)(i + 1)));
+}
+
+static const char *
+volume_word(int i)
+{
+	return (
+	    i < TOTALISER_FLAGS ? totaliser_flags[i] : "flow_total_mismatch");
+}
+
+static const char *
+agreement_word(int i)
+{
+	return (agreement_names[i]);
+}
+
+static const char *
+role_word(int i)
+{
+	return (role_name((enum role)i));
+}
+
+/* Closed lists of words that answers have. */
+static const struct list {
+	const char *name;
+	const char *(*word)(int);
+	int n;
+} lists[] = {
+    {"agreement", agreement_word, AGREEMENTS},
+    {"quality", quality_name, QUALITY_CLOCK_AHEAD + 1},
+    {"reject_reason", reason_word, REJECT_COUNT - 1},
+    {"role", role_word, ROLE_COUNT},
+    {"volume_flag", volume_word, TOTALISER_FLAGS + 1},
+};
+
+void
+openapi_list_schemas(struct text *t)
+{
+	const struct list *end = lists + sizeof(lists) / sizeof(*lists);
+
+	for (const struct list *l = lists; l < end; l++) {
+		json_object(t, l->name);
+		json_string(t, "type", "string");
+		json_array(t, "enum");
+		for (int i = 0; i < l->n; i++)
+			json_string(t, NULL, l->word(i));
+		json_array_end(t);
+		json_object_end(t);
+	}
 }
 
 void

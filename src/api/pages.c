@@ -43,8 +43,11 @@ page_send(struct request *r, const struct page *page)
 	memcpy(headers, always, sizeof(headers));
 	headers[0].value = page->type;
 	headers[1].value = page->etag;
-	head_make(&h, r, same ? 304 : 200, headers, ALWAYS, page->len);
-	h.gzip = h.gzip && !same && page->coded_len > 0;
+	if (same) /* RFC 9110 section 15.4.5 */
+		headers[0] = (struct header){"Vary", "Accept-Encoding"};
+	head_make(
+	    &h, r, same ? 304 : 200, headers, ALWAYS, same ? 0 : page->len);
+	h.gzip = h.gzip && page->coded_len > 0;
 	if (h.gzip)
 		head_coded(&h);
 	r->answered = true;

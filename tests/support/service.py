@@ -134,6 +134,9 @@ class Service:
             self._tokens[role] = (token, time.monotonic() + 600)
         return token
 
+    def forget_tokens(self):
+        self._tokens.clear()
+
     @property
     def device_key(self):
         return (self.state / "secrets" / "device.key").read_text().strip()
