@@ -42,6 +42,7 @@
 	X(PG_RECONNECTS,      "penstock_postgresql_reconnects_total", "", "Connections made to PostgreSQL") \
 	X(REDIS_RECONNECTS,   "penstock_redis_reconnects_total", "", "Connections made to Redis") \
 	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
+	X(TLS_FAILED,         "penstock_tls_failed_total", "", "Connections that ended or ran out of time in their handshake") \
 	X(EDGE_CROWDED,       "penstock_edge_crowded_total", "", "Connections closed at once, too many being open from their address") \
 	X(LIMITED_PRINCIPAL,  "penstock_limited_total", "by=\"principal\"", "Requests over a limit, by whose limit it was") \
 	X(LIMITED_ADDRESS,    "penstock_limited_total", "by=\"address\"", NULL) \

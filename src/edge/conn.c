@@ -185,6 +185,8 @@ on_disconnect(struct connection *c)
 	enum state was = k->state;
 
 	c->hdlr_extra = NULL; /* Kore would kore_free() it */
+	if (was == SHAKE)
+		metric_count(COUNTER_TLS_FAILED, 1);
 	k->state = CLOSED;
 	nconns--;
 	leave(k);

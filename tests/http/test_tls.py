@@ -1,6 +1,7 @@
 """TLS of the edge: tickets, client certificates, a new certificate under
 load, and what testssl.sh (Debian) has to say."""
 
+import contextlib
 import json
 import os
 import re
@@ -247,3 +248,20 @@ def local(finding):
     how tickets resume, testssl finds out with a client of its own, not
     always; above it is tested with ours."""
     return finding["id"] in {"cert_revocation", "sessionresumption_ticket"}
+
+
+def test_a_handshake_that_fails_is_counted(service):
+    def failed():
+        text = service.call("GET", "/metrics").text
+        return int(re.search(r"^penstock_tls_failed_total (\d+)$", text, re.M)[1])
+
+    before = failed()
+    port = int(service.url.rsplit(":", 1)[1])
+    for said in b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"":
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+            plain.sendall(said)
+            plain.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                while plain.recv(4096):
+                    pass
+    wait_for("both counts", lambda: failed() == before + 2)
