@@ -319,9 +319,11 @@ make_secrets() {
 	fi
 	# The certificate is public: curl --cacert reads it without the secrets.
 	as_service install -m 644 "$dir/cert.pem" "$STATE/ca.pem"
-	if [ ! -s "$dir/jwt" ]; then
-		(umask 077 && openssl rand -base64 48 | as_service tee "$dir/jwt" >/dev/null)
-	fi
+	local name
+	for name in jwt gateways; do
+		[ -s "$dir/$name" ] ||
+		    (umask 077 && openssl rand -base64 48 | as_service tee "$dir/$name" >/dev/null)
+	done
 }
 
 # database_url [DATABASE [ROLE]]: the owner's, unless a role is named.

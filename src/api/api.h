@@ -77,6 +77,7 @@ struct api {
 	/* What tokens are made and checked by; it may change between two
 	 * steps, and the cache is cleared then. */
 	const struct token_config *trust;
+	const char *gateway_secret; /* theirs are derived from it; NULL: none */
 	struct revoked *revoked;
 	/* Fetches the keys of the identity provider anew, unless that was
 	 * done a moment ago; NULL: there is none. */

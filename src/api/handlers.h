@@ -25,6 +25,8 @@ void own_password_put(struct request *);
 /* keys.c */
 void keys_post(struct request *);
 void keys_rotate(struct request *);
+/* gateway_secret.c */
+void gateway_secret_post(struct request *);
 /* readings.c */
 void readings_post(struct request *);
 /* imports.c */

@@ -36,6 +36,10 @@ extern const struct resource resource_templates_list, resource_templates_create,
     resource_plans_get, resource_plans_approve, resource_plans_reject,
     resource_loop_get, resource_loop_pause, resource_loop_resume;
 
+extern const struct field query_commands[], body_redrive[], body_settle[];
+extern const struct resource resource_commands_list, resource_commands_get,
+    resource_commands_redrive, resource_commands_settle;
+
 /* imports.c */
 extern const struct field body_import[];
 extern const struct resource resource_imports_create, resource_imports_list,

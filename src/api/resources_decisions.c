@@ -9,6 +9,9 @@
 #define PLAN_WORDS                                                      \
 	"proposed|approved|executing|verifying|worked|no_effect|worse|" \
 	"not_provable|rejected|expired|failed"
+#define COMMAND_WORDS                                                    \
+	"planned|queued|sent|accepted|executed|verified|unknown|failed|" \
+	"expired|cancelled"
 #define END                  \
 	{                    \
 		.name = NULL \
@@ -34,6 +37,17 @@ const struct field query_plans[] = {
 	LIMIT, CURSOR, END
 };
 
+const struct field query_commands[] = {
+	{ "state", FIELD_STRING, false, 0, 0, COMMAND_WORDS, NULL, "State" },
+	{ "gateway", FIELD_STRING, false, 1, CODE_MAX, NULL, NULL,
+	    "Gateway code" },
+	{ "link", FIELD_STRING, false, 1, CODE_MAX, NULL, NULL, "Link code" },
+	{ "dead", FIELD_BOOLEAN, false, 0, 0, NULL, NULL,
+	    "true: dead letters alone, those that ended unexecuted or whose "
+	    "end nobody knows" },
+	LIMIT, CURSOR, END
+};
+
 static const struct field action[] = {
 	{ "step", FIELD_INTEGER, true, 1, 20, NULL, NULL,
 	    "Order; a step waits for the one before it" },
@@ -45,6 +59,9 @@ static const struct field action[] = {
 	    "inlet: a link into the anomaly's node; zone: into its zone" },
 	{ "argument", FIELD_OBJECT, false, 0, 0, NULL, NULL,
 	    "Sent to the gateway as it is" },
+	{ "repeatable", FIELD_BOOLEAN, false, 0, 0, NULL, NULL,
+	    "true: doing it twice does no harm, so it may be sent again "
+	    "without asking what became of it" },
 	END
 };
 
@@ -104,6 +121,19 @@ const struct field body_reject[] = {
 	END
 };
 
+const struct field body_redrive[] = {
+	{ "reason", FIELD_STRING, true, 1, 1000, NULL, NULL, "Why again" },
+	END
+};
+
+const struct field body_settle[] = {
+	{ "outcome", FIELD_STRING, true, 0, 0, "executed|not_executed", NULL,
+	    "What somebody saw who looked" },
+	{ "reason", FIELD_STRING, true, 1, 1000, NULL, NULL,
+	    "Who saw it, and how" },
+	END
+};
+
 #define PATH_CODE { SOURCE_PATH, "code" }
 #define PATH_ID   { SOURCE_PATH_ID, "id" }
 #define BODY      { SOURCE_BODY, NULL }
@@ -132,6 +162,15 @@ RESOURCE(plans_approve, plans_decide, 200, "plan", PATH_ID,
     { SOURCE_CONSTANT, "approve" }, BODY, WHO);
 RESOURCE(plans_reject, plans_decide, 200, "plan", PATH_ID,
     { SOURCE_CONSTANT, "reject" }, BODY, WHO);
+
+RESOURCE(commands_list, commands_list, 200, "command",
+    { SOURCE_QUERY, "state" }, { SOURCE_QUERY, "gateway" },
+    { SOURCE_QUERY, "link" }, { SOURCE_QUERY, "dead" }, PAGE);
+RESOURCE(commands_get, commands_get, 200, "command", PATH_ID);
+RESOURCE(commands_redrive, commands_redrive, 200, "command", PATH_ID, BODY,
+    WHO);
+RESOURCE(commands_settle, commands_settle, 200, "command", PATH_ID, BODY,
+    WHO);
 
 RESOURCE(loop_get, loop_get, 200, "loop", { SOURCE_END, NULL });
 RESOURCE(loop_pause, loop_pause, 200, "loop", { SOURCE_CONSTANT, "true" },

@@ -77,6 +77,12 @@
 	    "How long a field gateway may take to answer a command") \
 	X(gateway_ca, TEXT, "PENSTOCK_GATEWAY_CA", "", 0, 4095, "path", false, \
 	    "Certificates to trust for gateways by HTTPS; empty: the system's") \
+	X(gateway_secret, TEXT, "PENSTOCK_GATEWAY_SECRET", "", 0, 4000, "text", true, \
+	    "Gateways' secrets are derived from it, 32 bytes or more; empty: nothing is signed") \
+	X(gateway_nets, TEXT, "PENSTOCK_GATEWAY_NETS", "", 0, 1000, "a.b.c.d/n,...", false, \
+	    "Networks that are not public where gateways may be, there also without TLS") \
+	X(gateway_ask_s, NUMBER, "PENSTOCK_GATEWAY_ASK", "300", 1, 86400, "s", false, \
+	    "How long after its not-after a gateway is asked what became of a command") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
 	    "Most readings in one POST") \
 	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 3600, "s", false, \

@@ -1,5 +1,6 @@
 #include "app/cycle.h"
 
+#include "auth/gateway_key.h"
 #include "core/instant.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -96,12 +97,19 @@ cycle_new(const struct cycle_config *config)
 	    .whole_ms = (long)config->gateway_timeout_ms + 1000,
 	    .ca_path = config->gateway_ca,
 	};
+	struct err_info info = {0};
 
 	if (c == NULL)
 		return (NULL);
 	bound_heaps();
 	c->config = *config;
 	loop_init(&c->ctx);
+	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
+	c->ctx.rules.lost_us += config->gateway_timeout_ms * INT64_C(1000);
+	/* Both were checked when the service started. */
+	(void)address_rules_parse(config->gateway_nets, &http.rules, &info);
+	if (config->gateway_secret != NULL)
+		http.signer = gateway_signer(config->gateway_secret);
 	c->warm = warm_new(config->database_url, "penstock loop");
 	c->http = http_new(&http);
 	if (c->warm == NULL || c->http == NULL) {

@@ -23,6 +23,9 @@ struct cycle_config {
 	unsigned gateway_timeout_ms;
 	struct last_seen *last_seen; /* borrowed; told what others stored */
 	const char *gateway_ca;	     /* PEM, borrowed; NULL: the system's */
+	const char *gateway_secret;  /* borrowed; NULL: nothing is signed */
+	const char *gateway_nets;    /* borrowed; field/address.h */
+	unsigned gateway_ask_s;
 };
 
 /* NULL if memory is out. */

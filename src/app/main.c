@@ -11,6 +11,7 @@
 #include "app/logsink.h"
 #include "app/trust.h"
 #include "app/worker.h"
+#include "auth/gateway_key.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "edge/edge.h"
@@ -23,6 +24,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 static struct config config;
@@ -87,6 +89,23 @@ resolve_names(void)
 		refuse(&info);
 }
 
+static enum err
+check_gateways(struct err_info *info)
+{
+	struct err_info why = {0};
+	struct address_rules rules;
+	size_t len = strlen(config.gateway_secret);
+
+	if (address_rules_parse(config.gateway_nets, &rules, &why) != ERR_OK)
+		return (err_set(info, ERR_INVALID, NULL,
+		    "PENSTOCK_GATEWAY_NETS: %s", why.detail));
+	if (len > 0 && len < GATEWAY_SECRET_LEAST)
+		return (err_set(info, ERR_INVALID, NULL,
+		    "PENSTOCK_GATEWAY_SECRET has fewer than %d characters",
+		    GATEWAY_SECRET_LEAST));
+	return (ERR_OK);
+}
+
 void
 kore_parent_configure(int argc, char **argv)
 {
@@ -100,7 +119,7 @@ kore_parent_configure(int argc, char **argv)
 	    limits_load(&config, &limits, &info) != ERR_OK ||
 	    trust_check(&config, &info) != ERR_OK ||
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
-	    http_start(&info) != ERR_OK)
+	    check_gateways(&info) != ERR_OK || http_start(&info) != ERR_OK)
 		refuse(&info);
 	(void)openapi_make(); /* if not now, when it is asked for */
 	resolve_names();

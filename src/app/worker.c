@@ -357,6 +357,8 @@ fill_api(const struct shared *shared)
 	    .pressure = pressure,
 	    .tokens = self.tokens,
 	    .trust = trust_tokens(self.trust),
+	    .gateway_secret =
+		c->gateway_secret[0] != '\0' ? c->gateway_secret : NULL,
 	    .revoked = self.revoked,
 	    .keys_refresh = trust_foreign(self.trust) ? keys_refresh : NULL,
 	    .session_life_s = (int)c->session_life_s,
@@ -394,7 +396,10 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms,
 	    .gateway_ca = self.config->gateway_ca[0] != '\0'
 		? self.config->gateway_ca
-		: NULL};
+		: NULL,
+	    .gateway_secret = self.api.gateway_secret,
+	    .gateway_nets = self.config->gateway_nets,
+	    .gateway_ask_s = (unsigned)self.config->gateway_ask_s};
 
 	if ((self.cycle = cycle_new(&cc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "loop"));

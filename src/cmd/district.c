@@ -14,6 +14,7 @@
 #include "cmd/district_outbox.h"
 #include "cmd/district_setup.h"
 #include "cmd/gateway.h"
+#include "cmd/gateway_check.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
 #include "core/text.h"
@@ -30,7 +31,7 @@
 #define SETUP_MS (INT64_C(3600) * 1000)
 
 struct options {
-	const char *url, *ca, *token_file, *key_file;
+	const char *secret_file, *url, *ca, *token_file, *key_file;
 	int64_t gateway_port, cadence_ms, seed, slow_ms;
 	int64_t after_s[DISTRICT_FAULT_COUNT]; /* NEVER: not at all */
 	enum gateway_mode mode;
@@ -229,9 +230,9 @@ send_all(void *arg)
 }
 
 static bool
-set_up(const struct options *o)
+set_up(const struct options *o, struct gateway *gateway)
 {
-	char token[CLIENT_SECRET];
+	char secret[GATEWAY_SECRET_MAX], token[CLIENT_SECRET];
 	struct ensure e = {.token = token, .patience_ms = SETUP_MS};
 	bool ok;
 
@@ -241,18 +242,22 @@ set_up(const struct options *o)
 	if (e.client == NULL)
 		return (false);
 	ok = district_setup(
-	    &e, (double)o->cadence_ms / 1000, (int)o->gateway_port);
+		 &e, (double)o->cadence_ms / 1000, (int)o->gateway_port) &&
+	    district_secret(&e, secret);
+	if (ok && secret[0] != '\0')
+		gateway_trust(gateway, secret);
+	explicit_bzero(secret, sizeof(secret));
 	client_free(e.client);
 	explicit_bzero(token, sizeof(token));
 	return (ok);
 }
 
 static bool
-work(struct site *s)
+work(struct site *s, struct gateway *gateway)
 {
 	pthread_t sender;
 
-	if (!set_up(s->o))
+	if (!set_up(s->o, gateway))
 		return (tool_stopping());
 	tool_log("the district is known to %s; %d series every %lld ms",
 	    s->o->url, DISTRICT_SERIES, (long long)s->o->cadence_ms);
@@ -288,7 +293,7 @@ run_district(const struct options *o)
 		     .inject = on_inject,
 		     .state = on_state,
 		     .received = on_received})) != NULL &&
-	    work(&s);
+	    work(&s, gateway);
 	gateway_free(gateway);
 	client_free(s.client);
 	outbox_done(&s.outbox);
@@ -332,10 +337,15 @@ print_received(void *arg, const char *key, const char *link, const char *action,
 static bool
 run_gateway(const struct options *o)
 {
+	char secret[GATEWAY_SECRET_MAX] = "";
 	struct gateway *g;
 
+	if (o->secret_file != NULL &&
+	    !tool_secret(o->secret_file, secret, sizeof(secret)))
+		return (false);
 	g = gateway_new(&(struct gateway_config){.port = (int)o->gateway_port,
 	    .mode = o->mode,
+	    .secret = o->secret_file != NULL ? secret : NULL,
 	    .slow_ms = o->slow_ms,
 	    .execute = execute_nothing,
 	    .received = print_received});
@@ -366,7 +376,10 @@ static const char usage_text[] =
     "  --freeze-after S   default 120\n"
     "  --silence-after S  default 150\n"
     "  --mode MODE        of the gateway: ok, slow, silent, 500,\n"
-    "                     drop-after-accept, twice; default ok\n"
+    "                     drop-after-accept, twice, accepts, lies, half,\n"
+    "                     huge, redirect; default ok\n"
+    "  --secret-file FILE with --gateway-only: its secret; what is not signed\n"
+    "                     by it is refused\n"
     "  --slow-ms N        of mode slow, default 5000\n"
     "POST /inject {\"what\": \"burst\"|\"frozen\"|\"silence\", \"on\": true|"
     "false}\non the gateway's port injects and takes back; GET /state looks.\n";
@@ -432,6 +445,9 @@ set_option(struct options *o, int c)
 		    "--silence-after", optarg, &o->after_s[DISTRICT_SILENCE]));
 	case 'm':
 		return (mode(optarg, &o->mode));
+	case 's':
+		o->secret_file = optarg;
+		return (true);
 	case 'G':
 		o->gateway_only = true;
 		return (true);
@@ -452,7 +468,8 @@ main(int argc, char **argv)
 	    WORD("gateway-port", 'g'), WORD("cadence-ms", 'e'),
 	    WORD("seed", 'r'), WORD("slow-ms", 'l'), WORD("burst-after", 'B'),
 	    WORD("freeze-after", 'F'), WORD("silence-after", 'S'),
-	    WORD("mode", 'm'), {"gateway-only", no_argument, NULL, 'G'},
+	    WORD("mode", 'm'), WORD("secret-file", 's'),
+	    {"gateway-only", no_argument, NULL, 'G'},
 	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct options o = {.url = "https://127.0.0.1:8443",
 	    .gateway_port = 8444,

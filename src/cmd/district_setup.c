@@ -238,3 +238,25 @@ district_setup(struct ensure *e, double cadence_s, int gateway_port)
 			return (false);
 	return (make_template(e, &district_template, cadence_s));
 }
+
+bool
+district_secret(struct ensure *e, char ret[static GATEWAY_SECRET_MAX])
+{
+	struct client_reply r;
+	const char *secret;
+	json_t *doc;
+
+	ret[0] = '\0';
+	ensure_call(e, "POST", "/api/v1/gateways/" DISTRICT_GATEWAY "/secret",
+	    NULL, &r);
+	if (r.status == 409)
+		return (true);
+	doc = r.status == 200 ? json_loads(r.body, 0, NULL) : NULL;
+	secret = json_string_value(json_object_get(doc, "secret"));
+	if (secret == NULL || strlen(secret) >= GATEWAY_SECRET_MAX)
+		tool_error("no secret for the gateway: status %d", r.status);
+	else
+		(void)snprintf(ret, GATEWAY_SECRET_MAX, "%s", secret);
+	json_decref(doc);
+	return (ret[0] != '\0');
+}

@@ -10,9 +10,12 @@
 #define PENSTOCK_CMD_DISTRICT_SETUP_H
 
 #include "cmd/ensure.h"
+#include "cmd/gateway_check.h"
 
 #include <stdbool.h>
 
 bool district_setup(struct ensure *, double cadence_s, int gateway_port);
+/* The gateway's next secret; "" if the service signs nothing. */
+bool district_secret(struct ensure *, char ret[static GATEWAY_SECRET_MAX]);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "cmd/gateway.h"
 
+#include "cmd/gateway_check.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
 
@@ -34,6 +35,7 @@ struct gateway {
 	struct done memory[MEMORY];
 	size_t next; /* the oldest goes first */
 	uint64_t received, executions;
+	char secret[GATEWAY_SECRET_MAX]; /* "": nothing is checked */
 };
 
 /* One request while its body comes in. */
@@ -46,7 +48,8 @@ struct upload {
 struct answer {
 	int status;
 	char body[4096];
-	bool first; /* the key was not known before */
+	const char *key; /* said in it, if there is one */
+	bool first;	 /* the key was not known before */
 };
 
 int
@@ -72,6 +75,8 @@ say(struct answer *a, int status, const char *word, const char *detail)
 	text_init_fixed(&t, a->body, ANSWER_MAX);
 	json_object(&t, NULL);
 	json_string(&t, "status", word);
+	if (a->key != NULL)
+		json_string(&t, "idempotency_key", a->key);
 	if (detail != NULL)
 		json_string(&t, "detail", detail);
 	json_instant(&t, "at", tool_now_us());
@@ -129,7 +134,8 @@ execute(struct gateway *g, const json_t *doc, struct answer *a)
 		say(a, 422, "refused", "link and action must be there");
 	else if (too_late(doc))
 		say(a, 422, "refused", "not_after has passed");
-	else if (g->conf.mode == GATEWAY_SILENT || g->conf.mode == GATEWAY_500)
+	else if (g->conf.mode == GATEWAY_SILENT ||
+	    g->conf.mode == GATEWAY_500 || g->conf.mode == GATEWAY_REDIRECT)
 		say(a, 500, "failed", "nothing was done");
 	else if (!g->conf.execute(g->conf.arg, link, action, why, sizeof(why)))
 		say(a, 422, "refused", why);
@@ -161,6 +167,7 @@ command(struct gateway *g, const char *key, const char *body, struct answer *a)
 	json_t *doc = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
 	struct done *d;
 
+	a->key = g->conf.mode == GATEWAY_LIES ? "another" : key;
 	if (key == NULL || key[0] == '\0' || strlen(key) >= KEY_MAX) {
 		say(a, 400, "refused", "Idempotency-Key is missing");
 		json_decref(doc);
@@ -182,8 +189,27 @@ command(struct gateway *g, const char *key, const char *body, struct answer *a)
 	if (a->first && a->status < 500)
 		remember(g, key, body, a);
 	tell(g, key, doc, a);
+	if (a->status == 200 && g->conf.mode == GATEWAY_ACCEPTS)
+		say(a, 202, "accepted", NULL);
 	pthread_mutex_unlock(&g->lock);
 	json_decref(doc);
+}
+
+/* What became of a key's command. */
+static void
+tell_end(struct gateway *g, const char *key, struct answer *a)
+{
+	const struct done *d;
+
+	a->key = g->conf.mode == GATEWAY_LIES ? "another" : key;
+	pthread_mutex_lock(&g->lock);
+	if ((d = remembered(g, key)) == NULL)
+		say(a, 200, "unknown", NULL);
+	else {
+		a->status = 200;
+		memcpy(a->body, d->answer, sizeof(d->answer));
+	}
+	pthread_mutex_unlock(&g->lock);
 }
 
 static void
@@ -264,6 +290,51 @@ reply_twice(struct MHD_Connection *c, const struct answer *a)
 	return (MHD_NO);
 }
 
+/* Half an answer, or a megabyte of one. */
+static enum MHD_Result
+reply_odd(struct gateway *g, struct MHD_Connection *c, const struct answer *a)
+{
+	const union MHD_ConnectionInfo *info;
+	char buf[4096];
+	bool huge = g->conf.mode == GATEWAY_HUGE;
+	size_t len = strlen(a->body);
+	int i, n;
+
+	info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info == NULL)
+		return (MHD_NO);
+	n = snprintf(buf, sizeof(buf),
+	    "HTTP/1.1 %d \r\nContent-Type: application/json\r\n"
+	    "Content-Length: %zu\r\n\r\n%.*s",
+	    a->status, huge ? (size_t)1 << 20 : len, (int)(len / 2), a->body);
+	for (i = 0; i < (huge ? 256 : 1); i++) {
+		if (send(info->connect_fd, buf, (size_t)n, MSG_NOSIGNAL) != n)
+			break;
+		memset(buf, ' ', sizeof(buf));
+		n = sizeof(buf);
+	}
+	return (MHD_NO);
+}
+
+static enum MHD_Result
+reply_elsewhere(struct gateway *g, struct MHD_Connection *c)
+{
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+	char where[64];
+
+	r = MHD_create_response_from_buffer(
+	    0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+	if (r == NULL)
+		return (MHD_NO);
+	snprintf(where, sizeof(where), "http://127.0.0.1:%d/elsewhere",
+	    g->conf.port);
+	MHD_add_response_header(r, "Location", where);
+	rc = MHD_queue_response(c, 307, r);
+	MHD_destroy_response(r);
+	return (rc);
+}
+
 static enum MHD_Result
 reply_command(
     struct gateway *g, struct MHD_Connection *c, const struct answer *a)
@@ -279,9 +350,39 @@ reply_command(
 		return (a->first ? MHD_NO : reply(c, a));
 	case GATEWAY_TWICE:
 		return (reply_twice(c, a));
+	case GATEWAY_HALF:
+	case GATEWAY_HUGE:
+		return (reply_odd(g, c, a));
+	case GATEWAY_REDIRECT:
+		return (reply_elsewhere(g, c));
 	default:
 		return (reply(c, a));
 	}
+}
+
+static bool
+is_signed(struct gateway *g, struct MHD_Connection *c, const char *url,
+    const char *method, const struct upload *u, const char **ret_why)
+{
+	struct gateway_claim q = {
+	    .method = method,
+	    .path = url,
+	    .time = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, "Penstock-Time"),
+	    .signature = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, "Penstock-Signature"),
+	    .body = u->body,
+	    .len = u->len,
+	};
+	char secret[GATEWAY_SECRET_MAX];
+	bool ok;
+
+	pthread_mutex_lock(&g->lock);
+	memcpy(secret, g->secret, sizeof(secret));
+	pthread_mutex_unlock(&g->lock);
+	ok = secret[0] == '\0' || gateway_check(secret, &q, ret_why);
+	explicit_bzero(secret, sizeof(secret));
+	return (ok);
 }
 
 static enum MHD_Result
@@ -290,15 +391,23 @@ route(struct gateway *g, struct MHD_Connection *c, const char *url,
 {
 	struct answer a = {.status = 0};
 	bool post = strcmp(method, "POST") == 0;
+	const char *why = "";
 
 	if (u->too_long)
 		say(&a, 413, "refused", "the body is too long");
+	else if (strncmp(url, "/commands", 9) == 0 &&
+	    !is_signed(g, c, url, method, u, &why))
+		say(&a, 401, "refused", why);
 	else if (post && strcmp(url, "/commands") == 0) {
 		command(g,
 		    MHD_lookup_connection_value(
 			c, MHD_HEADER_KIND, "Idempotency-Key"),
 		    u->body, &a);
 		return (reply_command(g, c, &a));
+	} else if (!post && strncmp(url, "/commands/", 10) == 0) {
+		tell_end(g, url + 10, &a);
+		if (g->conf.mode == GATEWAY_SILENT)
+			tool_sleep_ms(INT64_C(3600) * 1000);
 	} else if (post && strcmp(url, "/inject") == 0)
 		inject(g, u->body, &a);
 	else if (strcmp(method, "GET") == 0 && strcmp(url, "/state") == 0)
@@ -341,6 +450,14 @@ on_completed(void *arg, struct MHD_Connection *c, void **upload,
 	*upload = NULL;
 }
 
+void
+gateway_trust(struct gateway *g, const char *secret)
+{
+	pthread_mutex_lock(&g->lock);
+	snprintf(g->secret, sizeof(g->secret), "%s", secret);
+	pthread_mutex_unlock(&g->lock);
+}
+
 struct gateway *
 gateway_new(const struct gateway_config *conf)
 {
@@ -355,6 +472,8 @@ gateway_new(const struct gateway_config *conf)
 	}
 	g->conf = *conf;
 	pthread_mutex_init(&g->lock, NULL);
+	if (conf->secret != NULL)
+		gateway_trust(g, conf->secret);
 	/* A thread per connection: the hostile modes sleep in theirs. */
 	g->daemon = MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION,

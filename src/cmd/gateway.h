@@ -4,6 +4,7 @@
  * again gets the same answer (while this program lives).
  *
  *	POST /commands  {"link", "action", "not_after", ...}
+ *	GET  /commands/{key}  what became of it
  *	POST /inject    {"what": "burst", "on": true}
  *	GET  /state
  *
@@ -26,7 +27,12 @@
 	X(GATEWAY_SILENT, "silent")	     /* neither */                 \
 	X(GATEWAY_500, "500")		     /* fails, nothing executed */ \
 	X(GATEWAY_DROP, "drop-after-accept") /* executes, hangs up; */     \
-	X(GATEWAY_TWICE, "twice")	     /* sends its answer twice */
+	X(GATEWAY_TWICE, "twice")	     /* sends its answer twice */  \
+	X(GATEWAY_ACCEPTS, "accepts")	     /* acts after its answer */   \
+	X(GATEWAY_LIES, "lies")		     /* names another command */   \
+	X(GATEWAY_HALF, "half")		     /* answers by half */         \
+	X(GATEWAY_HUGE, "huge")		     /* answers with a megabyte */ \
+	X(GATEWAY_REDIRECT, "redirect")	     /* sends elsewhere */
 
 #define X(code, word) code,
 enum gateway_mode { GATEWAY_MODES(X) GATEWAY_MODE_COUNT };
@@ -34,6 +40,7 @@ enum gateway_mode { GATEWAY_MODES(X) GATEWAY_MODE_COUNT };
 
 struct gateway_config {
 	int port;
+	const char *secret; /* as gateway_trust(); NULL: nothing is checked */
 	enum gateway_mode mode;
 	int64_t slow_ms;
 	void *arg;
@@ -54,6 +61,8 @@ struct gateway;
 
 /* -1: there is no such mode. */
 int gateway_mode_parse(const char *);
+/* From now on what is not signed by it is refused (auth/gateway_key.h). */
+void gateway_trust(struct gateway *, const char *secret);
 struct gateway *gateway_new(const struct gateway_config *);
 void gateway_free(struct gateway *);
 

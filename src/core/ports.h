@@ -188,13 +188,15 @@ struct decisions_port {
 	    struct plan **ret, size_t *ret_n, struct err_info *);
 	enum err (*commands_of)(void *self, struct arena *, int64_t plan_id,
 	    struct command **ret, size_t *ret_n, struct err_info *);
-	/* State queued or sent, next_attempt_us <= now, its earlier steps
-	 * done. */
+	/* next_attempt_us <= now and either queued, its earlier steps
+	 * executed; or sent, accepted or unknown, and not given up. No more
+	 * than `each` of one gateway. */
 	enum err (*commands_due)(void *self, struct arena *, int64_t now_us,
-	    size_t max, struct command **ret, size_t *ret_n, struct err_info *);
+	    size_t each, struct command **ret, size_t *ret_n,
+	    struct err_info *);
 	/* Fails with ERR_CONFLICT if the subject is not in `from`. */
 	enum err (*move)(void *self, const struct move *, struct err_info *);
-	/* attempts, next_attempt_us, not_after_us of a command. */
+	/* attempts, asked, and the times but not_after_us of a command. */
 	enum err (*command_attempt)(void *self, const struct command *,
 	    const char *error, struct err_info *);
 	enum err (*breakers_load)(void *self, struct arena *,
@@ -204,9 +206,13 @@ struct decisions_port {
 };
 
 enum gateway_outcome {
-	GATEWAY_EXECUTED,  /* 2xx with status executed */
-	GATEWAY_REFUSED,   /* 4xx: never try again */
-	GATEWAY_NO_ANSWER, /* connect, time-out, 5xx, garbage: try again */
+	GATEWAY_EXECUTED,
+	GATEWAY_ACCEPTED,  /* it has it and will act before its not-after */
+	GATEWAY_REFUSED,   /* it will not act, now or later */
+	GATEWAY_EXPIRED,   /* it did not act, and its time has passed */
+	GATEWAY_NEVER_HAD, /* asked: no command of that key ever came */
+	GATEWAY_NOT_TAKEN, /* it surely did not take it: try again */
+	GATEWAY_NO_ANSWER, /* time-out, 5xx, garbage: it may have acted */
 };
 
 struct gateway_reply {
@@ -218,9 +224,28 @@ struct gateway_reply {
 
 struct actuator_port {
 	void *self;
-	/* All at once, one bound on the whole call; replies in order. */
+	/* All at once, one bound on the whole call; replies in order. One
+	 * with `ask` is not sent: its gateway is asked what became of it. */
 	void (*send)(void *self, const struct command *, size_t n,
 	    struct gateway_reply *ret);
+};
+
+/* A request that its gateway can tell to be ours. */
+struct signed_request {
+	const char *gateway; /* business code */
+	int secret_version;
+	const char *method, *path; /* as on the wire */
+	int64_t time_s;		   /* since 1970 */
+	const char *body;
+	size_t len;
+};
+
+#define SIGNATURE_TEXT 140
+
+struct signer_port {
+	const void *self; /* NULL: nothing is signed */
+	void (*sign)(const void *self, const struct signed_request *,
+	    char ret[static SIGNATURE_TEXT]);
 };
 
 struct notifier_port {

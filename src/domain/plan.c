@@ -14,6 +14,9 @@ static const struct fsm_row plan_rows[] = {
     {"P9", PLAN_VERIFYING, PLAN_JUDGED_NO_EFFECT, PLAN_NO_EFFECT},
     {"P10", PLAN_VERIFYING, PLAN_JUDGED_WORSE, PLAN_WORSE},
     {"P11", PLAN_VERIFYING, PLAN_JUDGED_NOT_PROVABLE, PLAN_NOT_PROVABLE},
+    {"P12", PLAN_FAILED, PLAN_REDRIVE, PLAN_APPROVED},
+    {"P13", PLAN_APPROVED, PLAN_ALL_DONE, PLAN_VERIFYING},
+    {"P14", PLAN_FAILED, PLAN_ALL_DONE, PLAN_VERIFYING},
 };
 
 static const char *const plan_states[PLAN_STATE_COUNT] = {
@@ -37,6 +40,7 @@ static const char *const plan_events[PLAN_EVENT_COUNT] = {
     [PLAN_SEND] = "send",
     [PLAN_ALL_DONE] = "all_done",
     [PLAN_COMMAND_FAILED] = "command_failed",
+    [PLAN_REDRIVE] = "redrive",
     [PLAN_JUDGED_WORKED] = "judged_worked",
     [PLAN_JUDGED_NO_EFFECT] = "judged_no_effect",
     [PLAN_JUDGED_WORSE] = "judged_worse",
@@ -54,27 +58,50 @@ const struct fsm plan_fsm = {
 };
 
 /*
- * C5 also serves an attempt whose result was never recorded: it goes back to
- * the queue and leaves again with the same idempotency key.
+ * What was sent and brought no clear answer is unknown and only ever asked
+ * about; C19 leads back to the queue when the gateway says that it never had
+ * it, C5 when it surely did not leave or may be repeated: always with the same
+ * idempotency key. A redriven one that failed or expired gets a new key.
+ * P13, P14, C16, C18 and C26 also serve what a person settles.
  */
 static const struct fsm_row command_rows[] = {
     {"C1", COMMAND_PLANNED, COMMAND_APPROVE, COMMAND_QUEUED},
     {"C2", COMMAND_PLANNED, COMMAND_CANCEL, COMMAND_CANCELLED},
     {"C3", COMMAND_QUEUED, COMMAND_SEND, COMMAND_SENT},
-    {"C4", COMMAND_SENT, COMMAND_ACK, COMMAND_DONE},
+    {"C4", COMMAND_SENT, COMMAND_ACK, COMMAND_EXECUTED},
     {"C5", COMMAND_SENT, COMMAND_RETRY, COMMAND_QUEUED},
     {"C6", COMMAND_SENT, COMMAND_REFUSE, COMMAND_FAILED},
     {"C7", COMMAND_QUEUED, COMMAND_REFUSE, COMMAND_FAILED},
     {"C8", COMMAND_QUEUED, COMMAND_EXPIRE, COMMAND_EXPIRED},
     {"C9", COMMAND_SENT, COMMAND_EXPIRE, COMMAND_EXPIRED},
     {"C10", COMMAND_QUEUED, COMMAND_CANCEL, COMMAND_CANCELLED},
+    {"C11", COMMAND_SENT, COMMAND_ACCEPT, COMMAND_ACCEPTED},
+    {"C12", COMMAND_SENT, COMMAND_LOSE, COMMAND_UNKNOWN},
+    {"C13", COMMAND_ACCEPTED, COMMAND_ACK, COMMAND_EXECUTED},
+    {"C14", COMMAND_ACCEPTED, COMMAND_REFUSE, COMMAND_FAILED},
+    {"C15", COMMAND_ACCEPTED, COMMAND_LOSE, COMMAND_UNKNOWN},
+    {"C16", COMMAND_UNKNOWN, COMMAND_ACK, COMMAND_EXECUTED},
+    {"C17", COMMAND_UNKNOWN, COMMAND_ACCEPT, COMMAND_ACCEPTED},
+    {"C18", COMMAND_UNKNOWN, COMMAND_REFUSE, COMMAND_FAILED},
+    {"C19", COMMAND_UNKNOWN, COMMAND_RETRY, COMMAND_QUEUED},
+    {"C20", COMMAND_UNKNOWN, COMMAND_EXPIRE, COMMAND_EXPIRED},
+    {"C21", COMMAND_EXECUTED, COMMAND_VERIFY, COMMAND_VERIFIED},
+    {"C22", COMMAND_FAILED, COMMAND_REDRIVE, COMMAND_QUEUED},
+    {"C23", COMMAND_EXPIRED, COMMAND_REDRIVE, COMMAND_QUEUED},
+    {"C24", COMMAND_CANCELLED, COMMAND_REDRIVE, COMMAND_QUEUED},
+    {"C25", COMMAND_ACCEPTED, COMMAND_EXPIRE, COMMAND_EXPIRED},
+    {"C26", COMMAND_UNKNOWN, COMMAND_REDRIVE, COMMAND_UNKNOWN},
+    {"C27", COMMAND_UNKNOWN, COMMAND_GIVE_UP, COMMAND_UNKNOWN},
 };
 
 static const char *const command_states[COMMAND_STATE_COUNT] = {
     [COMMAND_PLANNED] = "planned",
     [COMMAND_QUEUED] = "queued",
     [COMMAND_SENT] = "sent",
-    [COMMAND_DONE] = "done",
+    [COMMAND_ACCEPTED] = "accepted",
+    [COMMAND_EXECUTED] = "executed",
+    [COMMAND_VERIFIED] = "verified",
+    [COMMAND_UNKNOWN] = "unknown",
     [COMMAND_FAILED] = "failed",
     [COMMAND_EXPIRED] = "expired",
     [COMMAND_CANCELLED] = "cancelled",
@@ -88,6 +115,11 @@ static const char *const command_events[COMMAND_EVENT_COUNT] = {
     [COMMAND_REFUSE] = "refuse",
     [COMMAND_EXPIRE] = "expire",
     [COMMAND_CANCEL] = "cancel",
+    [COMMAND_ACCEPT] = "accept",
+    [COMMAND_LOSE] = "lose",
+    [COMMAND_GIVE_UP] = "give_up",
+    [COMMAND_VERIFY] = "verify",
+    [COMMAND_REDRIVE] = "redrive",
 };
 
 const struct fsm command_fsm = {

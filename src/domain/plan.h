@@ -33,6 +33,7 @@ enum plan_event {
 	PLAN_SEND,
 	PLAN_ALL_DONE,
 	PLAN_COMMAND_FAILED,
+	PLAN_REDRIVE, /* a person sends what failed on its way again */
 	PLAN_JUDGED_WORKED,
 	PLAN_JUDGED_NO_EFFECT,
 	PLAN_JUDGED_WORSE,
@@ -43,21 +44,29 @@ enum plan_event {
 enum command_state {
 	COMMAND_PLANNED, /* waits for the plan's approval */
 	COMMAND_QUEUED,
-	COMMAND_SENT, /* an attempt is out or its result is unknown */
-	COMMAND_DONE, /* the gateway said it was executed */
+	COMMAND_SENT,	  /* an attempt is out, its result not recorded */
+	COMMAND_ACCEPTED, /* the gateway has it and will act; it is asked */
+	COMMAND_EXECUTED, /* the gateway said it was executed */
+	COMMAND_VERIFIED, /* and the water did what the plan promised */
+	COMMAND_UNKNOWN,  /* it may have acted or not; it is asked */
 	COMMAND_FAILED,
-	COMMAND_EXPIRED, /* not-after passed: never sent again */
+	COMMAND_EXPIRED, /* not-after passed and it was surely not executed */
 	COMMAND_CANCELLED,
 	COMMAND_STATE_COUNT
 };
 enum command_event {
 	COMMAND_APPROVE,
 	COMMAND_SEND,
-	COMMAND_ACK,
-	COMMAND_RETRY,
+	COMMAND_ACK,	/* executed, by the gateway's word or a person's */
+	COMMAND_RETRY,	/* surely not executed, or declared repeatable */
 	COMMAND_REFUSE, /* gateway said no for good, or the guard did */
 	COMMAND_EXPIRE,
 	COMMAND_CANCEL,
+	COMMAND_ACCEPT,
+	COMMAND_LOSE,	 /* nobody can tell whether it was executed */
+	COMMAND_GIVE_UP, /* asked long enough: a person has to settle it */
+	COMMAND_VERIFY,
+	COMMAND_REDRIVE, /* a person sends a dead letter on its way again */
 	COMMAND_EVENT_COUNT
 };
 
@@ -71,6 +80,7 @@ struct template_action {
 	const char *target_relation; /* "inlet": link into the anomaly's
 	    node; "zone": a link into the anomaly's zone */
 	const char *argument;	     /* JSON object */
+	bool repeatable;	     /* doing it twice does no harm */
 };
 
 struct plan_template {
@@ -131,7 +141,12 @@ struct command {
 	char key[37];	      /* idempotency key, UUID text */
 	int64_t not_after_us; /* INSTANT_NONE until approved */
 	int64_t next_attempt_us;
-	int attempts;
+	int64_t ask_until_us; /* INSTANT_NONE: not asked about yet */
+	int attempts;	      /* times it was sent */
+	int asked;	      /* in a row without a clear answer */
+	bool repeatable;      /* may be sent again without asking */
+	bool ask;	      /* this errand only asks what became of it */
+	int secret_version;   /* of its gateway: which secret signs */
 };
 
 const char *plan_state_name(enum plan_state);

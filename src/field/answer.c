@@ -6,8 +6,10 @@
 
 struct scan {
 	const char *p, *end;
-	const char *name, *value;
-	bool named, says;
+	const char *name;
+	const char *word; /* the member's text; NULL: it is none */
+	size_t len;
+	bool named;
 };
 
 static bool value(struct scan *, int depth);
@@ -50,7 +52,7 @@ escape(struct scan *s)
 	return (true);
 }
 
-/* The raw text between the quotes; an escaped one equals no word of ours. */
+/* The raw text between the quotes. */
 static bool
 string(struct scan *s, const char **ret, size_t *ret_len)
 {
@@ -94,7 +96,10 @@ member(struct scan *s, int depth)
 		return (value(s, depth + 1));
 	if (!string(s, &p, &len))
 		return (false);
-	s->says = is_word(s->value, p, len);
+	if (memchr(p, '\\', len) == NULL) {
+		s->word = p;
+		s->len = len;
+	}
 	return (true);
 }
 
@@ -196,13 +201,33 @@ value(struct scan *s, int depth)
 	}
 }
 
+static bool
+find(struct scan *s)
+{
+	if (!object(s, 0))
+		return (false);
+	space(s);
+	return (s->p == s->end && s->word != NULL);
+}
+
+bool
+answer_word(
+    const char *json, size_t len, const char *name, char *ret, size_t size)
+{
+	struct scan s = {.p = json, .end = json + len, .name = name};
+
+	ret[0] = '\0';
+	if (!find(&s) || s.len >= size)
+		return (false);
+	memcpy(ret, s.word, s.len);
+	ret[s.len] = '\0';
+	return (true);
+}
+
 bool
 answer_says(const char *json, size_t len, const char *name, const char *wanted)
 {
-	struct scan s = {json, json + len, name, wanted, false, false};
+	struct scan s = {.p = json, .end = json + len, .name = name};
 
-	if (!object(&s, 0))
-		return (false);
-	space(&s);
-	return (s.p == s.end && s.says);
+	return (find(&s) && is_word(wanted, s.word, s.len));
 }

@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The object's own string member `name`, without characters that JSON
+ * escapes; false, and ret is "", if it has none that fits. */
+bool answer_word(
+    const char *json, size_t len, const char *name, char *ret, size_t size);
 /* True if the object's own string member `name` is `value`, both without
  * characters that JSON escapes. */
 bool

@@ -4,17 +4,21 @@
 #include "core/text.h"
 #include "domain/plan.h"
 #include "field/answer.h"
+#include "field/judge.h"
 
 #include <curl/curl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define ANSWER_MOST 65536
 #define BODY_MOST   65536
 #define URL_MOST    400
-#define KEY_HEADER  64
+#define HEADER_MOST 200
 
 struct http {
 	struct http_config config;
@@ -28,7 +32,10 @@ struct call {
 	struct text body;
 	char *answer;
 	size_t len;
-	bool too_long, over;
+	bool too_long, over, tls;
+	char barred[64]; /* the address it may not go to */
+	const struct command *command;
+	const struct address_rules *rules;
 	struct gateway_reply *reply;
 	char why[CURL_ERROR_SIZE];
 };
@@ -117,28 +124,85 @@ add_header(struct call *c, const char *line)
 	return (more != NULL);
 }
 
-static bool
-add_headers(struct call *c, const struct command *cmd)
+static void
+sign(const struct http *h, const struct call *c, const char *path,
+    char ret[static SIGNATURE_TEXT], int64_t time_s)
 {
-	char key[KEY_HEADER];
+	const struct signer_port *signer = &h->config.signer;
+	struct signed_request q = {
+	    .gateway = c->command->gateway,
+	    .secret_version = c->command->secret_version,
+	    .method = c->command->ask ? "GET" : "POST",
+	    .path = path,
+	    .time_s = time_s,
+	    .body = c->body.len > 0 ? c->body.s : "",
+	    .len = c->body.len,
+	};
 
-	(void)snprintf(key, sizeof(key), "Idempotency-Key: %s", cmd->key);
-	return (add_header(c, key) &&
-	    add_header(c, "Content-Type: application/json") &&
-	    add_header(c, "Accept: application/json") &&
-	    add_header(c, "Expect:"));
+	ret[0] = '\0';
+	if (signer->self != NULL)
+		signer->sign(signer->self, &q, ret);
 }
 
 static bool
-write_url(char url[static URL_MOST], const char *base)
+add_headers(struct http *h, struct call *c, const char *path)
 {
-	size_t n = strlen(base);
+	char line[HEADER_MOST], signature[SIGNATURE_TEXT];
+	time_t now = time(NULL);
+
+	(void)snprintf(
+	    line, sizeof(line), "Idempotency-Key: %s", c->command->key);
+	if (!add_header(c, line) || !add_header(c, "Accept: application/json"))
+		return (false);
+	(void)snprintf(
+	    line, sizeof(line), "Penstock-Time: %lld", (long long)now);
+	if (!add_header(c, line))
+		return (false);
+	sign(h, c, path, signature, now);
+	(void)snprintf(line, sizeof(line), "Penstock-Signature: %s", signature);
+	if (signature[0] != '\0' && !add_header(c, line))
+		return (false);
+	return (c->command->ask ||
+	    (add_header(c, "Content-Type: application/json") &&
+		add_header(c, "Expect:")));
+}
+
+/* The path of what stands in url; the table's addresses have a host. */
+static const char *
+path_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return (host == NULL ? NULL : strchr(host + 3, '/'));
+}
+
+static bool
+write_url(char url[static URL_MOST], const struct command *c)
+{
+	size_t n = strlen(c->gateway_url);
 	int len;
 
-	while (n > 0 && base[n - 1] == '/')
+	while (n > 0 && c->gateway_url[n - 1] == '/')
 		n--;
-	len = snprintf(url, URL_MOST, "%.*s/commands", (int)n, base);
-	return (len > 0 && len < URL_MOST);
+	len = snprintf(url, URL_MOST, "%.*s/commands%s%s", (int)n,
+	    c->gateway_url, c->ask ? "/" : "", c->ask ? c->key : "");
+	return (len > 0 && len < URL_MOST && path_of(url) != NULL);
+}
+
+/* The last word on where a connection goes. */
+static curl_socket_t
+on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct call *c = arg;
+
+	if (purpose == CURLSOCKTYPE_IPCXN &&
+	    address_allows(c->rules, &a->addr, c->tls))
+		return (
+		    socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol));
+	if (getnameinfo(&a->addr, a->addrlen, c->barred, sizeof(c->barred),
+		NULL, 0, NI_NUMERICHOST) != 0)
+		(void)snprintf(c->barred, sizeof(c->barred), "an address");
+	return (CURL_SOCKET_BAD);
 }
 
 /*
@@ -156,6 +220,8 @@ set_transport(const struct http *h, struct call *c)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
 	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, h->config.timeout_ms);
@@ -167,20 +233,27 @@ set_transport(const struct http *h, struct call *c)
 }
 
 static bool
-start(struct http *h, struct call *c, const struct command *cmd)
+start(struct http *h, struct call *c)
 {
 	char url[URL_MOST];
 
-	write_body(&c->body, cmd);
-	if (!text_ok(&c->body) || !write_url(url, cmd->gateway_url) ||
-	    (c->easy = curl_easy_init()) == NULL || !add_headers(c, cmd))
+	if (!c->command->ask)
+		write_body(&c->body, c->command);
+	if (!text_ok(&c->body) || !write_url(url, c->command) ||
+	    (c->easy = curl_easy_init()) == NULL ||
+	    !add_headers(h, c, path_of(url)))
 		return (false);
+	c->rules = &h->config.rules;
+	c->tls = strncasecmp(url, "https:", 6) == 0;
 	set_transport(h, c);
 	curl_easy_setopt(c->easy, CURLOPT_URL, url);
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
-	curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->body.s);
-	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE, (long)c->body.len);
+	if (!c->command->ask) {
+		curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->body.s);
+		curl_easy_setopt(
+		    c->easy, CURLOPT_POSTFIELDSIZE, (long)c->body.len);
+	}
 	curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);
@@ -210,30 +283,47 @@ quote(struct gateway_reply *r, const struct call *c)
 	r->detail[n] = '\0';
 }
 
+/* The answer is whole: what its words mean. */
+static void
+judge_words(struct call *c, struct gateway_reply *r)
+{
+	const char *s = c->answer == NULL ? "" : c->answer;
+	bool whole = r->http_status / 100 == 2 || r->http_status == 409;
+
+	if (!judge_answer(s, c->len, c->command, whole, r) && c->command->ask &&
+	    (r->http_status == 200 || r->http_status == 404) &&
+	    answer_says(s, c->len, "idempotency_key", c->command->key) &&
+	    answer_says(s, c->len, "status", "unknown"))
+		*r = (struct gateway_reply){.outcome = GATEWAY_NEVER_HAD,
+		    .http_status = r->http_status};
+}
+
 /* `done` false: the answer is missing or was cut. */
 static void
 judge(struct call *c, bool done, const char *why)
 {
 	struct gateway_reply *r = c->reply;
-	long status = 0;
+	long status = 0, sent = 0;
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
 	r->http_status = (int)status;
-	r->outcome = GATEWAY_NO_ANSWER;
-	if (refuses(r->http_status)) {
+	r->outcome = sent == 0 ? GATEWAY_NOT_TAKEN : GATEWAY_NO_ANSWER;
+	if (!c->command->ask && refuses(r->http_status)) {
 		r->outcome = GATEWAY_REFUSED;
 		quote(r, c);
+	} else if (c->barred[0] != '\0' && sent == 0) {
+		(void)snprintf(r->detail, sizeof(r->detail),
+		    "%s is not in PENSTOCK_GATEWAY_NETS%s", c->barred,
+		    c->tls ? " nor public" : ", which needs TLS elsewhere");
 	} else if (!done) {
 		(void)snprintf(r->detail, sizeof(r->detail), "%s",
 		    c->too_long ? "the answer is too long" : why);
-	} else if (((status >= 200 && status < 300) || status == 409) &&
-	    answer_says(c->answer == NULL ? "" : c->answer, c->len, "status",
-		"executed")) {
-		r->outcome = GATEWAY_EXECUTED;
-	} else {
-		(void)snprintf(r->detail, sizeof(r->detail),
-		    "status %ld does not say that it was executed", status);
-	}
+	} else if (r->http_status == 429) {
+		r->outcome = GATEWAY_NOT_TAKEN;
+		quote(r, c);
+	} else
+		judge_words(c, r);
 }
 
 static size_t
@@ -301,10 +391,12 @@ send_all(
 	size_t i, open = 0;
 
 	for (i = 0; i < n; i++) {
-		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NO_ANSWER};
-		if (calls != NULL)
+		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NOT_TAKEN};
+		if (calls != NULL) {
 			calls[i].reply = &ret[i];
-		if (calls != NULL && start(h, &calls[i], &cmds[i]))
+			calls[i].command = &cmds[i];
+		}
+		if (calls != NULL && start(h, &calls[i]))
 			open++;
 		else
 			(void)snprintf(ret[i].detail, sizeof(ret[i].detail),

@@ -17,6 +17,7 @@ struct act {
 	const struct knowledge *knowledge;
 	const struct memory *memory;
 	int64_t now_us;
+	const struct loop_rules *rules;
 	struct loop_figures *figures;
 	struct err_info *info;
 };

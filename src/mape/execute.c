@@ -1,4 +1,4 @@
-#include "mape/execute.h"
+#include "mape/execute_parts.h"
 
 #include "core/instant.h"
 #include "mape/breaker.h"
@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-static enum err
-move_command(struct act *a, struct command *c, int event, const char *facts)
+enum err
+execute_move(struct act *a, struct command *c, int event, const char *facts)
 {
 	const struct fsm_row *row =
 	    fsm_find(&command_fsm, (int)c->state, event);
@@ -20,8 +20,8 @@ move_command(struct act *a, struct command *c, int event, const char *facts)
 	return (err);
 }
 
-static enum err
-move_plan(struct act *a, struct plan *p, int event, const char *facts)
+enum err
+execute_move_plan(struct act *a, struct plan *p, int event, const char *facts)
 {
 	const struct fsm_row *row = fsm_find(&plan_fsm, (int)p->state, event);
 	const struct notifier_port *notifier = &a->ports->notifier;
@@ -36,8 +36,8 @@ move_plan(struct act *a, struct plan *p, int event, const char *facts)
 	return (ERR_OK);
 }
 
-static enum err
-save_attempt(struct act *a, const struct command *c, const char *error)
+enum err
+execute_save(struct act *a, const struct command *c, const char *error)
 {
 	const struct decisions_port *d = &a->ports->decisions;
 
@@ -58,7 +58,7 @@ cancel_rest(struct act *a, int64_t plan_id, const char *facts)
 	for (i = 0; err == ERR_OK && i < n; i++) {
 		if (commands[i].state == COMMAND_PLANNED ||
 		    commands[i].state == COMMAND_QUEUED)
-			err = move_command(
+			err = execute_move(
 			    a, &commands[i], COMMAND_CANCEL, facts);
 	}
 	return (err);
@@ -84,15 +84,15 @@ execute_expire(struct act *a)
 		else
 			continue;
 		facts = act_fact(a, "reason", reason);
-		err = move_plan(a, &plans[i], PLAN_EXPIRE, facts);
+		err = execute_move_plan(a, &plans[i], PLAN_EXPIRE, facts);
 		if (err == ERR_OK)
 			err = cancel_rest(a, plans[i].id, facts);
 	}
 	return (err);
 }
 
-static struct plan *
-find_plan(const struct execution *x, int64_t id)
+struct plan *
+execute_plan(const struct execution *x, int64_t id)
 {
 	size_t i;
 
@@ -103,8 +103,8 @@ find_plan(const struct execution *x, int64_t id)
 	return (NULL);
 }
 
-static size_t
-find_breaker(const struct execution *x, int32_t gateway_id)
+size_t
+execute_breaker(const struct execution *x, int32_t gateway_id)
 {
 	size_t i;
 
@@ -115,21 +115,20 @@ find_breaker(const struct execution *x, int32_t gateway_id)
 	return (i);
 }
 
-/* The command ends for good and its plan with it. */
-static enum err
-fail(struct execution *x, struct command *c, int event, const char *facts)
+enum err
+execute_fail(
+    struct execution *x, struct command *c, int event, const char *facts)
 {
-	struct plan *p = find_plan(x, c->plan_id);
+	struct plan *p = execute_plan(x, c->plan_id);
 	enum err err;
 
-	if ((err = move_command(x->act, c, event, facts)) != ERR_OK)
+	if ((err = execute_move(x->act, c, event, facts)) != ERR_OK)
 		return (err);
 	x->act->figures->failed++;
 	if (p == NULL)
 		return (ERR_OK);
-	if ((err = move_plan(x->act, p, PLAN_COMMAND_FAILED, facts)) != ERR_OK)
-		return (err);
-	return (cancel_rest(x->act, p->id, facts));
+	err = execute_move_plan(x->act, p, PLAN_COMMAND_FAILED, facts);
+	return (err == ERR_OK ? cancel_rest(x->act, p->id, facts) : err);
 }
 
 static enum err
@@ -234,8 +233,8 @@ static void
 look(const struct execution *x, const struct command *c,
     struct guard_result *ret)
 {
-	const struct plan *p = find_plan(x, c->plan_id);
-	size_t b = find_breaker(x, c->gateway_id);
+	const struct plan *p = execute_plan(x, c->plan_id);
+	size_t b = execute_breaker(x, c->gateway_id);
 	struct guard_facts f = {
 	    .now_us = x->act->now_us,
 	    .command = c,
@@ -253,33 +252,37 @@ look(const struct execution *x, const struct command *c,
 	guard_check(&f, ret);
 }
 
+/* The errand is one of those that execute_send() hands to the actuator. */
+static enum err
+add_errand(struct execution *x, struct command *c)
+{
+	size_t b = execute_breaker(x, c->gateway_id);
+
+	if (b < x->nbreakers)
+		x->probing[b] |=
+		    breaker_is_probing(&x->breakers[b], x->act->now_us);
+	x->commands[x->n++] = *c;
+	return (ERR_OK);
+}
+
 static enum err
 leave(struct execution *x, struct command *c)
 {
 	struct act *a = x->act;
-	struct plan *p = find_plan(x, c->plan_id);
-	size_t b = find_breaker(x, c->gateway_id);
-	enum err err = ERR_OK;
+	struct plan *p = execute_plan(x, c->plan_id);
+	enum err err;
 
-	if (c->state == COMMAND_SENT)
-		err = move_command(a, c, COMMAND_RETRY,
-		    act_fact(a, "reason", "the last result was lost"));
-	if (err != ERR_OK)
-		return (err);
 	c->attempts++;
-	c->next_attempt_us = a->now_us + EXECUTE_LOST_US;
-	if ((err = save_attempt(a, c, NULL)) != ERR_OK ||
-	    (err = move_command(
+	c->next_attempt_us = a->now_us + a->rules->lost_us;
+	if ((err = execute_save(a, c, NULL)) != ERR_OK ||
+	    (err = execute_move(
 		 a, c, COMMAND_SEND, act_fact(a, "key", c->key))) != ERR_OK)
 		return (err);
 	if (p->state == PLAN_APPROVED &&
-	    (err = move_plan(a, p, PLAN_SEND, "{}")) != ERR_OK)
+	    (err = execute_move_plan(a, p, PLAN_SEND, "{}")) != ERR_OK)
 		return (err);
 	x->claims[x->nclaims++] = (struct claim){c->link_id, p->id};
-	if (b < x->nbreakers)
-		x->probing[b] = breaker_is_probing(&x->breakers[b], a->now_us);
-	x->commands[x->n++] = *c;
-	return (ERR_OK);
+	return (add_errand(x, c));
 }
 
 static char *
@@ -307,13 +310,87 @@ decide(struct execution *x, struct command *c)
 	if ((facts = guard_facts_json(x->act, &r)) == NULL)
 		return (act_no_memory(x->act));
 	if (r.verdict == GUARD_REFUSE)
-		return (fail(x, c, COMMAND_REFUSE, facts));
+		return (execute_fail(x, c, COMMAND_REFUSE, facts));
 	if (r.verdict == GUARD_EXPIRE)
-		return (fail(x, c, COMMAND_EXPIRE, facts));
+		return (execute_fail(x, c, COMMAND_EXPIRE, facts));
 	c->next_attempt_us = r.wait_until_us;
 	if (c->next_attempt_us > c->not_after_us)
 		c->next_attempt_us = c->not_after_us + 1;
-	return (save_attempt(x->act, c, facts));
+	return (execute_save(x->act, c, facts));
+}
+
+static enum err
+give_up(struct execution *x, struct command *c)
+{
+	char *facts = act_fact(
+	    x->act, "reason", "the gateway does not say what became of it");
+	enum err err = ERR_OK;
+
+	if (facts == NULL)
+		return (act_no_memory(x->act));
+	if (c->state == COMMAND_ACCEPTED)
+		err = execute_move(x->act, c, COMMAND_LOSE, facts);
+	if (err != ERR_OK)
+		return (err);
+	return (execute_fail(x, c, COMMAND_GIVE_UP, facts));
+}
+
+/* Asking does no harm: the only guard is the gateway's breaker. */
+static enum err
+ask(struct execution *x, struct command *c)
+{
+	struct act *a = x->act;
+	size_t b = execute_breaker(x, c->gateway_id);
+	int64_t base =
+	    a->now_us > c->not_after_us ? a->now_us : c->not_after_us;
+	enum err err;
+
+	if (c->ask_until_us == INSTANT_NONE)
+		c->ask_until_us = base + a->rules->ask_us;
+	if (a->now_us > c->ask_until_us)
+		return (give_up(x, c));
+	c->next_attempt_us = a->now_us + a->rules->lost_us;
+	c->ask = b == x->nbreakers ||
+	    !(breaker_is_open(&x->breakers[b], a->now_us) || x->probing[b]);
+	if (!c->ask)
+		c->next_attempt_us = a->now_us + GUARD_WAIT_US;
+	if (c->next_attempt_us > c->ask_until_us)
+		c->next_attempt_us = c->ask_until_us + 1;
+	err = execute_save(a, c, c->ask ? NULL : "its gateway does not answer");
+	return (err == ERR_OK && c->ask ? add_errand(x, c) : err);
+}
+
+/* The result of its attempt was never recorded. */
+static enum err
+lost(struct execution *x, struct command *c)
+{
+	char *facts =
+	    act_fact(x->act, "reason", "the result of the attempt was lost");
+	enum err err;
+
+	err = execute_move(
+	    x->act, c, c->repeatable ? COMMAND_RETRY : COMMAND_LOSE, facts);
+	if (err != ERR_OK)
+		return (err);
+	return (c->repeatable ? decide(x, c) : ask(x, c));
+}
+
+static enum err
+take_up(struct execution *x, struct command *c)
+{
+	switch (c->state) {
+	case COMMAND_QUEUED:
+		return (decide(x, c));
+	case COMMAND_SENT:
+		return (lost(x, c));
+	case COMMAND_ACCEPTED:
+	case COMMAND_UNKNOWN:
+		return (ask(x, c));
+	default:
+		return (err_set(x->act->info, ERR_INTERNAL, NULL,
+		    "command %lld is due in state %s", (long long)c->id,
+		    command_state_name(c->state)));
+	}
 }
 
 enum err
@@ -326,7 +403,7 @@ execute_begin(struct execution *x, struct act *a)
 
 	*x = (struct execution){.act = a};
 	err = d->commands_due(
-	    d->self, a->arena, a->now_us, EXECUTE_MAX, &due, &ndue, a->info);
+	    d->self, a->arena, a->now_us, EXECUTE_EACH, &due, &ndue, a->info);
 	if (err != ERR_OK || ndue == 0)
 		return (err);
 	x->commands = arena_calloc(a->arena, ndue, sizeof(*x->commands));
@@ -339,7 +416,7 @@ execute_begin(struct execution *x, struct act *a)
 	    (err = load_breakers(x, ndue)) != ERR_OK)
 		return (err);
 	for (i = 0; err == ERR_OK && i < ndue; i++)
-		err = decide(x, &due[i]);
+		err = take_up(x, &due[i]);
 	return (err);
 }
 
@@ -354,7 +431,7 @@ execute_send(struct execution *x)
 	size_t i, nleft = 0;
 
 	for (i = 0; i < x->n; i++) {
-		if (now_us > x->commands[i].not_after_us)
+		if (!x->commands[i].ask && now_us > x->commands[i].not_after_us)
 			continue;
 		swap = x->commands[nleft];
 		x->commands[nleft] = x->commands[i];
@@ -363,110 +440,11 @@ execute_send(struct execution *x)
 	}
 	for (i = nleft; i < x->n; i++)
 		x->replies[i] =
-		    (struct gateway_reply){.outcome = GATEWAY_NO_ANSWER,
+		    (struct gateway_reply){.outcome = GATEWAY_NOT_TAKEN,
 			.detail = "not sent: its time passed"};
 	if (nleft > 0)
 		actuator->send(actuator->self, x->commands, nleft, x->replies);
 	x->act->figures->sent += (int64_t)nleft;
-}
-
-static enum err
-record_breaker(struct execution *x, size_t i)
-{
-	const struct decisions_port *d = &x->act->ports->decisions;
-	int32_t gateway = x->commands[i].gateway_id;
-	size_t at = find_breaker(x, gateway);
-	struct breaker_state *b = &x->breakers[at];
-
-	if (!x->left[i])
-		return (ERR_OK);
-	if (at == x->nbreakers)
-		x->breakers[x->nbreakers++] =
-		    (struct breaker_state){gateway, 0, INSTANT_NONE};
-	if (x->replies[i].outcome == GATEWAY_NO_ANSWER)
-		breaker_unanswered(b, x->act->now_us);
-	else if (!breaker_answered(b))
-		return (ERR_OK);
-	return (d->breaker_save(d->self, b, x->act->info));
-}
-
-static char *
-reply_facts(struct act *a, const struct gateway_reply *r)
-{
-	static const char *const words[] = {"executed", "refused", "no_answer"};
-	struct text t;
-
-	text_init(&t, 2048);
-	json_object(&t, NULL);
-	json_string(&t, "outcome", words[r->outcome]);
-	json_int(&t, "http_status", r->http_status);
-	json_string(&t, "detail", r->detail);
-	json_int(&t, "took_us", r->took_us);
-	json_object_end(&t);
-	return (act_keep(a, &t));
-}
-
-static enum err
-record_done(struct execution *x, struct command *c, const char *facts)
-{
-	const struct decisions_port *d = &x->act->ports->decisions;
-	struct command *all;
-	size_t i, n;
-	enum err err;
-
-	x->act->figures->done++;
-	if ((err = move_command(x->act, c, COMMAND_ACK, facts)) != ERR_OK ||
-	    (err = d->commands_of(d->self, x->act->arena, c->plan_id, &all, &n,
-		 x->act->info)) != ERR_OK)
-		return (err);
-	for (i = 0; i < n; i++) {
-		if (all[i].state != COMMAND_DONE)
-			return (ERR_OK);
-	}
-	return (
-	    move_plan(x->act, find_plan(x, c->plan_id), PLAN_ALL_DONE, "{}"));
-}
-
-static enum err
-record_retry(struct execution *x, struct command *c, const char *facts)
-{
-	int64_t span = EXECUTE_BACKOFF_MAX;
-	enum err err;
-
-	if (c->attempts < 6)
-		span = EXECUTE_BACKOFF_US << (c->attempts - 1);
-	if (span > EXECUTE_BACKOFF_MAX)
-		span = EXECUTE_BACKOFF_MAX;
-	c->next_attempt_us =
-	    x->act->now_us + (int64_t)((double)span * act_uniform(x->act));
-	if (c->next_attempt_us > c->not_after_us)
-		c->next_attempt_us = c->not_after_us + 1;
-	if ((err = move_command(x->act, c, COMMAND_RETRY, facts)) != ERR_OK)
-		return (err);
-	return (save_attempt(x->act, c, facts));
-}
-
-static enum err
-record_one(struct execution *x, size_t i)
-{
-	const struct gateway_reply *r = &x->replies[i];
-	struct command *c = &x->commands[i];
-	char *facts = reply_facts(x->act, r);
-	enum err err;
-
-	if (facts == NULL)
-		return (act_no_memory(x->act));
-	if ((err = record_breaker(x, i)) != ERR_OK)
-		return (err);
-	switch (r->outcome) {
-	case GATEWAY_EXECUTED:
-		return (record_done(x, c, facts));
-	case GATEWAY_REFUSED:
-		return (fail(x, c, COMMAND_REFUSE, facts));
-	case GATEWAY_NO_ANSWER:
-		break;
-	}
-	return (record_retry(x, c, facts));
 }
 
 enum err
@@ -478,6 +456,6 @@ execute_record(struct execution *x)
 
 	x->act->now_us = clock->now_us(clock->self);
 	for (i = 0; err == ERR_OK && i < x->n; i++)
-		err = record_one(x, i);
+		err = settle(x, &x->commands[i], &x->replies[i], x->left[i]);
 	return (err);
 }

@@ -1,16 +1,22 @@
 /*
- * execute: sends the commands of approved plans and records what came of it.
+ * execute: sends the commands of approved plans, asks what became of them and
+ * records what came of it.
  *
  * Runs on: C; execute_begin and execute_record each inside a unit of work of
  * their own, execute_send between them, outside of any. Errors: those of the
  * ports.
  *
- * An attempt is recorded before it is sent. If its result is lost, it is due
- * again after EXECUTE_LOST_US and leaves with the same idempotency key.
- * No answer: exponential backoff with full jitter (Brooker 2015, "Exponential
- * Backoff And Jitter", AWS Architecture Blog) until not_after.
- * A refused, failed or expired command fails its plan; the plan's commands
- * that have not left are cancelled.
+ * An attempt is recorded before it is sent; every attempt carries the same
+ * idempotency key and not-after. What brought no clear answer, or whose result
+ * was lost, may have been executed: it becomes unknown and its gateway is
+ * asked, until EXECUTE_ASK_US after not-after; then it is a dead letter that
+ * a person settles. Sent again is only what the gateway says it never had,
+ * what surely did not leave, and what is declared repeatable.
+ *
+ * Between tries: exponential backoff with full jitter (Brooker 2015,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog) until not-after.
+ * A command that ends without being executed fails its plan; the plan's
+ * commands that have not left are cancelled.
  */
 #ifndef PENSTOCK_MAPE_EXECUTE_H
 #define PENSTOCK_MAPE_EXECUTE_H
@@ -18,8 +24,8 @@
 #include "domain/plan.h"
 #include "mape/act.h"
 
-#define EXECUTE_MAX	    64 /* commands in one cycle */
-#define EXECUTE_LOST_US	    (30 * INT64_C(1000000))
+#define EXECUTE_EACH	    8  /* commands of one gateway in one cycle */
+#define EXECUTE_LATE	    64 /* late replies in one cycle */
 #define EXECUTE_BACKOFF_US  (2 * INT64_C(1000000))
 #define EXECUTE_BACKOFF_MAX (60 * INT64_C(1000000))
 

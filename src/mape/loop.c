@@ -29,8 +29,9 @@ struct cycle {
 void
 loop_init(struct loop_ctx *ctx)
 {
-	*ctx = (struct loop_ctx){
-	    .take_max = LOOP_READINGS_FIRST, .awake_us = INSTANT_NONE};
+	*ctx = (struct loop_ctx){.rules = {LOOP_ASK_US, LOOP_LOST_US},
+	    .take_max = LOOP_READINGS_FIRST,
+	    .awake_us = INSTANT_NONE};
 	arena_init(&ctx->cycle, LOOP_ARENA_MAX);
 	arena_init(&ctx->lasting, LOOP_ARENA_MAX);
 }
@@ -266,6 +267,7 @@ act_init(struct cycle *c, struct act *a)
 	    .knowledge = &c->ctx->knowledge,
 	    .memory = &c->ctx->memory,
 	    .now_us = now(c),
+	    .rules = &c->ctx->rules,
 	    .figures = c->figures,
 	    .info = c->info,
 	};

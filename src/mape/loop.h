@@ -32,9 +32,18 @@
 #define LOOP_READINGS_MAX   4000000
 #define LOOP_SHORT_US	    (5 * US_PER_SECOND)
 #define LOOP_LONG_US	    (10 * US_PER_SECOND)
+#define LOOP_ASK_US	    (300 * US_PER_SECOND)
+#define LOOP_LOST_US	    (10 * US_PER_SECOND) /* and the time-out */
 #define LOOP_ARENA_MAX	    ((size_t)512 << 20)
 
+/* Of commands. */
+struct loop_rules {
+	int64_t ask_us;	 /* after not-after: so long is it asked about */
+	int64_t lost_us; /* no result so long after an attempt: it is lost */
+};
+
 struct loop_ctx {
+	struct loop_rules rules;
 	struct arena cycle;   /* emptied each cycle */
 	struct arena lasting; /* the knowledge snapshot */
 	bool have_knowledge;

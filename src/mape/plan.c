@@ -92,8 +92,10 @@ add_command(struct planning *p, const struct template_action *action,
 	    .gateway = act->gateway,
 	    .action = action->action,
 	    .argument = action->argument,
+	    .repeatable = action->repeatable,
 	    .not_after_us = INSTANT_NONE,
 	    .next_attempt_us = INSTANT_NONE,
+	    .ask_until_us = INSTANT_NONE,
 	};
 	act_uuid(p->a, c->key);
 	return (true);

@@ -83,6 +83,22 @@ verdict(struct act *a, const struct plan *p, const struct window_stats w[2],
 	return (act_keep(a, &t));
 }
 
+/* The water did what they were sent for. */
+static enum err
+verify_commands(struct act *a, const struct plan *p)
+{
+	const struct decisions_port *d = &a->ports->decisions;
+	struct command *c;
+	size_t i, n;
+	enum err err;
+
+	err = d->commands_of(d->self, a->arena, p->id, &c, &n, a->info);
+	for (i = 0; err == ERR_OK && i < n; i++)
+		err = act_move(a, &command_fsm, c[i].id, (int)c[i].state,
+		    COMMAND_VERIFY, act_fact(a, "plan", "worked"));
+	return (err);
+}
+
 static enum err
 verify_one(struct act *a, const struct plan *p)
 {
@@ -109,6 +125,10 @@ verify_one(struct act *a, const struct plan *p)
 	event = verify_judge(p, &w[0], &w[1], &reason);
 	facts = verdict(a, p, w, event, reason);
 	err = act_move(a, &plan_fsm, p->id, PLAN_VERIFYING, event, facts);
+	if (err != ERR_OK)
+		return (err);
+	if (event == PLAN_JUDGED_WORKED)
+		err = verify_commands(a, p);
 	if (err != ERR_OK)
 		return (err);
 	a->figures->verified++;

@@ -53,7 +53,9 @@ struct twin_command {
 	struct command command;
 	const char *error;
 	int64_t approved_us; /* INSTANT_NONE: no person agreed */
-	int sends;
+	int sends, asks;
+	bool dead; /* ended unexecuted, or given up */
+	bool may_have_acted;
 };
 
 struct twin_row {
@@ -127,5 +129,7 @@ void twin_violate(struct twin *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 const char *twin_text(struct twin *, const char *);
 void twin_decisions(struct twin *, struct ports *);
+void twin_field(struct twin *, struct ports *);
+struct twin_command *twin_find_command(struct twin *, int64_t id);
 
 #endif

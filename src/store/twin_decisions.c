@@ -28,8 +28,8 @@ find_plan(struct twin *t, int64_t id)
 	return (id < 1 || (size_t)id > t->nplans ? NULL : &t->plans[id - 1]);
 }
 
-static struct twin_command *
-find_command(struct twin *t, int64_t id)
+struct twin_command *
+twin_find_command(struct twin *t, int64_t id)
 {
 	return (
 	    id < 1 || (size_t)id > t->ncommands ? NULL : &t->commands[id - 1]);
@@ -317,26 +317,43 @@ has_undone_before(const struct twin *t, const struct command *c)
 	for (i = 0; i < t->ncommands; i++) {
 		e = &t->commands[i].command;
 		if (e->plan_id == c->plan_id && e->step < c->step &&
-		    e->state != COMMAND_DONE)
+		    e->state != COMMAND_EXECUTED &&
+		    e->state != COMMAND_VERIFIED)
 			return (true);
 	}
 	return (false);
 }
 
+static bool
+is_due_command(
+    const struct twin *t, const struct twin_command *row, int64_t now_us)
+{
+	const struct command *c = &row->command;
+
+	if (row->dead || c->next_attempt_us > now_us)
+		return (false);
+	if (c->state == COMMAND_QUEUED)
+		return (!has_undone_before(t, c));
+	return (c->state == COMMAND_SENT || c->state == COMMAND_ACCEPTED ||
+	    c->state == COMMAND_UNKNOWN);
+}
+
 static enum err
-commands_due(void *self, struct arena *a, int64_t now_us, size_t max,
+commands_due(void *self, struct arena *a, int64_t now_us, size_t each,
     struct command **ret, size_t *ret_n, struct err_info *info)
 {
 	struct twin *t = self;
-	const struct command *c;
-	size_t i, n = 0;
+	size_t i, j, same, n = 0;
 
 	*ret = arena_alloc(a, t->ncommands * sizeof(**ret));
-	for (i = 0; i < t->ncommands && n < max; i++) {
-		c = &t->commands[i].command;
-		if ((c->state == COMMAND_QUEUED || c->state == COMMAND_SENT) &&
-		    c->next_attempt_us <= now_us && !has_undone_before(t, c))
-			(*ret)[n++] = *c;
+	for (i = 0; i < t->ncommands; i++) {
+		if (!is_due_command(t, &t->commands[i], now_us))
+			continue;
+		(*ret)[n] = t->commands[i].command;
+		for (j = 0, same = 0; j < n; j++)
+			same += (*ret)[j].gateway_id == (*ret)[n].gateway_id;
+		if (same < each)
+			n++;
 	}
 	*ret_n = n;
 	return (twin_enter(t, "commands_due", false, info));
@@ -386,12 +403,14 @@ static enum err
 move_command(struct twin *t, const struct move *m, struct err_info *info)
 {
 	const struct fsm_row *row = table_row(t, &command_fsm, m);
-	struct twin_command *c = find_command(t, m->id);
+	struct twin_command *c = twin_find_command(t, m->id);
 
 	if (row == NULL || c == NULL || (int)c->command.state != row->from)
 		return (conflict(m, info));
 	twin_touch(t, c, sizeof(*c));
 	c->command.state = (enum command_state)row->to;
+	c->dead = row->event == COMMAND_GIVE_UP || row->to == COMMAND_FAILED ||
+	    row->to == COMMAND_EXPIRED;
 	return (ERR_OK);
 }
 
@@ -415,13 +434,15 @@ command_attempt(void *self, const struct command *c, const char *error,
     struct err_info *info)
 {
 	struct twin *t = self;
-	struct twin_command *row = find_command(t, c->id);
+	struct twin_command *row = twin_find_command(t, c->id);
 	enum err err = twin_enter(t, "command_attempt", true, info);
 
 	if (err != ERR_OK)
 		return (err);
 	twin_touch(t, row, sizeof(*row));
 	row->command.attempts = c->attempts;
+	row->command.asked = c->asked;
+	row->command.ask_until_us = c->ask_until_us;
 	row->command.next_attempt_us = c->next_attempt_us;
 	row->command.not_after_us = c->not_after_us;
 	row->error = twin_text(t, error);
@@ -510,39 +531,6 @@ twin_reject(struct twin *t, int64_t plan_id)
 	return (decide(t, plan_id, PLAN_REJECT, COMMAND_CANCEL));
 }
 
-/* What must hold whenever a command leaves. */
-static void
-check_leaving(struct twin *t, const struct command *c)
-{
-	struct twin_command *row = find_command(t, c->id);
-
-	if (t->in_unit)
-		twin_violate(t, "sent inside a unit of work");
-	if (row->approved_us == INSTANT_NONE)
-		twin_violate(t, "sent without approval");
-	if (row->command.state != COMMAND_SENT)
-		twin_violate(t, "sent before it was recorded");
-	if (t->now_us > row->command.not_after_us)
-		twin_violate(t, "sent after its time");
-	if (strcmp(row->command.key, c->key) != 0)
-		twin_violate(t, "sent with another key");
-	row->sends++;
-}
-
-static void
-send(void *self, const struct command *c, size_t n, struct gateway_reply *ret)
-{
-	struct twin *t = self;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		check_leaving(t, &c[i]);
-		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NO_ANSWER};
-		if (t->gateway != NULL)
-			t->gateway(t->gateway_arg, &c[i], &ret[i]);
-	}
-}
-
 void
 twin_decisions(struct twin *t, struct ports *p)
 {
@@ -562,5 +550,5 @@ twin_decisions(struct twin *t, struct ports *p)
 	d->command_attempt = command_attempt;
 	d->breakers_load = breakers_load;
 	d->breaker_save = breaker_save;
-	p->actuator = (struct actuator_port){t, send};
+	twin_field(t, p);
 }

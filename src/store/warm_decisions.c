@@ -278,6 +278,7 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 		warm_text(&a, c[i].action);
 		warm_text(&a, c[i].argument);
 		warm_text(&a, c[i].key);
+		warm_i32(&a, c[i].repeatable);
 		e = warm_run_one(self, ST_cycle_command_add, &a, info);
 	}
 	if (e == ERR_OK)
@@ -307,8 +308,9 @@ command_attempt(void *self, const struct command *c, const char *error,
 
 	warm_i64(&a, c->id);
 	warm_i32(&a, c->attempts);
+	warm_i32(&a, c->asked);
 	warm_time(&a, c->next_attempt_us);
-	warm_time(&a, c->not_after_us);
+	warm_time(&a, c->ask_until_us);
 	warm_text(&a, error);
 	return (warm_run_one(self, ST_cycle_command_attempt, &a, info));
 }

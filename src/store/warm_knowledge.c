@@ -150,6 +150,7 @@ action_of(
     struct arena *a, const PGresult *r, int i, struct template_action *action)
 {
 	*action = (struct template_action){
+	    .repeatable = warm_get_bool(r, i, 6),
 	    .step = warm_get_i32(r, i, 1),
 	    .action = warm_dup_text(a, r, i, 2),
 	    .target_type = warm_dup_text(a, r, i, 3),

@@ -86,6 +86,10 @@ command_of(struct arena *arena, const PGresult *r, int i, struct command *c)
 	    .not_after_us = warm_get_time(r, i, 12),
 	    .next_attempt_us = warm_get_time(r, i, 13),
 	    .attempts = warm_get_i32(r, i, 14),
+	    .asked = warm_get_i32(r, i, 15),
+	    .ask_until_us = warm_get_time(r, i, 16),
+	    .repeatable = warm_get_bool(r, i, 17),
+	    .secret_version = warm_get_i32(r, i, 18),
 	};
 	/* A uuid's text has 36 characters, always. */
 	memcpy(c->key, warm_get_text(r, i, 11), sizeof(c->key) - 1);
@@ -125,7 +129,7 @@ warm_commands_of(void *self, struct arena *arena, int64_t plan_id,
 }
 
 enum err
-warm_commands_due(void *self, struct arena *arena, int64_t now_us, size_t max,
+warm_commands_due(void *self, struct arena *arena, int64_t now_us, size_t each,
     struct command **ret, size_t *ret_n, struct err_info *info)
 {
 	struct warm_args a = {0};
@@ -133,7 +137,8 @@ warm_commands_due(void *self, struct arena *arena, int64_t now_us, size_t max,
 	enum err e;
 
 	warm_time(&a, now_us);
-	warm_i64(&a, (int64_t)(max < LIST_MOST ? max : LIST_MOST));
+	warm_i64(&a, (int64_t)each);
+	warm_i64(&a, LIST_MOST);
 	e = warm_run(self, ST_cycle_commands_due, &a, &r, info);
 	return (e == ERR_OK ? commands(arena, r, ret, ret_n, info) : e);
 }

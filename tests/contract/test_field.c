@@ -34,10 +34,21 @@ command(const char *url)
 	});
 }
 
+static struct http_config
+settings(void)
+{
+	struct http_config c = {.timeout_ms = TIMEOUT_MS, .whole_ms = WHOLE_MS};
+	struct err_info info = {0};
+
+	cr_assert_eq(
+	    address_rules_parse("127.0.0.0/8", &c.rules, &info), ERR_OK);
+	return (c);
+}
+
 static struct gateway_reply
 send_to(const char *url)
 {
-	struct http_config config = {TIMEOUT_MS, WHOLE_MS, NULL};
+	struct http_config config = settings();
 	struct http *h = http_new(&config);
 	struct actuator_port port = http_port(h);
 	struct command c = command(url);
@@ -93,6 +104,15 @@ Test(field, judges_by_status_and_word)
 		GATEWAY_EXECUTED},
 	    {SAYS("409 Conflict", EXECUTED), GATEWAY_EXECUTED},
 	    {SAYS("409 Conflict", "{}"), GATEWAY_NO_ANSWER},
+	    {SAYS("202 Accepted", "{\"status\":\"accepted\"}"),
+		GATEWAY_ACCEPTED},
+	    {SAYS("200 OK", "{\"status\":\"failed\"}"), GATEWAY_REFUSED},
+	    {SAYS("200 OK", "{\"status\":\"expired\"}"), GATEWAY_EXPIRED},
+	    {SAYS("200 OK", "{\"status\":\"unknown\"}"), GATEWAY_NO_ANSWER},
+	    {SAYS("200 OK",
+		 "{\"idempotency_key\":\"another\",\"status\":"
+		 "\"executed\"}"),
+		GATEWAY_NO_ANSWER},
 	    {SAYS("200 OK", "{\"status\":\"queued\"}"), GATEWAY_NO_ANSWER},
 	    {SAYS("200 OK", "executed"), GATEWAY_NO_ANSWER},
 	    {SAYS("200 OK", ""), GATEWAY_NO_ANSWER},
@@ -101,7 +121,7 @@ Test(field, judges_by_status_and_word)
 	    {SAYS("404 Not Found", ""), GATEWAY_REFUSED},
 	    {SAYS("408 Request Timeout", ""), GATEWAY_NO_ANSWER},
 	    {SAYS("425 Too Early", ""), GATEWAY_NO_ANSWER},
-	    {SAYS("429 Too Many Requests", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("429 Too Many Requests", ""), GATEWAY_NOT_TAKEN},
 	    {SAYS("500 Oops", EXECUTED), GATEWAY_NO_ANSWER},
 	    {SAYS("503 Busy", ""), GATEWAY_NO_ANSWER},
 	    {"HTTP/1.1 302 Found\r\nLocation: /commands\r\nContent-Length: "
@@ -162,10 +182,94 @@ Test(field, drops_and_floods_are_no_answer)
 	r = once(FAKE_HUGE, "");
 	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
 	cr_assert_str_eq(r.detail, "the answer is too long");
-	r = send_to("http://127.0.0.1:1");
-	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+}
+
+/* What surely never left may be sent again. */
+Test(field, what_did_not_leave_is_told_apart)
+{
+	struct gateway_reply r = send_to("http://127.0.0.1:1");
+
+	cr_assert_eq(r.outcome, GATEWAY_NOT_TAKEN);
 	r = send_to("file:///etc");
-	cr_assert_eq(r.outcome, GATEWAY_NO_ANSWER);
+	cr_assert_eq(r.outcome, GATEWAY_NOT_TAKEN);
+	r = send_to("http://there.is.no.such.name.invalid");
+	cr_assert_eq(r.outcome, GATEWAY_NOT_TAKEN);
+}
+
+/* 127.0.0.0/8 is allowed, these are not, whatever they are written as. */
+Test(field, addresses_are_judged_when_they_are_called)
+{
+	static const char *const urls[] = {"http://[::1]:9", "https://10.1.2.3",
+	    "https://169.254.169.254/latest", "http://0.0.0.0:9",
+	    "https://0xa000001", "https://[::ffff:192.168.1.1]",
+	    "https://[fe80::1]", "http://192.0.2.7", "http://8.8.8.8"};
+	struct gateway_reply r;
+	size_t i;
+
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		r = send_to(urls[i]);
+		cr_assert_eq(r.outcome, GATEWAY_NOT_TAKEN, "%s", urls[i]);
+		cr_assert_not_null(strstr(r.detail, "PENSTOCK_GATEWAY_NETS"),
+		    "%s: %s", urls[i], r.detail);
+	}
+}
+
+static struct gateway_reply
+ask(const char *answer)
+{
+	struct gateway_fake *g = gateway_fake_start(FAKE_ANSWER, answer);
+	struct http_config config = settings();
+	struct http *h = http_new(&config);
+	struct actuator_port port = http_port(h);
+	struct command c = command(gateway_fake_url(g));
+	struct gateway_reply r;
+
+	c.ask = true;
+	port.send(port.self, &c, 1, &r);
+	cr_assert_eq(strncmp(gateway_fake_last(g),
+			 "GET /commands/6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01 "
+			 "HTTP/1.1\r\n",
+			 61),
+	    0);
+	gateway_fake_stop(g);
+	http_free(h);
+	return (r);
+}
+
+#define OURS "{\"idempotency_key\":\"6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01\","
+
+Test(field, asks_what_became_of_a_command)
+{
+	static const struct {
+		const char *answer;
+		enum gateway_outcome outcome;
+	} cases[] = {
+	    {SAYS("200 OK", OURS "\"status\":\"executed\"}"), GATEWAY_EXECUTED},
+	    {SAYS("200 OK", OURS "\"status\":\"accepted\"}"), GATEWAY_ACCEPTED},
+	    {SAYS("200 OK", OURS "\"status\":\"failed\"}"), GATEWAY_REFUSED},
+	    {SAYS("200 OK", OURS "\"status\":\"expired\"}"), GATEWAY_EXPIRED},
+	    {SAYS("200 OK", OURS "\"status\":\"unknown\"}"), GATEWAY_NEVER_HAD},
+	    {SAYS("404 Not Found", OURS "\"status\":\"unknown\"}"),
+		GATEWAY_NEVER_HAD},
+	    {SAYS("404 Not Found", "{\"status\":\"unknown\"}"),
+		GATEWAY_NO_ANSWER},
+	    {SAYS("404 Not Found", ""), GATEWAY_NO_ANSWER},
+	    {SAYS("401 Who", OURS "\"status\":\"refused\"}"),
+		GATEWAY_NO_ANSWER},
+	    {SAYS("200 OK", EXECUTED), GATEWAY_NO_ANSWER},
+	    {SAYS("200 OK",
+		 "{\"idempotency_key\":\"6\",\"status\":"
+		 "\"executed\"}"),
+		GATEWAY_NO_ANSWER},
+	};
+	struct gateway_reply r;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = ask(cases[i].answer);
+		cr_assert_eq(
+		    r.outcome, cases[i].outcome, "%zu: %s", i, r.detail);
+	}
 }
 
 /* One that is silent delays no other, and all are back in one bound. */
@@ -174,7 +278,7 @@ Test(field, sends_all_at_once)
 	struct gateway_fake *bad = gateway_fake_start(FAKE_SILENT, "");
 	struct gateway_fake *good =
 	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
-	struct http_config config = {TIMEOUT_MS, WHOLE_MS, NULL};
+	struct http_config config = settings();
 	struct http *h = http_new(&config);
 	struct actuator_port port = http_port(h);
 	struct command c[6];

@@ -278,7 +278,7 @@ Test(warm_decisions, commands_are_due_in_their_order)
 	sql("UPDATE commands SET state = 'queued', next_attempt_at = "
 	    "to_timestamp(%lld)",
 	    (long long)(NOON / US_PER_SECOND));
-	ok(d->commands_due(d->self, &fx.arena, NOON - 1, 10, &c, &n, &fx.info));
+	ok(d->commands_due(d->self, &fx.arena, NOON - 1, 8, &c, &n, &fx.info));
 	cr_assert_eq(n, 0);
 	ok(d->commands_due(d->self, &fx.arena, NOON, 10, &c, &n, &fx.info));
 	cr_assert_eq(n, 1);
@@ -286,16 +286,18 @@ Test(warm_decisions, commands_are_due_in_their_order)
 	cr_assert_eq(c[0].plan_id, plan);
 	c[0].attempts = 3;
 	c[0].next_attempt_us = NOON + 9;
-	c[0].not_after_us = NOON + 99;
+	c[0].asked = 2;
+	c[0].ask_until_us = NOON + 99;
 	ok(d->command_attempt(d->self, &c[0], "no answer", &fx.info));
 	ok(d->commands_due(d->self, &fx.arena, NOON + 8, 10, &c, &n, &fx.info));
 	cr_assert_eq(n, 0);
 	ok(d->commands_due(d->self, &fx.arena, NOON + 9, 10, &c, &n, &fx.info));
 	cr_assert_eq(n, 1);
 	cr_assert_eq(c[0].attempts, 3);
-	cr_assert_eq(c[0].not_after_us, NOON + 99);
+	cr_assert_eq(c[0].asked, 2);
+	cr_assert_eq(c[0].ask_until_us, NOON + 99);
 	cr_assert_eq(move("command", c[0].id, "queued", "sent"), ERR_OK);
-	cr_assert_eq(move("command", c[0].id, "sent", "done"), ERR_OK);
+	cr_assert_eq(move("command", c[0].id, "sent", "executed"), ERR_OK);
 	ok(d->commands_due(d->self, &fx.arena, NOON + 9, 10, &c, &n, &fx.info));
 	cr_assert_eq(n, 1);
 	cr_assert_eq(c[0].step, 2);

@@ -12,19 +12,27 @@ from support.service import Service, wait_for
 UTC = datetime.timezone.utc
 TIMEOUT_MS = 500
 LIFE_S = 9  # of a command, after its approval
+ASK_S = 4  # after that
 WINDOW_S = 8  # of the effect; a slow machine must find readings on both sides
 
 #        how the gateway is started, and what has to come of it: the plan's
-#        and the command's state, how often it acts, and how often it is asked
+#        and the command's state, how often it acts, and how often it is told
 CASES = {
-    "ok": (("ok",), "worked", "done", 1, 1),
-    "slow": (("slow", "--slow-ms", "200"), "worked", "done", 1, 1),
-    # It acts and its answer never comes in time: nobody may say it worked.
-    "too-slow": (("slow", "--slow-ms", "1500"), "failed", "expired", 1, None),
-    "silent": (("silent",), "failed", "expired", 0, None),
+    "ok": (("ok",), "worked", "verified", 1, 1),
+    "slow": (("slow", "--slow-ms", "200"), "worked", "verified", 1, 1),
+    # It acts and its answer never comes in time: it is asked.
+    "too-slow": (("slow", "--slow-ms", "1500"), "worked", "verified", 1, 1),
+    # It may have acted: nobody may say that it did, or that it did not.
+    "silent": (("silent",), "failed", "unknown", 0, 1),
+    "lies": (("lies",), "failed", "unknown", 1, 1),
+    # Asked, it says that nothing was done: it is told again, in time.
     "500": (("500",), "failed", "expired", 0, None),
-    "drop-after-accept": (("drop-after-accept",), "worked", "done", 1, 2),
-    "twice": (("twice",), "worked", "done", 1, 1),
+    "redirect": (("redirect",), "failed", "expired", 0, None),
+    "drop-after-accept": (("drop-after-accept",), "worked", "verified", 1, 1),
+    "twice": (("twice",), "worked", "verified", 1, 1),
+    "accepts": (("accepts",), "worked", "verified", 1, 1),
+    "half": (("half",), "worked", "verified", 1, 1),
+    "huge": (("huge",), "worked", "verified", 1, 1),
 }
 FINAL = ("worked", "no_effect", "worse", "not_provable", "failed", "expired")
 
@@ -107,12 +115,14 @@ def ended():
     """All cases side by side in one service: the plans and what the gateways
     counted, by case."""
     service = Service(PENSTOCK_LOOP_PERIOD=500,
-                      PENSTOCK_GATEWAY_TIMEOUT=TIMEOUT_MS)
+                      PENSTOCK_GATEWAY_TIMEOUT=TIMEOUT_MS,
+                      PENSTOCK_GATEWAY_ASK=ASK_S)
     gateways = {}
     try:
-        for name, (arguments, *_) in CASES.items():
-            gateways[name] = Gateway(*arguments)
         service.start()
+        for name, (arguments, *_) in CASES.items():
+            gateways[name] = Gateway(
+                *arguments, secret=service.gateway_secret(f"G-{name}"))
         make_network(service, gateways)
         for name in CASES:
             post(service, name, 90, 5, 4)
@@ -139,6 +149,8 @@ def test_ends_as_it_truly_did(ended, name):
     assert {e["key"] for e in log} == {command["key"]}
     assert log[-1]["executions"] == executions
     assert command["attempts"] == len(log)
+    dead = command["state"] not in ("executed", "verified")
+    assert (command["dead_at"] is not None) == dead
     if requests is None:
         assert len(log) >= 2, "it was tried again"
         assert all(e["at"] <= command["not_after"] for e in log)

@@ -65,7 +65,7 @@ def test_from_burst_to_verified_effect(demo):
          if p["state"] in ("worked", "no_effect", "worse", "not_provable",
                            "failed")), None), 150, 1)
     assert done["state"] == "worked", done
-    assert [c["state"] for c in done["commands"]] == ["done"]
+    assert [c["state"] for c in done["commands"]] == ["verified"]
     assert done["decided_by"] == "operator"
     wait_for("the anomaly's clearing", lambda: get(
         demo, f"/api/v1/anomalies/{anomaly['id']}")["state"] == "cleared", 60)

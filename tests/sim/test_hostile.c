@@ -60,9 +60,45 @@ count_rows(const char *subject, const char *row_id)
 	return (n);
 }
 
-Test(hostile, silent_gateway_is_tried_until_not_after)
+/* It may have acted: it is asked, and never told twice. */
+static void
+ends_unknown(enum gateway_mode mode)
 {
-	struct twin_plan *p = approved(GATEWAY_SILENT);
+	struct twin_plan *p = approved(mode);
+	struct twin_command *c = &w.twin->commands[0];
+
+	world_ticks(&w, 3);
+	cr_assert_eq(c->command.state, COMMAND_UNKNOWN);
+	cr_assert_eq(p->plan.state, PLAN_EXECUTING);
+	world_ticks(&w, 70);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(c->command.state, COMMAND_UNKNOWN);
+	cr_assert(c->dead);
+	cr_assert_eq(c->sends, 1);
+	cr_assert_eq(w.received, 1);
+	cr_assert_geq(w.asked, 5);
+	cr_assert_eq(w.asked, c->asks);
+	cr_assert_eq(count_rows("command", "C12"), 1);
+	cr_assert_eq(count_rows("command", "C27"), 1);
+	cr_assert_eq(count_rows("plan", "P6"), 1);
+	cr_assert_geq(w.twin->breakers[0].failures, 5);
+}
+
+Test(hostile, silent_gateway_leaves_its_command_unknown)
+{
+	ends_unknown(GATEWAY_SILENT);
+	cr_assert_eq(w.executed, 0);
+}
+
+Test(hostile, nor_is_one_believed_to_have_failed_that_acted)
+{
+	ends_unknown(GATEWAY_MUTE);
+	cr_assert_eq(w.executed, 1);
+}
+
+Test(hostile, a_gateway_out_of_reach_is_tried_until_not_after)
+{
+	struct twin_plan *p = approved(GATEWAY_AWAY);
 	struct twin_command *c = &w.twin->commands[0];
 	int i;
 
@@ -76,16 +112,52 @@ Test(hostile, silent_gateway_is_tried_until_not_after)
 	cr_assert_geq(c->sends, 6);
 	cr_assert_eq(c->sends, c->command.attempts);
 	cr_assert_eq(c->sends, w.received);
+	cr_assert_eq(w.asked, 0);
 	cr_assert_eq(count_rows("command", "C8"), 1);
-	cr_assert_eq(count_rows("plan", "P6"), 1);
-	cr_assert_geq(w.twin->breakers[0].failures, 5);
+}
+
+/* Its answer is no answer, but when asked it says that it never acted. */
+Test(hostile, what_it_never_had_is_sent_again)
+{
+	struct twin_plan *p = approved(GATEWAY_BROKEN);
+
+	world_ticks(&w, 8);
+	cr_assert_geq(w.received, 2);
+	cr_assert_geq(count_rows("command", "C19"), 1);
+	w.mode = GATEWAY_WORKS;
+	world_ticks(&w, 30);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
+	cr_assert_eq(w.executed, 1);
+}
+
+Test(hostile, repeatable_ones_are_sent_again_without_asking)
+{
+	w.action.repeatable = true;
+	(void)approved(GATEWAY_BROKEN);
+	world_ticks(&w, 10);
+	cr_assert_geq(w.received, 2);
+	cr_assert_eq(w.asked, 0);
+	cr_assert_eq(count_rows("command", "C12"), 0);
+}
+
+Test(hostile, what_is_accepted_is_asked_about)
+{
+	struct twin_plan *p = approved(GATEWAY_ACCEPTS);
+
+	world_ticks(&w, 25);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
+	cr_assert_eq(w.received, 1);
+	cr_assert_eq(count_rows("command", "C11"), 1);
+	cr_assert_eq(count_rows("command", "C13"), 1);
+	cr_assert_eq(count_rows("command", "C21"), 1);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_VERIFIED);
 }
 
 Test(hostile, open_breaker_holds_commands_back)
 {
 	int at_fifth = 0;
 
-	(void)approved(GATEWAY_BROKEN);
+	(void)approved(GATEWAY_AWAY);
 	while (w.twin->nbreakers == 0 || w.twin->breakers[0].failures < 5)
 		world_ticks(&w, 1);
 	at_fifth = w.received;
@@ -110,15 +182,17 @@ Test(hostile, refusal_is_final)
 	cr_assert_eq(count_rows("command", "C6"), 1);
 }
 
-Test(hostile, lost_answer_is_asked_again_with_the_same_key)
+Test(hostile, a_lost_answer_is_asked_for)
 {
 	struct twin_plan *p = approved(GATEWAY_DROPS);
 
 	world_ticks(&w, 20);
 	cr_assert_eq(p->plan.state, PLAN_WORKED);
 	cr_assert_eq(w.executed, 1);
-	cr_assert_eq(w.received, 2);
-	cr_assert_eq(count_rows("command", "C5"), 1);
+	cr_assert_eq(w.received, 1);
+	cr_assert_eq(w.asked, 1);
+	cr_assert_eq(count_rows("command", "C12"), 1);
+	cr_assert_eq(count_rows("command", "C16"), 1);
 }
 
 Test(hostile, undecided_proposal_expires)

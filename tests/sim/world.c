@@ -66,7 +66,7 @@ make_template(struct world *w, int64_t cadence_us)
 	const struct district_template *t = &district_template;
 
 	w->action = (struct template_action){
-	    1, t->action, t->target_type, t->target_relation, "{}"};
+	    1, t->action, t->target_type, t->target_relation, "{}", false};
 	w->template = (struct plan_template){
 	    .id = 1,
 	    .code = t->code,
@@ -104,20 +104,40 @@ make_actuators(struct world *w)
 	return (n);
 }
 
-/* A key that was executed before is answered, not executed again. */
 static bool
-execute(struct world *w, const struct command *c)
+was_executed(const struct world *w, const char *key)
 {
 	int i;
 
 	for (i = 0; i < w->executed && i < WORLD_KEYS; i++) {
-		if (strcmp(w->keys[i], c->key) == 0)
-			return (false);
+		if (strcmp(w->keys[i], key) == 0)
+			return (true);
 	}
+	return (false);
+}
+
+/* A key that was executed before is answered, not executed again. */
+static bool
+execute(struct world *w, const struct command *c)
+{
+	if (was_executed(w, c->key))
+		return (false);
 	(void)snprintf(w->keys[w->executed++ % WORLD_KEYS], 37, "%s", c->key);
 	if (strcmp(c->action, "close_valve") == 0)
 		(void)district_valve_set(&w->district, c->link, false);
 	return (true);
+}
+
+/* What became of it, by the gateway's memory. */
+static void
+answer(struct world *w, const struct command *c, struct gateway_reply *r)
+{
+	w->asked++;
+	if (w->mode == GATEWAY_SILENT || w->mode == GATEWAY_MUTE)
+		return;
+	r->http_status = 200;
+	r->outcome =
+	    was_executed(w, c->key) ? GATEWAY_EXECUTED : GATEWAY_NEVER_HAD;
 }
 
 static void
@@ -126,12 +146,19 @@ gateway(void *arg, const struct command *c, struct gateway_reply *r)
 	struct world *w = arg;
 	bool first;
 
+	if (c->ask) {
+		answer(w, c, r);
+		return;
+	}
 	w->received++;
 	switch (w->mode) {
 	case GATEWAY_SILENT:
 		return;
 	case GATEWAY_BROKEN:
 		r->http_status = 500;
+		return;
+	case GATEWAY_AWAY:
+		r->outcome = GATEWAY_NOT_TAKEN;
 		return;
 	case GATEWAY_SAYS_NO:
 		r->http_status = 422;
@@ -140,13 +167,16 @@ gateway(void *arg, const struct command *c, struct gateway_reply *r)
 		return;
 	case GATEWAY_WORKS:
 	case GATEWAY_DROPS:
+	case GATEWAY_MUTE:
+	case GATEWAY_ACCEPTS:
 		break;
 	}
 	first = execute(w, c);
-	if (w->mode == GATEWAY_DROPS && first)
+	if (w->mode == GATEWAY_MUTE || (w->mode == GATEWAY_DROPS && first))
 		return;
 	r->http_status = 200;
-	r->outcome = GATEWAY_EXECUTED;
+	r->outcome =
+	    w->mode == GATEWAY_ACCEPTS ? GATEWAY_ACCEPTED : GATEWAY_EXECUTED;
 }
 
 void

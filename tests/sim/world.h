@@ -14,7 +14,10 @@
 enum gateway_mode {
 	GATEWAY_WORKS,
 	GATEWAY_SILENT,	 /* neither acts nor answers */
-	GATEWAY_BROKEN,	 /* 500 */
+	GATEWAY_BROKEN,	 /* 500; does nothing, and says so when asked */
+	GATEWAY_AWAY,	 /* cannot be reached */
+	GATEWAY_MUTE,	 /* acts, and never answers */
+	GATEWAY_ACCEPTS, /* acts, and says so when asked */
 	GATEWAY_SAYS_NO, /* 409 and the like */
 	GATEWAY_DROPS	 /* acts, and the first answer is lost */
 };
@@ -32,8 +35,8 @@ struct world {
 	struct plan_template template;
 	struct actuator actuators[DISTRICT_LINKS];
 	enum gateway_mode mode;
-	int executed, received;	   /* by the gateway */
-	char keys[WORLD_KEYS][37]; /* executed */
+	int executed, received, asked; /* by the gateway */
+	char keys[WORLD_KEYS][37];     /* executed */
 	int64_t logged, failed_cycles;
 	char failure[64]; /* the last failed cycle's */
 };

@@ -14,7 +14,8 @@ TEMPLATE = {
     "effect_metric": "flow", "effect_direction": "low", "effect_least": 2,
     "actions": [
         {"step": 1, "action": "close_valve", "target_type": "valve",
-         "target_relation": "inlet", "argument": {"percent": 100}},
+         "target_relation": "inlet", "argument": {"percent": 100},
+         "repeatable": True},
         {"step": 2, "action": "stop_pump", "target_type": "pump",
          "target_relation": "zone"}]}
 
@@ -90,7 +91,8 @@ def test_template(db):
     assert location == "/api/v1/plan-templates/T-T"
     assert {k: v for k, v in body.items() if k in TEMPLATE} == TEMPLATE | {
         "actions": [TEMPLATE["actions"][0],
-                    TEMPLATE["actions"][1] | {"argument": {}}]}
+                    TEMPLATE["actions"][1]
+                    | {"argument": {}, "repeatable": False}]}
     assert (body["priority"], body["expires_s"], body["command_life_s"],
             body["enabled"], body["anomaly_type"], body["effect_unit"]) == (
                 100, 3600, 300, True, None, "m3/h")

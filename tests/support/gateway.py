@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 import requests
@@ -16,14 +17,20 @@ DISTRICT = pathlib.Path(os.environ.get(
 
 
 class Gateway:
-    def __init__(self, mode, *options):
+    def __init__(self, mode, *options, secret=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        if secret is not None:
+            with tempfile.NamedTemporaryFile("w", delete=False) as file:
+                file.write(secret)
+            options = (*options, "--secret-file", file.name)
         self.process = subprocess.Popen(
             [DISTRICT, "--gateway-only", "--mode", mode, "--gateway-port",
              str(self.port), *options], stdout=subprocess.PIPE, text=True)
         assert json.loads(self.process.stdout.readline()) == {
             "event": "listening", "port": self.port}
+        if secret is not None:
+            os.unlink(file.name)
 
     def send(self, key="k1", timeout=5, **body):
         command = {"command": 1, "link": "V1", "action": "close_valve",

@@ -46,7 +46,9 @@ whole(const char *buf, size_t len)
 	const char *end = strstr(buf, "\r\n\r\n");
 	const char *cl = strcasestr(buf, "content-length:");
 
-	return (end != NULL && cl != NULL && cl < end &&
+	if (end == NULL)
+		return (false);
+	return (cl == NULL || cl > end ||
 	    len >= (size_t)(end + 4 - buf) + strtoul(cl + 15, NULL, 10));
 }
 

@@ -2,6 +2,7 @@
 own state folder and port, and stopped by scripts/stop."""
 
 import contextlib
+import hmac
 import os
 import pathlib
 import re
@@ -154,6 +155,12 @@ class Service:
     def call(self, method, path, role=None, **arguments):
         with self.session(role) as s:
             return s.request(method, self.url + path, timeout=20, **arguments)
+
+    def gateway_secret(self, code, version=0):
+        """As src/auth/gateway_key.h says."""
+        own = (self.state / "secrets" / "gateways").read_text().strip()
+        return hmac.new(own.encode(), f"penstock gateway {code} {version}"
+                        .encode(), "sha256").hexdigest()
 
     @property
     def conninfo(self):

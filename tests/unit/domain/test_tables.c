@@ -8,39 +8,52 @@
 #define NO	  -1
 #define NELEMS(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Rows are states, columns events, in enum order. */
+/* Rows are states, columns events, 0: not allowed, else 1 + the state. */
+#define TO(event, state) [event] = 1 + (state)
+
 static const int plan_moves[PLAN_STATE_COUNT][PLAN_EVENT_COUNT] = {
-    [PLAN_PROPOSED] = {PLAN_APPROVED, PLAN_REJECTED, PLAN_EXPIRED, NO, NO, NO,
-	NO, NO, NO, NO},
-    [PLAN_APPROVED] = {NO, NO, NO, PLAN_EXECUTING, NO, PLAN_FAILED, NO, NO, NO,
-	NO},
-    [PLAN_EXECUTING] = {NO, NO, NO, NO, PLAN_VERIFYING, PLAN_FAILED, NO, NO, NO,
-	NO},
-    [PLAN_VERIFYING] = {NO, NO, NO, NO, NO, NO, PLAN_WORKED, PLAN_NO_EFFECT,
-	PLAN_WORSE, PLAN_NOT_PROVABLE},
-    [PLAN_WORKED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [PLAN_NO_EFFECT] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [PLAN_WORSE] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [PLAN_NOT_PROVABLE] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [PLAN_REJECTED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [PLAN_EXPIRED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-    [PLAN_FAILED] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+    [PLAN_PROPOSED] = {TO(PLAN_APPROVE, PLAN_APPROVED),
+	TO(PLAN_REJECT, PLAN_REJECTED), TO(PLAN_EXPIRE, PLAN_EXPIRED)},
+    [PLAN_APPROVED] = {TO(PLAN_SEND, PLAN_EXECUTING),
+	TO(PLAN_COMMAND_FAILED, PLAN_FAILED),
+	TO(PLAN_ALL_DONE, PLAN_VERIFYING)},
+    [PLAN_EXECUTING] = {TO(PLAN_ALL_DONE, PLAN_VERIFYING),
+	TO(PLAN_COMMAND_FAILED, PLAN_FAILED)},
+    [PLAN_VERIFYING] = {TO(PLAN_JUDGED_WORKED, PLAN_WORKED),
+	TO(PLAN_JUDGED_NO_EFFECT, PLAN_NO_EFFECT),
+	TO(PLAN_JUDGED_WORSE, PLAN_WORSE),
+	TO(PLAN_JUDGED_NOT_PROVABLE, PLAN_NOT_PROVABLE)},
+    [PLAN_FAILED] = {TO(PLAN_REDRIVE, PLAN_APPROVED),
+	TO(PLAN_ALL_DONE, PLAN_VERIFYING)},
 };
 
-/* approve, send, ack, retry, refuse, expire, cancel */
 static const int command_moves[COMMAND_STATE_COUNT][COMMAND_EVENT_COUNT] = {
-    [COMMAND_PLANNED] = {COMMAND_QUEUED, NO, NO, NO, NO, NO, COMMAND_CANCELLED},
-    [COMMAND_QUEUED] = {NO, COMMAND_SENT, NO, NO, COMMAND_FAILED,
-	COMMAND_EXPIRED, COMMAND_CANCELLED},
-    [COMMAND_SENT] = {NO, NO, COMMAND_DONE, COMMAND_QUEUED, COMMAND_FAILED,
-	COMMAND_EXPIRED, NO},
-    [COMMAND_DONE] = {NO, NO, NO, NO, NO, NO, NO},
-    [COMMAND_FAILED] = {NO, NO, NO, NO, NO, NO, NO},
-    [COMMAND_EXPIRED] = {NO, NO, NO, NO, NO, NO, NO},
-    [COMMAND_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO},
+    [COMMAND_PLANNED] = {TO(COMMAND_APPROVE, COMMAND_QUEUED),
+	TO(COMMAND_CANCEL, COMMAND_CANCELLED)},
+    [COMMAND_QUEUED] = {TO(COMMAND_SEND, COMMAND_SENT),
+	TO(COMMAND_REFUSE, COMMAND_FAILED), TO(COMMAND_EXPIRE, COMMAND_EXPIRED),
+	TO(COMMAND_CANCEL, COMMAND_CANCELLED)},
+    [COMMAND_SENT] = {TO(COMMAND_ACK, COMMAND_EXECUTED),
+	TO(COMMAND_RETRY, COMMAND_QUEUED), TO(COMMAND_REFUSE, COMMAND_FAILED),
+	TO(COMMAND_EXPIRE, COMMAND_EXPIRED),
+	TO(COMMAND_ACCEPT, COMMAND_ACCEPTED),
+	TO(COMMAND_LOSE, COMMAND_UNKNOWN)},
+    [COMMAND_ACCEPTED] = {TO(COMMAND_ACK, COMMAND_EXECUTED),
+	TO(COMMAND_REFUSE, COMMAND_FAILED), TO(COMMAND_EXPIRE, COMMAND_EXPIRED),
+	TO(COMMAND_LOSE, COMMAND_UNKNOWN)},
+    [COMMAND_UNKNOWN] = {TO(COMMAND_ACK, COMMAND_EXECUTED),
+	TO(COMMAND_RETRY, COMMAND_QUEUED), TO(COMMAND_REFUSE, COMMAND_FAILED),
+	TO(COMMAND_EXPIRE, COMMAND_EXPIRED),
+	TO(COMMAND_ACCEPT, COMMAND_ACCEPTED),
+	TO(COMMAND_GIVE_UP, COMMAND_UNKNOWN),
+	TO(COMMAND_REDRIVE, COMMAND_UNKNOWN)},
+    [COMMAND_EXECUTED] = {TO(COMMAND_VERIFY, COMMAND_VERIFIED)},
+    [COMMAND_FAILED] = {TO(COMMAND_REDRIVE, COMMAND_QUEUED)},
+    [COMMAND_EXPIRED] = {TO(COMMAND_REDRIVE, COMMAND_QUEUED)},
+    [COMMAND_CANCELLED] = {TO(COMMAND_REDRIVE, COMMAND_QUEUED)},
 };
 
-static const int anomaly_moves[2][1] = {{ANOMALY_CLEARED}, {NO}};
+static const int anomaly_moves[2][1] = {{1 + ANOMALY_CLEARED}, {0}};
 
 static void
 walk(const struct fsm *fsm, const int *moves)
@@ -51,7 +64,7 @@ walk(const struct fsm *fsm, const int *moves)
 
 	for (s = 0; s < fsm->nstates; s++) {
 		for (e = 0; e < fsm->nevents; e++) {
-			want = moves[s * fsm->nevents + e];
+			want = moves[s * fsm->nevents + e] - 1;
 			allowed += want != NO;
 			row = fsm_find(fsm, (int)s, (int)e);
 			cr_expect_eq(row != NULL ? row->to : NO, want,
@@ -99,6 +112,25 @@ Test(tables, ids_keep_their_meaning)
 	    fsm_find(&command_fsm, COMMAND_PLANNED, COMMAND_APPROVE)->id, "C1");
 	cr_expect_str_eq(
 	    fsm_find(&command_fsm, COMMAND_PLANNED, COMMAND_CANCEL)->id, "C2");
+	cr_expect_str_eq(
+	    fsm_find(&plan_fsm, PLAN_FAILED, PLAN_REDRIVE)->id, "P12");
+	cr_expect_str_eq(
+	    fsm_find(&plan_fsm, PLAN_FAILED, PLAN_ALL_DONE)->id, "P14");
+	cr_expect_str_eq(
+	    fsm_find(&command_fsm, COMMAND_UNKNOWN, COMMAND_ACK)->id, "C16");
+	cr_expect_str_eq(
+	    fsm_find(&command_fsm, COMMAND_UNKNOWN, COMMAND_REFUSE)->id, "C18");
+	cr_expect_str_eq(
+	    fsm_find(&command_fsm, COMMAND_FAILED, COMMAND_REDRIVE)->id, "C22");
+	cr_expect_str_eq(
+	    fsm_find(&command_fsm, COMMAND_EXPIRED, COMMAND_REDRIVE)->id,
+	    "C23");
+	cr_expect_str_eq(
+	    fsm_find(&command_fsm, COMMAND_CANCELLED, COMMAND_REDRIVE)->id,
+	    "C24");
+	cr_expect_str_eq(
+	    fsm_find(&command_fsm, COMMAND_UNKNOWN, COMMAND_REDRIVE)->id,
+	    "C26");
 	cr_expect_str_eq(
 	    fsm_find(&anomaly_fsm, ANOMALY_OPEN, ANOMALY_CLEAR)->id, "A1");
 	cr_expect_str_eq(plan_state_name(PLAN_NOT_PROVABLE), "not_provable");

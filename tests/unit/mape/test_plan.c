@@ -10,15 +10,16 @@
 static struct twin *t;
 static struct ports ports;
 static struct arena arena;
+static const struct loop_rules rules;
 static struct loop_figures figures;
 static struct memory memory;
 static struct knowledge k;
 static struct act act;
 
 static const struct template_action close_inlet = {
-    1, "close_valve", "valve", "inlet", "{\"percent\":0}"};
+    1, "close_valve", "valve", "inlet", "{\"percent\":0}", true};
 static const struct template_action close_zone = {
-    1, "close_valve", "valve", "zone", "{}"};
+    1, "close_valve", "valve", "zone", "{}", false};
 static const struct actuator actuators[] = {
     {1, "V1", "valve", 10, "Z", 1, "G"},
     {2, "PU1", "pump", 10, "Z", 1, "G"},
@@ -73,7 +74,8 @@ start(void)
 	templates[1].id = 8;
 	templates[1].code = "second";
 	k = (struct knowledge){3, series, 3, templates, 1, actuators, 4};
-	act = (struct act){&ports, &arena, &k, &memory, NOW, &figures, NULL};
+	act = (struct act){
+	    &ports, &arena, &k, &memory, NOW, &rules, &figures, NULL};
 }
 
 static void

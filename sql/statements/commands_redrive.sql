@@ -1,0 +1,3 @@
+-- Send what failed on its way again. $1 id, $2 body jsonb, $3 who
+-- -> body json, etag text, location text
+SELECT body, etag, location FROM command_redrive($1::bigint, $2::jsonb, $3::text)

@@ -1,0 +1,67 @@
+#include "core/instant.h"
+#include "store/twin.h"
+
+#include <string.h>
+
+/* What must hold whenever a command leaves. */
+static void
+check_leaving(struct twin *t, const struct command *c)
+{
+	struct twin_command *row = twin_find_command(t, c->id);
+
+	if (t->in_unit)
+		twin_violate(t, "sent inside a unit of work");
+	if (row->approved_us == INSTANT_NONE)
+		twin_violate(t, "sent without approval");
+	if (row->command.state != COMMAND_SENT)
+		twin_violate(t, "sent before it was recorded");
+	if (t->now_us > row->command.not_after_us)
+		twin_violate(t, "sent after its time");
+	if (strcmp(row->command.key, c->key) != 0)
+		twin_violate(t, "sent with another key");
+	if (row->may_have_acted && !c->repeatable)
+		twin_violate(t, "sent again without having asked");
+	row->may_have_acted = true;
+	row->sends++;
+}
+
+static void
+check_asking(struct twin *t, const struct command *c)
+{
+	struct twin_command *row = twin_find_command(t, c->id);
+
+	if (t->in_unit)
+		twin_violate(t, "asked inside a unit of work");
+	if (row->command.attempts == 0)
+		twin_violate(t, "asked about what was never to be sent");
+	row->asks++;
+}
+
+/* Its own word clears a command to be sent again. */
+static void
+learn(struct twin *t, const struct command *c, const struct gateway_reply *r)
+{
+	if (r->outcome == (c->ask ? GATEWAY_NEVER_HAD : GATEWAY_NOT_TAKEN))
+		twin_find_command(t, c->id)->may_have_acted = false;
+}
+
+static void
+send(void *self, const struct command *c, size_t n, struct gateway_reply *ret)
+{
+	struct twin *t = self;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		(c[i].ask ? check_asking : check_leaving)(t, &c[i]);
+		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NO_ANSWER};
+		if (t->gateway != NULL)
+			t->gateway(t->gateway_arg, &c[i], &ret[i]);
+		learn(t, &c[i], &ret[i]);
+	}
+}
+
+void
+twin_field(struct twin *t, struct ports *p)
+{
+	p->actuator = (struct actuator_port){t, send};
+}
