@@ -11,8 +11,8 @@ import re
 import jsonschema
 import pytest
 
-from support.contract import (FOLDER, JSON, METHODS, PROBLEM, ROLES, Contract,
-                              files, load, pretty)
+from support.contract import (EVENTS, FOLDER, JSON, METHODS, PROBLEM, ROLES,
+                              Contract, files, load, pretty)
 from support.service import Service
 
 RULES = json.loads((pathlib.Path(__file__).parents[1] / "support"
@@ -164,7 +164,7 @@ def shown(answer):
     media = answer.headers.get("Content-Type", "").split(";")[0]
     if media == JSON and 0 < len(answer.content) < 8192:
         return answer.json()
-    lines = media in ("text/csv", "application/x-ndjson")
+    lines = media in ("text/csv", "application/x-ndjson", EVENTS)
     return answer.text if lines and len(answer.content) < 2048 else None
 
 

@@ -3,6 +3,7 @@ the answers."""
 
 import json
 import pathlib
+import re
 import urllib.parse
 
 import jsonschema
@@ -10,12 +11,13 @@ import jsonschema
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "assets" / "contract"
 # Whose examples need what another's have made comes behind it.
 FIRST = ["service", "network", "templates", "readings", "meters", "decisions"]
-LAST = ["identity"]
+LAST = ["stream", "identity"]
 METHODS = ["get", "post", "put", "patch", "delete"]
 ROLES = ["device", "viewer", "operator", "engineer", "admin"]
 LEARNED = {"id", "key", "access_token", "refresh_token"}
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+EVENTS = "text/event-stream"
 
 
 def files():
@@ -44,6 +46,18 @@ def pretty(value, depth=0):
         return line
     left, right = "{}" if isinstance(value, dict) else "[]"
     return f"{left}\n{tab}" + f",\n{tab}".join(items) + f"\n{end}{right}"
+
+
+def take_events(answer, n):
+    """The answer ends behind its n-th event."""
+    taken = []
+    for line in answer.iter_lines(chunk_size=1):
+        taken.append(line)
+        n -= line.startswith(b"data: ")
+        if n == 0:
+            break
+    answer.close()
+    answer._content = b"\n".join(taken) + b"\n"
 
 
 class Contract:
@@ -121,11 +135,14 @@ class Contract:
                     else json.dumps(body)).encode()
         role = None if "Authorization" in headers else self.role(
             name, example.get("as"))
-        return service.call(
+        answer = service.call(
             method, self.path(name, example.get("path")), role,
             params={k: str(v).lower() if isinstance(v, bool) else v for k, v
                     in self.here(example.get("query", {})).items()},
-            data=body, headers=headers)
+            data=body, headers=headers, stream="takes" in example)
+        if "takes" in example and answer.status_code == 200:
+            take_events(answer, example["takes"])
+        return answer
 
     # -- answers ---------------------------------------------------------------
 
@@ -151,7 +168,11 @@ class Contract:
         media = answer.headers["Content-Type"].split(";")[0]
         if media not in content:
             return wrong + [f"{where}: {media} is not listed"]
+        schema = content[media]["schema"]
         value = (answer.json() if media in (JSON, PROBLEM)
                  else answer.text)
-        return wrong + [f"{where} {fault}" for fault in self.faults(
-            content[media]["schema"], value)]
+        faults = self.faults(schema, value)
+        if media == EVENTS:
+            for data in re.findall("^data: (.*)$", value, re.M):
+                faults += self.faults(schema["x-data"], json.loads(data))
+        return wrong + [f"{where} {fault}" for fault in faults]
