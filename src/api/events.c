@@ -222,6 +222,8 @@ serve(struct listener *l)
 		let_go(l, "too_slow");
 	else if (!l->thirsty)
 		return;
+	else if (!l->follows && l->at >= l->newest)
+		let_go(l, "caught_up");
 	else if (l->behind)
 		ask_page(l);
 	else
@@ -420,6 +422,7 @@ stream_get(struct request *r)
 	struct param params[] = {
 	    {r->who.name, -1, false}, {request_query(r, "zone"), -1, false}};
 	struct listener *l = arena_calloc(&r->arena, 1, sizeof(*l));
+	const char *follow = request_query(r, "follow");
 
 	if (l == NULL)
 		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
@@ -428,6 +431,7 @@ stream_get(struct request *r)
 	else if (has_room(r, e) && read_last(r, l) && read_types(r, l)) {
 		l->feed = e;
 		l->r = r;
+		l->follows = follow == NULL || strcmp(follow, "true") == 0;
 		l->filter.role = r->who.role;
 		r->state = l;
 		request_ask(r,

@@ -54,6 +54,7 @@ struct listener {
 	bool thirsty;	  /* he can take more */
 	bool greeted;
 	bool resumes; /* he said where */
+	bool follows; /* beyond `newest` */
 	bool gone;
 };
 

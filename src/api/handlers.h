@@ -38,6 +38,8 @@ void latest_node_get(struct request *);
 void history_get(struct request *);
 /* before.c */
 void before_get(struct request *);
+/* dossier.c */
+void dossier_get(struct request *);
 /* events.c */
 void stream_get(struct request *);
 

@@ -124,7 +124,8 @@ body_text(struct request *r, bool *ret_ok)
 }
 
 void
-resource_handle(struct request *r)
+resource_ask(
+    struct request *r, void (*answer)(struct request *, const struct rows *))
 {
 	const struct resource *res = r->match.route->resource;
 	struct param params[RESOURCE_PARAMS] = {0};
@@ -151,5 +152,11 @@ resource_handle(struct request *r)
 			return;
 		}
 	}
-	request_ask(r, &q, resource_answer);
+	request_ask(r, &q, answer);
+}
+
+void
+resource_handle(struct request *r)
+{
+	resource_ask(r, resource_answer);
 }

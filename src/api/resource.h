@@ -43,6 +43,9 @@ struct resource {
 
 /* Sends what the row says; for handlers of such a route that ask themselves. */
 void resource_answer(struct request *, const struct rows *);
+/* Binds and runs the statement of such a route. */
+void resource_ask(
+    struct request *, void (*answer)(struct request *, const struct rows *));
 /* The handler of every route whose `resource` is set. */
 void resource_handle(struct request *);
 

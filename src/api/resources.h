@@ -60,6 +60,9 @@ extern const struct resource resource_audit_list;
 extern const struct field body_refresh[];
 extern const struct resource resource_logout, resource_logout_all;
 
+/* dossier.c */
+extern const struct resource resource_plans_dossier;
+
 /* archives.c */
 extern const struct field query_archives[], body_retention[];
 extern const struct resource resource_archives_list, resource_archives_get,

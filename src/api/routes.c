@@ -153,6 +153,8 @@ static const struct field query_stream[] = {
 	{ "after", FIELD_STRING, false, 1, 18, NULL, NULL,
 	    "Id of the last event that was heard, if Last-Event-ID does not "
 	    "say it; without both, from now on" },
+	{ "follow", FIELD_STRING, false, 0, 0, "true|false", NULL,
+	    "false: it ends with what has happened by now" },
 	END
 };
 

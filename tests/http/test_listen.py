@@ -89,6 +89,19 @@ def test_devices_and_strangers_hear_nothing(stream):
     assert stream.call("GET", "/api/v1/stream").status_code == 401
 
 
+def test_who_does_not_follow_is_let_go_when_he_has_caught_up(stream):
+    toggle(stream)
+    newest = stream.sql("SELECT max(id) FROM events")[0][0]
+    answer = stream.call("GET", "/api/v1/stream", "viewer", params={
+        "after": newest - 2, "follow": "false", "type": "loop"})
+    ends = re.findall(r"^event: (.*)$", answer.text, re.M)
+    assert ends == [*TOGGLED, "end"]
+    assert answer.text.endswith('data: {"reason": "caught_up"}\n\n')
+    # Also if nothing fits what he asked for.
+    assert stream.call("GET", "/api/v1/stream", "viewer", params={
+        "type": "plan.worked", "follow": "false"}).text.count("event:") == 1
+
+
 def test_head_is_answered_without_a_stream(stream):
     answer = stream.call("HEAD", "/api/v1/stream", "viewer")
     assert answer.status_code == 200 and answer.content == b""

@@ -25,6 +25,7 @@ static const struct {
     {"logout_all", "VOEM"},
     {"me_get", "DVOEM"},
     {"stream", "VOEM"},
+    {"plans_dossier", "VOEM"},
     {"users_list", "M"},
     {"users_create", "M"},
     {"users_disable", "M"},
