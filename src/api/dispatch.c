@@ -91,15 +91,50 @@ reply_forbidden(struct request *r)
 static void
 run(struct request *r)
 {
-	const struct route *route = r->match.route;
-
-	if (!is_allowed(route, r->who.role))
-		reply_forbidden(r);
-	else if (limit_principal(r) && request_parse_query(r) &&
-	    request_parse_body(r)) {
+	if (request_parse_body(r)) {
 		audit_begin(r);
 		content_open(r, idempotency_begin);
 	}
+}
+
+static bool
+is_anonymous(const struct request *r)
+{
+	return ((r->match.route->roles & ALLOW(ROLE_ANONYMOUS)) != 0);
+}
+
+static void
+run_again(struct request *r)
+{
+	if (!is_allowed(r->match.route, r->who.role))
+		reply_forbidden(r);
+	else
+		run(r);
+}
+
+/* A body may take a minute: keys expire and sessions end meanwhile. */
+static void
+identify_again(struct request *r)
+{
+	r->who = (struct principal){.role = ROLE_ANONYMOUS};
+	if (is_anonymous(r))
+		run(r);
+	else
+		identify(r, run_again);
+}
+
+/* No body is taken of whoever may not send one. */
+static void
+admit(struct request *r)
+{
+	if (!is_allowed(r->match.route, r->who.role))
+		reply_forbidden(r);
+	else if (!limit_principal(r) || !request_parse_query(r))
+		return;
+	else if (r->x->body_waits)
+		request_await_body(r, identify_again);
+	else
+		run(r);
 }
 
 static void
@@ -133,9 +168,9 @@ api_dispatch(struct api *api, struct exchange *x)
 		; /* answered */
 	else if (r->match.route == NULL)
 		refuse(r);
-	else if (r->match.route->roles & ALLOW(ROLE_ANONYMOUS))
-		run(r);
+	else if (is_anonymous(r))
+		admit(r);
 	else
-		identify(r, run);
+		identify(r, admit);
 	request_release(r);
 }

@@ -30,6 +30,37 @@ on_gone(struct exchange *x)
 	request_count(r, 0);
 }
 
+static void
+on_body_gone(struct exchange *x)
+{
+	struct request *r = x->user;
+
+	on_gone(x);
+	request_release(r);
+}
+
+static void
+on_body(struct exchange *x)
+{
+	struct request *r = x->user;
+
+	x->on_gone = on_gone;
+	r->started_us = r->api->clocks.monotonic_us();
+	r->on_body(r);
+	request_release(r);
+}
+
+void
+request_await_body(struct request *r, void (*next)(struct request *))
+{
+	struct exchange *x = r->x;
+
+	r->on_body = next;
+	x->on_gone = on_body_gone;
+	request_hold(r);
+	x->ops->take(x, on_body);
+}
+
 struct request *
 request_new(struct api *api, struct exchange *x)
 {

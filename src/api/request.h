@@ -58,6 +58,7 @@ struct request {
 	size_t nreply_headers;
 	void *claim; /* the idempotency step's own */
 	void *flow;  /* stream.c's own */
+	void (*on_body)(struct request *);
 	/* Of limit.c: the limit nearest to be reached, NULL if none is near;
 	 * whether it was refused to serve others. */
 	const struct limit *limit;

@@ -43,6 +43,9 @@ void reply_send(struct request *, int status, const struct header *,
 /* 204 with Allow, and what a browser asks before a foreign call. */
 void reply_options(struct request *);
 
+/* Calls `next` once the body is there; not for a client that left. */
+void request_await_body(struct request *, void (*next)(struct request *));
+
 /* Each step either goes on (true) or has answered, or will (false). */
 bool request_parse_query(struct request *);
 bool request_parse_body(struct request *);

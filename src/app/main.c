@@ -137,6 +137,7 @@ kore_parent_configure(int argc, char **argv)
 	    .ticket_life_s = (unsigned)config.tls_ticket_life_s,
 	    .header_max = (size_t)config.header_max,
 	    .body_max = (size_t)config.body_max,
+	    .heads = true,
 	    .route_body_max = api_body_max,
 	    .keepalive_s = (unsigned)config.keepalive_s,
 	    .header_timeout_s = (unsigned)config.header_timeout_s,

@@ -53,6 +53,13 @@ struct exchange_ops {
 	    size_t nheaders, void (*pull)(struct exchange *));
 	void (*write)(struct exchange *, const void *, size_t len);
 	void (*end)(struct exchange *, bool whole);
+	/*
+	 * While body_waits: asks for the body, once; on_body() says that it
+	 * is there, perhaps at once, unless on_gone() comes first. An answer
+	 * before that is given instead of taking the body, and ends the
+	 * connection.
+	 */
+	void (*take)(struct exchange *, void (*on_body)(struct exchange *));
 };
 
 struct exchange {
@@ -60,6 +67,7 @@ struct exchange {
 	enum method method;
 	const char *path;  /* raw, no query, as received */
 	const char *query; /* raw, without '?', "" if none */
+	bool body_waits;   /* the body is on its way: see take() */
 	const char *body;
 	size_t body_len;
 	char peer[48];	/* address text */

@@ -25,6 +25,7 @@
 struct gate_limits conn_limits;
 int64_t conn_header_timeout_us, conn_body_timeout_us;
 void (*conn_handler)(struct exchange *);
+bool conn_heads;
 
 static size_t (*route_body_max)(enum method, const char *path);
 static TAILQ_HEAD(, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
@@ -53,6 +54,7 @@ conn_open(const struct edge_config *config, void (*handle)(struct exchange *))
 	address_max = config->address_max;
 	route_body_max = config->route_body_max;
 	conn_handler = handle;
+	conn_heads = config->heads;
 }
 
 void
@@ -195,7 +197,8 @@ on_disconnect(struct connection *c)
 	/* Kore says close_notify, which would make a part look whole. */
 	if (was == POUR || wire_kept(k) > 0)
 		SSL_set_quiet_shutdown(k->ssl, 1);
-	if ((was == BUSY || was == POUR) && k->x.on_gone != NULL)
+	if ((was == BUSY || was == POUR || k->on_body != NULL) &&
+	    k->x.on_gone != NULL)
 		k->x.on_gone(&k->x);
 	wire_in_drop(k);
 	wire_out_drop(k);
@@ -336,6 +339,17 @@ pump_again(void *arg, u_int64_t now)
 	} while (!again_due);
 }
 
+void
+conn_again(struct conn *k)
+{
+	k->again = true;
+	if (!again_due)
+		(void)kore_timer_add(
+		    pump_again, AGAIN_MS, NULL, KORE_TIMER_ONESHOT);
+	again_due = true;
+	conn_arm(k);
+}
+
 /* The next request, or its begin, came with the one before. */
 static bool
 conn_has_next(const struct conn *k)
@@ -362,14 +376,10 @@ conn_pump(struct conn *k)
 	k->pumping = false;
 	if (k->state == IDLE && !conn_has_next(k))
 		wire_in_drop(k);
-	if (turns == TURNS_MAX) {
-		k->again = true;
-		if (!again_due)
-			(void)kore_timer_add(
-			    pump_again, AGAIN_MS, NULL, KORE_TIMER_ONESHOT);
-		again_due = true;
-	}
-	conn_arm(k);
+	if (turns == TURNS_MAX)
+		conn_again(k);
+	else
+		conn_arm(k);
 }
 
 static void

@@ -45,7 +45,10 @@ struct conn {
 	bool write_wanted; /* by the handshake */
 	bool closing;
 	struct peer peer;
-	bool counted;	     /* in peers */
+	bool begun;  /* of the body something came with the head */
+	bool opened; /* it was asked for, or whether to was asked */
+	void (*on_body)(struct exchange *); /* who waits for it, or NULL */
+	bool counted;			    /* in peers */
 	bool proxied;	     /* peer and x.peer are of the present request */
 	unsigned armed;	     /* epoll's mask */
 	int64_t deadline_us; /* 0: none */
@@ -79,6 +82,7 @@ conn_expire_in(struct conn *k, int64_t us)
 extern struct gate_limits conn_limits;
 extern int64_t conn_header_timeout_us, conn_body_timeout_us;
 extern void (*conn_handler)(struct exchange *);
+extern bool conn_heads; /* it is to get requests without their body, too */
 /* How large a body may be, by its route. */
 size_t conn_body_max(const struct gate_head *);
 
@@ -96,6 +100,8 @@ bool conn_draining(void);
 void conn_close(struct conn *);
 /* Asks epoll for what the state waits for. */
 void conn_arm(struct conn *);
+/* Reads on, though not from inside this call. */
+void conn_again(struct conn *);
 /* The answer has left: the next request may come. */
 void conn_next(struct conn *);
 

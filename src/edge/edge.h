@@ -45,6 +45,9 @@ struct edge_config {
 	size_t body_max;	    /* bytes; 0: 8 MiB */
 	/* Most bytes a body of that route may have; NULL: body_max for all. */
 	size_t (*route_body_max)(enum method, const char *path);
+	/* handle() also gets requests whose body is on its way, and says
+	 * whether to take it (exchange.h). */
+	bool heads;
 	unsigned headers_max;	   /* fields; 0: EDGE_HEADERS_MAX */
 	unsigned keepalive_s;	   /* 0: 60 */
 	unsigned header_timeout_s; /* 0: 10 */

@@ -12,7 +12,8 @@
 #include <strings.h>
 #include <sys/random.h>
 
-#define OUT_SIZE (64 * 1024)
+#define OUT_SIZE      (64 * 1024)
+#define DRAIN_BODY_US 1000000 /* for a body that stopping finds on its way */
 
 static void
 send_answer(struct conn *k, const char *head, size_t head_len, const void *body,
@@ -45,7 +46,8 @@ make_head(struct conn *k, struct answer *a, char head[static ANSWER_HEAD_MAX])
 {
 	size_t n;
 
-	k->closing |= k->head.close || conn_draining() || a->end == END_CLOSE;
+	k->closing |= k->head.close || conn_draining() || a->end == END_CLOSE ||
+	    k->x.body_waits;
 	a->request_id = k->x.request_id;
 	a->close = k->closing;
 	a->keep_old_s = k->head.old ? conn_keepalive_s() : 0;
@@ -175,8 +177,35 @@ on_end(struct exchange *x, bool whole)
 		conn_arm(k);
 }
 
+/* The head is good, its body is wanted. */
+static void
+start_body(struct conn *k)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	conn_expire_in(
+	    k, conn_draining() ? DRAIN_BODY_US : conn_body_timeout_us);
+	/* RFC 9110 section 10.1.1: not once the body has begun. */
+	if (k->head.expect_continue && !k->begun)
+		wire_send(k, go_on, sizeof(go_on) - 1);
+}
+
+static void
+on_take(struct exchange *x, void (*on_body)(struct exchange *))
+{
+	struct conn *k = (struct conn *)x;
+
+	assert(k->state == BUSY && x->body_waits);
+	k->state = BODY;
+	k->on_body = on_body;
+	k->deaf = false;
+	start_body(k);
+	if (k->state != CLOSED && !k->pumping)
+		conn_again(k);
+}
+
 const struct exchange_ops serve_ops = {
-    on_header, on_reply, on_begin, on_write, on_end};
+    on_header, on_reply, on_begin, on_write, on_end, on_take};
 
 /* 16 random bytes in hex; one getrandom(2) serves many requests. */
 static void
@@ -208,6 +237,15 @@ set_request_id(struct conn *k)
 		    k->head.request_id);
 }
 
+/* Whoever waits for the body need not any more. */
+static void
+drop_handler(struct conn *k)
+{
+	k->on_body = NULL;
+	if (k->x.on_gone != NULL)
+		k->x.on_gone(&k->x);
+}
+
 void
 serve_refuse(struct conn *k, const struct err_info *info)
 {
@@ -219,7 +257,10 @@ serve_refuse(struct conn *k, const struct err_info *info)
 	struct text t;
 
 	metric_count(COUNTER_EDGE_REFUSED, 1);
-	set_request_id(k);
+	if (k->on_body == NULL)
+		set_request_id(k);
+	else
+		drop_handler(k);
 	text_init_fixed(&t, buf, sizeof(buf));
 	problem_write(&t, info, k->x.request_id);
 	log_event(LOG_LEVEL_DEBUG, "edge_refused", "request_id", LOG_STR,
@@ -237,6 +278,23 @@ serve_refuse(struct conn *k, const struct err_info *info)
 	answer(k, &a, buf);
 }
 
+static bool
+body_is_whole(const struct conn *k)
+{
+	return (k->head.chunked ? chunk_done(&k->coding)
+				: k->body_len == k->head.content_length);
+}
+
+static void
+show_body(struct conn *k)
+{
+	k->under = k->body[k->body_len];
+	k->body[k->body_len] = '\0';
+	k->x.body = k->body;
+	k->x.body_len = k->body_len;
+	k->x.body_waits = false;
+}
+
 static void
 dispatch(struct conn *k)
 {
@@ -245,8 +303,11 @@ dispatch(struct conn *k)
 	x->method = k->head.method;
 	x->path = k->head.target.path;
 	x->query = k->head.target.query;
-	x->body = k->body;
-	x->body_len = k->body_len;
+	x->body = "";
+	x->body_len = 0;
+	x->body_waits = true;
+	if (body_is_whole(k))
+		show_body(k);
 	set_request_id(k);
 	x->started_us = edge_monotonic_us();
 	x->user = NULL;
@@ -254,6 +315,19 @@ dispatch(struct conn *k)
 	k->state = BUSY;
 	k->deadline_us = 0;
 	conn_handler(x);
+}
+
+/* To whoever knows the head already. */
+static void
+hand_over(struct conn *k)
+{
+	void (*on_body)(struct exchange *) = k->on_body;
+
+	k->on_body = NULL;
+	k->state = BUSY;
+	k->deadline_us = 0;
+	show_body(k);
+	on_body(&k->x);
 }
 
 /* RFC 9112 section 2.2: one empty line before a request is forgiven. */
@@ -285,19 +359,10 @@ limit_body(struct conn *k, struct err_info *info)
 	return (ERR_OK);
 }
 
-static bool
-body_is_whole(const struct conn *k)
-{
-	return (k->head.chunked ? chunk_done(&k->coding)
-				: k->body_len == k->head.content_length);
-}
-
 static enum err
 take_head(struct conn *k, struct err_info *info)
 {
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	size_t end;
-	bool begun;
 	enum err e;
 
 	skip_empty_line(k);
@@ -306,7 +371,8 @@ take_head(struct conn *k, struct err_info *info)
 		return (e);
 	if (end == 0)
 		return (ERR_OK);
-	begun = k->in_len > end;
+	k->begun = k->in_len > end;
+	k->opened = false;
 	if ((e = gate_parse(k->in, end, &conn_limits, &k->head, info)) !=
 		ERR_OK ||
 	    (e = conn_client(k, info)) != ERR_OK ||
@@ -314,12 +380,6 @@ take_head(struct conn *k, struct err_info *info)
 	    (e = wire_body_take(k, end, info)) != ERR_OK)
 		return (e);
 	k->state = BODY;
-	if (!body_is_whole(k)) {
-		conn_expire_in(k, conn_body_timeout_us);
-		/* RFC 9110 section 10.1.1: not once the body has begun. */
-		if (k->head.expect_continue && !begun)
-			wire_send(k, go_on, sizeof(go_on) - 1);
-	}
 	return (ERR_OK);
 }
 
@@ -331,6 +391,21 @@ take_body(struct conn *k, struct err_info *info)
 	if (body_is_whole(k))
 		return (ERR_OK);
 	return (wire_body_grow(k, info));
+}
+
+/* With what there is of the body by now. */
+static void
+go_on(struct conn *k)
+{
+	bool whole = body_is_whole(k), first = !k->opened;
+
+	k->opened = true;
+	if (whole && k->on_body != NULL)
+		hand_over(k);
+	else if (whole || (first && conn_heads))
+		dispatch(k);
+	else if (first)
+		start_body(k);
 }
 
 void
@@ -352,9 +427,6 @@ serve_advance(struct conn *k)
 		serve_refuse(k, &info);
 		return;
 	}
-	if (k->state != BODY || !body_is_whole(k))
-		return;
-	k->under = k->body[k->body_len];
-	k->body[k->body_len] = '\0';
-	dispatch(k);
+	if (k->state == BODY)
+		go_on(k);
 }

@@ -27,6 +27,7 @@ defaults
 	retries 0
 	http-reuse always
 	option http-buffer-request
+	option forwardfor
 frontend front
 	bind 127.0.0.1:{port}
 	declare capture request len 30000
@@ -63,6 +64,7 @@ http {{
 			proxy_http_version 1.1;
 			proxy_set_header Connection "";
 			proxy_set_header Host $http_host;
+			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 			proxy_ssl_verify on;
 			proxy_ssl_trusted_certificate {ca};
 			proxy_ssl_name localhost;

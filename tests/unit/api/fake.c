@@ -483,7 +483,14 @@ end(struct exchange *x, bool whole)
 	c->cut = !whole;
 }
 
-static const struct exchange_ops ops = {header, reply, begin, more, end};
+static void
+take(struct exchange *x, void (*on_body)(struct exchange *))
+{
+	assert(x->body_waits);
+	((struct fake_call *)x)->on_body = on_body;
+}
+
+static const struct exchange_ops ops = {header, reply, begin, more, end, take};
 
 void
 call_init(

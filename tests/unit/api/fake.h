@@ -36,6 +36,7 @@ struct fake_call { /* an exchange and the answer it got */
 	/* Of a streamed answer. */
 	void (*pull)(struct exchange *);
 	bool streamed, hungry, ended, cut;
+	void (*on_body)(struct exchange *); /* once it was asked for */
 };
 
 /* What a statement gives when it is asked. */

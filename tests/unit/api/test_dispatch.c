@@ -276,3 +276,106 @@ Test(dispatch, metrics_are_text)
 	cr_expect(says(&c, "penstock_up 1\n"));
 	call_done(&c);
 }
+
+/* A call whose body is on its way. */
+static void
+begin_upload(struct fake_call *c, enum method m, const char *path)
+{
+	call_init(c, m, path, "{}");
+	c->x.body_len = 0;
+	c->x.body_waits = true;
+}
+
+static void
+finish_upload(struct fake_call *c)
+{
+	c->x.body_waits = false;
+	c->x.body_len = 2;
+	c->on_body(&c->x);
+	fake_turn();
+}
+
+Test(dispatch, no_body_is_taken_of_who_may_not_send_it)
+{
+	static const struct {
+		const char *path, *authorization;
+		int status;
+	} rows[] = {{"/api/v1/readings", NULL, 401},
+	    {"/api/v1/readings", "Bearer x", 401},
+	    {"/api/v1/readings", "Basic eDp5", 401},
+	    {"/api/v1/readings", "viewer", 403}, {"/api/v1/no", NULL, 404},
+	    {"/api/v1/nodes?x=1", "engineer", 422}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *said = rows[i].authorization;
+		struct fake_call c;
+
+		begin_upload(&c, METHOD_POST, rows[i].path);
+		if (said != NULL && strcmp(said, "viewer") == 0)
+			said = fake_bearer(ROLE_VIEWER);
+		else if (said != NULL && strcmp(said, "engineer") == 0)
+			said = fake_bearer(ROLE_ENGINEER);
+		if (said != NULL)
+			call_header(&c, "Authorization", said);
+		call_run(&c);
+		cr_expect_eq(c.status, rows[i].status, "%zu: %d", i, c.status);
+		cr_expect_null(c.on_body, "%zu", i);
+		call_done(&c);
+	}
+}
+
+Test(dispatch, a_body_is_taken_once_it_is_known_whose)
+{
+	struct fake_call c;
+
+	begin_upload(&c, METHOD_POST, "/api/v1/readings");
+	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+	api_dispatch(&fake.api, &c.x);
+	fake_turn();
+	cr_assert_eq(c.answers, 0);
+	cr_assert_not_null(c.on_body);
+	finish_upload(&c);
+	cr_expect_eq(c.status, 422, "%d %s", c.status, c.body);
+	call_done(&c);
+	/* Anybody's body where anybody may send one. */
+	begin_upload(&c, METHOD_POST, "/api/v1/auth/token");
+	api_dispatch(&fake.api, &c.x);
+	cr_assert_not_null(c.on_body);
+	finish_upload(&c);
+	cr_expect_eq(c.status, 422);
+	call_done(&c);
+}
+
+Test(dispatch, a_session_may_end_while_its_body_comes)
+{
+	struct fake_call c;
+
+	begin_upload(&c, METHOD_POST, "/api/v1/readings");
+	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+	api_dispatch(&fake.api, &c.x);
+	cr_assert_not_null(c.on_body);
+	cr_assert_eq(revoked_put(fake.api.revoked,
+			 &(struct revoked_row){.session = FAKE_SESSION,
+			     .until_us = FAKE_NOW_US * 2,
+			     .change = 1},
+			 FAKE_NOW_US),
+	    ERR_OK);
+	finish_upload(&c);
+	cr_expect_eq(c.status, 401);
+	call_done(&c);
+}
+
+/* ASan tells if anything is left of it, or touched. */
+Test(dispatch, a_client_may_leave_while_its_body_comes)
+{
+	struct fake_call c;
+
+	begin_upload(&c, METHOD_POST, "/api/v1/readings");
+	call_header(&c, "Authorization", fake_bearer(ROLE_ENGINEER));
+	api_dispatch(&fake.api, &c.x);
+	cr_assert_not_null(c.on_body);
+	call_leave(&c);
+	fake_turn();
+	cr_expect_eq(c.answers, 0);
+	call_done(&c);
+}
