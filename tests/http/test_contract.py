@@ -153,8 +153,9 @@ def record(found):
         for name, op in part.get("operations", {}).items():
             for i, example in enumerate(op.get("examples", [])):
                 answer = found.get((name, json.dumps(example)))
-                if answer is not None and skeleton(answer) != skeleton(
-                        example.get("answer")):
+                if answer is not None and (
+                        "answer" not in example or
+                        skeleton(answer) != skeleton(example["answer"])):
                     op["examples"][i] = {**example, "answer": answer}
         (FOLDER / f"{file}.json").write_text(pretty(part) + "\n")
 
@@ -217,7 +218,8 @@ def make_archive(service):
 
 
 def make_decisions(service):
-    """An anomaly with three plans, as the loop would have left them."""
+    """An anomaly with three plans that wait for a decision, one whose command
+    failed and one of whose command nobody knows, as the loop leaves them."""
     service.sql(
         "INSERT INTO anomalies (series_id, type, direction, severity, state,"
         " rule_id, first_at, last_at, value, limit_value, evidence,"
@@ -226,19 +228,22 @@ def make_decisions(service):
         " 47.5, 45, '{\"limit\": 45}', 7 FROM series s JOIN nodes n ON"
         " n.id = s.node_id JOIN metrics m ON m.id = s.metric_id"
         " WHERE n.code = 'METER-7' AND m.code = 'flow'")
-    for _ in range(3):
+    for state, command, link in (*3 * [("proposed", "planned", "VALVE-3")],
+                                 ("failed", "failed", "VALVE-4"),
+                                 ("failed", "unknown", "VALVE-4")):
         service.sql(
-            "INSERT INTO plans (anomaly_id, template_id, state, proposed_at,"
-            " expires_at, effect_series_id, effect_direction, effect_least,"
-            " effect_window_s, command_life_s, reasons, knowledge_version)"
-            " SELECT a.id, t.id, 'proposed', now(), now() + interval '1 h',"
-            " a.series_id, 'low', 2, 60, 300, '[]', 7"
-            " FROM anomalies a, plan_templates t")
-    service.sql(
-        "INSERT INTO commands (plan_id, step, state, link_id, gateway_id,"
-        " action, argument, key) SELECT p.id, 1, 'planned', l.id,"
-        " l.gateway_id, 'close_valve', '{}', gen_random_uuid()"
-        " FROM links l, plans p WHERE l.gateway_id IS NOT NULL")
+            "WITH p AS (INSERT INTO plans (anomaly_id, template_id, state,"
+            " proposed_at, expires_at, effect_series_id, effect_direction,"
+            " effect_least, effect_window_s, command_life_s, reasons,"
+            " knowledge_version, closed_at) SELECT a.id, t.id, w.state,"
+            " now(), now() + interval '1 h', a.series_id, 'low', 2, 60, 300,"
+            " '[]', 7, CASE w.state WHEN 'failed' THEN now() END"
+            " FROM anomalies a, plan_templates t, (SELECT %s AS state) w"
+            " RETURNING id, closed_at) INSERT INTO commands (plan_id, step,"
+            " state, link_id, gateway_id, action, argument, key, dead_at)"
+            " SELECT p.id, 1, %s, l.id, l.gateway_id, 'close_valve', '{}',"
+            " gen_random_uuid(), p.closed_at FROM p, links l"
+            " WHERE l.code = %s", state, command, link)
 
 
 # -- refusals ------------------------------------------------------------------------
