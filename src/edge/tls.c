@@ -4,14 +4,18 @@
 #include "edge/ticket.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #define VERIFY_DEPTH 3
+/* Of a connection, beside its data; a dozen is usual. */
+#define MESSAGES_MAX 100
 
 static struct tls_config config;
 static SSL_CTX *current;
@@ -82,6 +86,29 @@ on_resume(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t len,
 	}
 }
 
+/*
+ * SSL_read() goes on as long as messages come that bring no data, and a client
+ * may ask for new keys (RFC 8446 section 4.6.3) as fast as it can: it would
+ * have the loop to itself. The session's own data pointer is the count.
+ */
+static void
+on_message(int writing, int version, int type, const void *buf, size_t len,
+    SSL *ssl, void *arg)
+{
+	uintptr_t n = (uintptr_t)SSL_get_app_data(ssl);
+
+	(void)writing;
+	(void)version;
+	(void)buf;
+	(void)len;
+	(void)arg;
+	if (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)
+		return;
+	if (++n == MESSAGES_MAX)
+		(void)shutdown(SSL_get_fd(ssl), SHUT_RDWR);
+	SSL_set_app_data(ssl, (void *)n);
+}
+
 static enum err
 load_authorities(SSL_CTX *ctx, struct err_info *info)
 {
@@ -113,6 +140,7 @@ set_policy(SSL_CTX *ctx)
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	SSL_CTX_set_msg_callback(ctx, on_message);
 	return (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_cipher_list(
 		ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL") == 1 &&

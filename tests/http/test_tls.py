@@ -2,6 +2,7 @@
 load, and what testssl.sh (Debian) has to say."""
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -248,6 +249,50 @@ def local(finding):
     how tickets resume, testssl finds out with a client of its own, not
     always; above it is tested with ours."""
     return finding["id"] in {"cert_revocation", "sessionresumption_ticket"}
+
+
+class Bare:
+    """A client by libssl itself: Python's ssl asks for no new keys."""
+
+    def __init__(self, port):
+        self.lib = ctypes.CDLL("libssl.so.3")
+        for name in "TLS_client_method", "SSL_CTX_new", "SSL_new":
+            getattr(self.lib, name).restype = ctypes.c_void_p
+        context = self.call("SSL_CTX_new", ctypes.c_void_p(self.lib.TLS_client_method()))
+        self.ssl = ctypes.c_void_p(self.call("SSL_new", ctypes.c_void_p(context)))
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.sock.setblocking(True)
+        self.call("SSL_set_fd", self.ssl, self.sock.fileno())
+        assert self.call("SSL_connect", self.ssl) == 1
+
+    def call(self, name, *arguments):
+        return getattr(self.lib, name)(*arguments)
+
+    def ask_for_keys(self):
+        """The server is to change its keys, too. False: it is gone."""
+        return (self.call("SSL_key_update", self.ssl, 1) == 1 and
+                self.call("SSL_do_handshake", self.ssl) == 1)
+
+    def get(self):
+        said, room = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n", ctypes.create_string_buffer(4096)
+        if self.call("SSL_write", self.ssl, said, len(said)) != len(said):
+            return b""
+        n = self.call("SSL_read", self.ssl, room, len(room))
+        return room.raw[:max(0, n)]
+
+
+def test_new_keys_are_taken_but_not_for_ever(start):
+    """One that asks for nothing but keys would have a worker to itself."""
+    at = start(free_port(), workers=1)
+    client = Bare(at.port)
+    for _ in range(10):
+        assert client.ask_for_keys()
+        assert client.get().startswith(b"HTTP/1.1 200")
+    for _ in range(300):
+        client.ask_for_keys()
+    assert client.get() == b""
+    assert at.get("/health").status == 200
+    assert len(at.workers()) == 1
 
 
 def test_a_handshake_that_fails_is_counted(service):
