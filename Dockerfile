@@ -18,7 +18,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 	kore libpq5 libhiredis0.14 libjwt0 libjansson4 libsodium23 libcurl4 \
 	libmicrohttpd12 libavro23 zlib1g curl ca-certificates tini \
 	&& rm -rf /var/lib/apt/lists/* \
-	&& useradd --system --uid 10001 --no-create-home --home-dir /nonexistent penstock
+	&& useradd --system --uid 10001 --no-create-home --home-dir /nonexistent penstock \
+	&& install -d -o penstock /archive
 COPY --from=build /build/penstock.so /build/src/cmd/penstock-migrate \
 	/build/src/cmd/penstock-bootstrap /build/src/cmd/penstock-district \
 	/build/src/cmd/penstock-feed /build/src/cmd/penstock-archive /opt/penstock/

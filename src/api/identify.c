@@ -43,13 +43,23 @@ refuse_token(struct request *r, const char *why)
 	refuse(r, &info);
 }
 
-/* The signature is good: its holder enters unless the session has ended. */
+static bool
+changes_nothing(const struct request *r)
+{
+	return (r->method == METHOD_GET || r->method == METHOD_HEAD ||
+	    r->method == METHOD_OPTIONS);
+}
+
+/* The signature is good: its holder enters unless the session has ended. Who
+ * cannot be told of that any more lets only those in who read. */
 static void
 enter(struct request *r, const struct token *t, void (*next)(struct request *))
 {
 	const struct revoked *revoked = r->api->revoked;
 
-	if (!revoked_known(revoked))
+	if (!revoked_known(revoked) ||
+	    (!changes_nothing(r) &&
+		!revoked_fresh(revoked, r->api->clocks.monotonic_us())))
 		reply_error(r, ERR_DATABASE, NULL,
 		    "which sessions have ended cannot be looked up now");
 	else if (revoked_has(revoked, t->session)) {

@@ -180,7 +180,8 @@ finish(struct loader *l, const struct err_info *info)
 	l->fresh = info->code == ERR_OK;
 	if (l->fresh) {
 		l->loaded = true;
-		revoked_loaded(l->config.revoked);
+		revoked_loaded(l->config.revoked,
+		    l->config.loop->ops->monotonic_us(l->config.loop));
 	} else if (l->retry ==
 	    NULL) { /* said once, however many ask meanwhile */
 		log_event(LOG_LEVEL_WARN, "registry_load_failed", "detail",

@@ -2,6 +2,7 @@
 
 #include "app/loader.h"
 #include "app/trust.h"
+#include "auth/revoked.h"
 #include "core/instant.h"
 #include "core/metrics.h"
 #include "store/hot.h"
@@ -83,6 +84,9 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 	if (rows == NULL || rows->n != 1)
 		return;
 	p->answered_us = now_us(p);
+	/* On the lane that is told of what changes, so before this answer. */
+	if (loader_fresh(p->config.loader))
+		revoked_heard(p->config.revoked, p->answered_us);
 	v = rows->get(rows, 0, 0, NULL);
 	p->schema = v != NULL ? (int)strtol(v, NULL, 10) : 0;
 	v = rows->get(rows, 0, 1, NULL);

@@ -16,6 +16,7 @@ struct redis;
 struct hot_port;
 struct hot;
 struct loader;
+struct revoked;
 struct log_writer;
 struct trust;
 
@@ -26,6 +27,7 @@ struct probe_config {
 	struct hot_port hot;
 	const struct hot *hot_tier;
 	struct loader *loader;
+	struct revoked *revoked;
 	struct log_writer *log_writer, *late_writer;
 	const struct trust *trust;
 	int64_t loop_period_ms;

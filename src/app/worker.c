@@ -313,6 +313,7 @@ open_writer(struct err_info *info)
 	    .hot = hot,
 	    .hot_tier = self.hot,
 	    .loader = self.loader,
+	    .revoked = self.revoked,
 	    .trust = self.trust,
 	    .loop_period_ms = c->loop_period_ms,
 	    .archive = c->archive_dir[0] != '\0' || c->s3_bucket[0] != '\0'};

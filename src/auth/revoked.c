@@ -12,7 +12,7 @@ struct entry {
 struct revoked {
 	struct entry *places; /* linear probing */
 	uint32_t size, used;
-	int64_t change;
+	int64_t change, heard_us;
 	bool loaded;
 };
 
@@ -109,13 +109,27 @@ revoked_change(const struct revoked *r)
 }
 
 void
-revoked_loaded(struct revoked *r)
+revoked_loaded(struct revoked *r, int64_t monotonic_us)
 {
 	r->loaded = true;
+	r->heard_us = monotonic_us;
 }
 
 bool
 revoked_known(const struct revoked *r)
 {
 	return (r->loaded);
+}
+
+void
+revoked_heard(struct revoked *r, int64_t monotonic_us)
+{
+	r->heard_us = monotonic_us;
+}
+
+bool
+revoked_fresh(const struct revoked *r, int64_t monotonic_us)
+{
+	return (r->loaded &&
+	    monotonic_us - r->heard_us < REVOKED_FRESH_S * INT64_C(1000000));
 }

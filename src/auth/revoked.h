@@ -1,9 +1,11 @@
 /*
  * revoked: sessions whose access tokens are no longer taken although they
  * have not expired; each worker keeps them as the database tells them, and
- * forgets one when its last token is over.
+ * forgets one when its last token is over. Who has heard nothing for a while
+ * does not know who may still change anything.
  *
- * Runs on: L (one per worker, no locks). Frees: revoked_free(). Units: µs UTC.
+ * Runs on: L (one per worker, no locks). Frees: revoked_free(). Units: µs UTC,
+ * or of a clock that only goes on where that is said.
  * Errors: ERR_TOO_LARGE, ERR_NO_MEMORY: the session is not known as revoked.
  */
 #ifndef PENSTOCK_AUTH_REVOKED_H
@@ -13,6 +15,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define REVOKED_FRESH_S 10
 
 #define REVOKED_MAX (1u << 20) /* places, half of them in use at most */
 
@@ -33,7 +37,12 @@ bool revoked_has(const struct revoked *, int64_t session);
 /* Newest change that was put. */
 int64_t revoked_change(const struct revoked *);
 /* All that the database had was put once; before that nothing is known. */
-void revoked_loaded(struct revoked *);
+void revoked_loaded(struct revoked *, int64_t monotonic_us);
 bool revoked_known(const struct revoked *);
+/* The database has answered, and all that it told before was put. */
+void revoked_heard(struct revoked *, int64_t monotonic_us);
+/* Whether that is so recent that a session which is not here may be taken for
+ * one that goes on: REVOKED_FRESH_S. */
+bool revoked_fresh(const struct revoked *, int64_t monotonic_us);
 
 #endif

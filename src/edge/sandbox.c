@@ -1,7 +1,7 @@
 /*
- * The system calls a worker may make: Kore's own, and those of libpq,
- * hiredis, libcurl, OpenSSL, libsodium, threads and name look-ups with
- * glibc 2.36. Kore's list comes after ours and is never reached: with
+ * The system calls a worker may make (sandbox_calls.inc, each with its reason):
+ * Kore's own, and those of libpq, hiredis, libcurl, OpenSSL, libsodium, threads
+ * and name look-ups with glibc 2.36. Kore's list comes after ours and is never reached: with
  * threads its verdict (kill the thread) would leave a wedged service.
  */
 #include "edge/edge.h"
@@ -32,63 +32,27 @@ static struct sock_filter filter[] = {
 };
 #else
 /* clang-format off */
-#define A(name) KORE_SYSCALL_ALLOW(name)
+#define CALL(name, reason) KORE_SYSCALL_ALLOW(name),
 static struct sock_filter filter[] = {
-	/* loop and sockets */
-#ifdef SYS_epoll_wait
-	A(epoll_wait),
-#endif
-	A(epoll_pwait), A(read), A(write), A(epoll_ctl), A(futex), A(recvfrom),
-	A(sendto), A(accept), A(accept4), A(close), A(fcntl), A(shutdown),
-	A(readv), A(writev), A(recvmsg), A(sendmsg), A(sendmmsg), A(recvmmsg),
-	A(connect), A(bind), A(getsockname), A(getpeername), A(getsockopt),
-	A(setsockopt), A(ppoll), A(pselect6), A(eventfd2), A(pipe2),
-	A(socketpair), A(epoll_create1),
-#ifdef SYS_poll
-	A(poll),
-#endif
-#ifdef SYS_select
-	A(select),
-#endif
+	/* What a library may try, and does without: refused. What nobody here
+	 * has a use for ends the process. */
 	KORE_SYSCALL_ALLOW_ARG(socket, 0, AF_UNIX),
 	KORE_SYSCALL_ALLOW_ARG(socket, 0, AF_INET),
 	KORE_SYSCALL_ALLOW_ARG(socket, 0, AF_INET6),
 	KORE_SYSCALL_ALLOW_ARG(socket, 0, AF_NETLINK), /* getaddrinfo */
 	KORE_SYSCALL_DENY(socket, EAFNOSUPPORT),
-	KORE_SYSCALL_DENY(ioctl, EACCES),
-	/* memory; nothing may become both writable and executable */
+	KORE_SYSCALL_DENY(ioctl, EACCES), /* isatty, FIONREAD of look-ups */
+	/* Nothing may become both writable and executable. */
 	KORE_SYSCALL_DENY_WITH_FLAG(mmap, 2, PROT_EXEC | PROT_WRITE, EINVAL),
 	KORE_SYSCALL_DENY_WITH_FLAG(mprotect, 2, PROT_EXEC, EINVAL),
-	A(mmap), A(munmap), A(mremap), A(mprotect), A(madvise), A(brk),
-	A(mlock), A(munlock), A(getrandom),
-	/* time */
-	A(clock_gettime), A(clock_getres), A(clock_nanosleep), A(nanosleep),
-	A(gettimeofday), A(restart_syscall),
-#ifdef SYS_time
-	A(time),
-#endif
-	/* files: certificates, resolver, /proc, log, metrics of memory */
-#ifdef SYS_open
-	A(open), A(stat), A(lstat), A(access), A(readlink), A(getdents),
-#endif
-	A(openat), A(fstat), A(newfstatat), A(statx), A(fstatfs), A(statfs),
-	A(faccessat), A(faccessat2), A(readlinkat), A(getdents64), A(lseek),
-	A(pread64), A(pwrite64), A(fsync), A(fdatasync), A(getcwd),
-	/* threads; no new processes */
+	/* Threads, no new processes. */
 	KORE_SYSCALL_ALLOW_WITH_FLAG(clone, 0, CLONE_THREAD),
 	KORE_SYSCALL_DENY(clone, EPERM),
 	KORE_SYSCALL_DENY(clone3, ENOSYS), /* its flags are out of reach */
-	A(rseq), A(set_robust_list), A(set_tid_address), A(sched_yield),
-	A(sched_getaffinity), A(gettid), A(tgkill), A(exit), A(exit_group),
-	A(prctl),
-	/* process and signals; kill: Kore's own shutdown */
-	A(getpid), A(getppid), A(getuid), A(geteuid), A(getgid), A(getegid),
-	A(getrusage), A(prlimit64), A(uname), A(sysinfo), A(kill),
-	A(rt_sigaction), A(rt_sigprocmask), A(rt_sigreturn), A(sigaltstack),
-	A(rt_sigtimedwait), A(umask),
+#include "edge/sandbox_calls.inc"
 	KORE_BPF_RET(SECCOMP_RET_KILL_PROCESS),
 };
-#undef A
+#undef CALL
 /* clang-format on */
 #endif
 

@@ -10,5 +10,8 @@
 #include <stddef.h>
 
 void libraries_run(const char *url, char *ret, size_t size);
+/* Makes a system call that no worker may. errno, 0 if it succeeded, -1: no such
+ * name. */
+int libraries_forbidden(const char *name);
 
 #endif

@@ -8,6 +8,7 @@
  *	GET  /work?MS     after that time, on a thread
  *	GET  /first?MS    the same, before all that wait for one
  *	GET  /libraries   what the service's libraries did on a thread
+ *	GET  /forbidden   what a system call that is named said
  *	GET  /big?BYTES   that many letters
  *	GET  /pour?BYTES  that many letters in pieces, as the client takes them
  *	GET  /cut?BYTES   the same, then not the end
@@ -314,7 +315,11 @@ handle(struct exchange *x)
 		handle_wait(x, ON_THREAD_FIRST);
 	else if (strcmp(x->path, "/libraries") == 0)
 		handle_walk(x);
-	else if (strcmp(x->path, "/big") == 0)
+	else if (strcmp(x->path, "/forbidden") == 0) {
+		n = snprintf(
+		    text, sizeof(text), "%d", libraries_forbidden(x->query));
+		reply(x, 200, text, (size_t)n);
+	} else if (strcmp(x->path, "/big") == 0)
 		handle_big(x);
 	else if (strcmp(x->path, "/pour") == 0)
 		handle_pour(x, false, false);

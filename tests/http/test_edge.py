@@ -1,5 +1,6 @@
 """The edge alone: order, answers, time limits, TLS, processes, stopping."""
 
+import errno
 import itertools
 import os
 import pathlib
@@ -12,7 +13,7 @@ import time
 import pytest
 
 import edge_probe
-from support.service import free_port
+from support.service import free_port, wait_for
 from raw import Closed, request
 
 pytestmark = pytest.mark.skipif(
@@ -338,6 +339,43 @@ def test_sandbox_lets_every_library_work(probe):
     with probe.connect(timeout=30) as raw:
         did = raw.send(request("GET", "/libraries")).answer().json()
     assert did == {"names": 1, "refused": 1, "made": 1, "curl": 0, "hashed": 1}
+    assert probe.workers() == workers
+
+
+ENDS = """execve execveat ptrace process_vm_readv process_vm_writev
+    memfd_create unlinkat renameat2 linkat symlinkat mkdirat fchmodat fchownat
+    ftruncate mount chroot setuid setgid capset unshare setns bpf
+    perf_event_open io_uring_setup keyctl init_module kexec_load listen shmget
+    open_by_handle_at""".split()
+
+
+def test_a_forbidden_call_ends_the_worker(start):
+    """At once, and the log says by what; the next worker serves."""
+    probe = start(free_port(), workers=1)
+    for count, name in enumerate(ENDS, 1):
+        before = set(probe.workers())
+        with pytest.raises(OSError):
+            probe.get(f"/forbidden?{name}")
+        wait_for(f"a worker after {name}", lambda: probe_serves(probe))
+        assert set(probe.workers()) != before
+        # Kore's parent; the kernel's own log has the call's number.
+        assert probe.text().count("died from sandbox violation") == count
+
+
+def probe_serves(probe):
+    try:
+        return probe.get("/health").status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("name,said", [
+    ("socket", errno.EAFNOSUPPORT), ("clone", errno.EPERM),
+    ("clone3", errno.ENOSYS), ("mmap", errno.EINVAL),
+    ("mprotect", errno.EINVAL), ("ioctl", errno.EACCES)])
+def test_a_call_that_libraries_try_is_refused(probe, name, said):
+    workers = probe.workers()
+    assert probe.get(f"/forbidden?{name}").body == str(said).encode()
     assert probe.workers() == workers
 
 

@@ -59,6 +59,7 @@ class Service:
                         PENSTOCK_WATCH="no", **UNLIMITED)
         self.env.update({k: str(v) for k, v in settings.items()})
         self._tokens = {}
+        self.violations = 0  # of the sandbox, that the test made itself
 
     # -- life ---------------------------------------------------------------
 
@@ -96,7 +97,11 @@ class Service:
     def remove(self, running=False):
         if not running:
             self.stop()
+        log = self.state / "log" / "kore.log"
+        violated = log.exists() and self.violations < self.log().count(
+            "died from sandbox violation")
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert not violated, "a worker made a system call it may not"
 
     def lib(self, commands, timeout=60):
         """Run functions of scripts/lib.sh on this state."""

@@ -398,7 +398,7 @@ fake_init(void)
 	    .oldest_us = 0,
 	};
 	last_seen_trust(fake.api.last_seen);
-	revoked_loaded(fake.api.revoked);
+	revoked_loaded(fake.api.revoked, fake.api.clocks.monotonic_us());
 	fake_keys("0123456789abcdef0123456789abcdef");
 	fake.trust = (struct token_config){
 	    &fake.keys, "penstock", "penstock-api", 900, NULL};

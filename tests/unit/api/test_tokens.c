@@ -175,6 +175,30 @@ Test(tokens, while_nothing_is_known_of_sessions)
 	call_done(&c);
 }
 
+/* Who may have logged out since reads, and changes nothing. */
+Test(tokens, while_nothing_was_heard_of_sessions_for_a_while)
+{
+	static const enum method methods[] = {
+	    METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE};
+	struct fake_call c;
+	size_t i;
+
+	revoked_heard(fake.api.revoked,
+	    fake.api.clocks.monotonic_us() - REVOKED_FRESH_S * US_PER_SECOND);
+	c = ask(METHOD_GET, "/api/v1/auth/me", NULL, ROLE_ADMIN);
+	cr_expect_eq(c.status, 200);
+	call_done(&c);
+	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		c = ask(methods[i], "/api/v1/users/ann", "{}", ROLE_ADMIN);
+		cr_expect(c.status == 503 || c.status == 405, "%d", c.status);
+		call_done(&c);
+	}
+	c = ask(METHOD_DELETE, "/api/v1/users/ann", NULL, ROLE_ADMIN);
+	cr_expect_eq(c.status, 503);
+	call_done(&c);
+	cr_expect_eq(fake.nasked, 0);
+}
+
 /* RFC 6750 section 3.1. */
 Test(tokens, challenges)
 {

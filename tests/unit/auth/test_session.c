@@ -137,7 +137,13 @@ Test(revoked, knows_all_that_were_put_and_no_other)
 		cr_assert_eq(revoked_has(r, i), i > 0 && i % 64 == 0, "%lld",
 		    (long long)i);
 	cr_expect_eq(revoked_change(r), 320000);
-	revoked_loaded(r);
+	cr_expect_not(revoked_fresh(r, 0));
+	revoked_loaded(r, 5);
+	cr_expect(revoked_known(r));
+	cr_expect(revoked_fresh(r, 10000004));
+	cr_expect_not(revoked_fresh(r, 10000005));
+	revoked_heard(r, 6);
+	cr_expect(revoked_fresh(r, 10000005));
 	cr_expect(revoked_known(r));
 	revoked_free(r);
 }
