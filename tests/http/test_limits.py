@@ -18,8 +18,8 @@ def metric(service, name):
 
 @pytest.fixture(scope="module")
 def limited():
-    s = Service(PENSTOCK_LIMIT_READ="6/12", PENSTOCK_LIMIT_CHANGE="3/9",
-                PENSTOCK_LIMIT_ADDRESS_INGEST="5/10",
+    s = Service(PENSTOCK_LIMIT_READ="6/60", PENSTOCK_LIMIT_CHANGE="6/60",
+                PENSTOCK_LIMIT_ADDRESS_INGEST="5/500",
                 PENSTOCK_LIMIT_LOGIN="12/600")
     try:
         s.start()
@@ -33,21 +33,28 @@ def burst(service, role, method, path, n, **arguments):
     return [service.call(method, path, role, **arguments) for _ in range(n)]
 
 
+def until_refused(service, role, method, path):
+    """The answers before, and the first that is a 429."""
+    answers = []
+    for _ in range(40):
+        answers.append(service.call(method, path, role))
+        if answers[-1].status_code == 429:
+            return answers[:-1], answers[-1]
+    raise AssertionError("there is no limit")
+
+
 def test_429_says_when_and_then_serves(limited):
-    answers = burst(limited, "viewer", "GET", "/api/v1/loop", 9)
-    refused = [a for a in answers if a.status_code == 429]
-    served = [a for a in answers if a.status_code == 200]
-    assert 6 <= len(served) <= 7 and len(refused) >= 2
+    served, last = until_refused(limited, "viewer", "GET", "/api/v1/loop")
+    assert len(served) >= 6 and {a.status_code for a in served} == {200}
     # Nothing is told while there is plenty.
     assert "RateLimit" not in served[0].headers
-    assert served[-1].headers["RateLimit-Policy"] == '"read";q=6;w=12'
-    last = refused[-1]
+    assert served[-1].headers["RateLimit-Policy"] == '"read";q=6;w=60'
     assert last.headers["Content-Type"] == "application/problem+json"
     problem = last.json()
     assert (problem["type"], problem["reason"]) == (
         "/problems/too-many-requests", "read")
     wait = int(last.headers["Retry-After"])
-    assert 1 <= wait <= 2
+    assert 1 <= wait <= 10
     assert last.headers["RateLimit"] == f'"read";r=0;t={wait}'
     # Others are served meanwhile, and so is what has no limit.
     assert limited.call("GET", "/api/v1/loop", "operator").status_code == 200
@@ -55,13 +62,13 @@ def test_429_says_when_and_then_serves(limited):
     time.sleep(wait)
     again = limited.call("GET", "/api/v1/loop", "viewer")
     assert again.status_code == 200, again.text
-    assert metric(limited, 'penstock_limited_total{by="principal"}') >= 2
+    assert metric(limited, 'penstock_limited_total{by="principal"}') >= 1
 
 
 def test_changes_have_their_own(limited):
     path = "/api/v1/loop/resume"
-    got = [a.status_code for a in burst(limited, "engineer", "POST", path, 5)]
-    assert got.count(429) >= 1 and 429 not in got[:3], got
+    served, refused = until_refused(limited, "engineer", "POST", path)
+    assert len(served) >= 6 and refused.json()["reason"] == "change"
     assert limited.call("GET", "/api/v1/loop", "engineer").status_code == 200
 
 
