@@ -3,7 +3,7 @@ SwaggerUIBundle({
 	url: "/openapi.json",
 	dom_id: "#viewer",
 	deepLinking: true,
-	docExpansion: "none",
+	docExpansion: "list",
 	filter: true,
 	defaultModelsExpandDepth: 0,
 	validatorUrl: null,
