@@ -102,7 +102,7 @@ struct api {
 	size_t batch_max;	 /* readings per POST, 5000 */
 	int64_t future_us;	 /* how far ahead a reading may be, 5 min */
 	int64_t oldest_us;	 /* older event times are refused */
-	const char *cors_origin; /* NULL: no CORS */
+	const char *cors_origin; /* some, with blanks between; NULL: none */
 };
 
 /* The one entry: src/edge hands every accepted request to it. */

@@ -22,17 +22,37 @@ put_vary(struct text *t, const char *fields)
 	text_puts(t, fields);
 }
 
+/* The caller's, if it is in the list: an answer names one (Fetch standard,
+ * section 3.3.3). */
+static const char *
+allowed_origin(const struct request *r)
+{
+	const char *own = request_header(r, "Origin");
+	const char *list = r->api->cors_origin;
+	size_t n;
+
+	for (; own != NULL && *list != '\0'; list += n) {
+		list += strspn(list, " ");
+		n = strcspn(list, " ");
+		if (n > 0 && n == strlen(own) && memcmp(list, own, n) == 0)
+			return (own);
+	}
+	return (NULL);
+}
+
 static void
 put_cors(struct head *h, const struct request *r, struct text *vary)
 {
-	const char *origin = r->api->cors_origin;
+	const char *list = r->api->cors_origin, *origin;
 
-	if (origin == NULL || origin[0] == '\0')
+	if (list == NULL || list[0] == '\0')
 		return;
-	put(h, "Access-Control-Allow-Origin", origin);
-	put(h, "Access-Control-Expose-Headers",
-	    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, "
-	    "X-Request-Id");
+	if ((origin = allowed_origin(r)) != NULL) {
+		put(h, "Access-Control-Allow-Origin", origin);
+		put(h, "Access-Control-Expose-Headers",
+		    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, "
+		    "X-Request-Id");
+	}
 	put_vary(vary, "Origin");
 }
 

@@ -153,8 +153,8 @@
 	    "The key to sign with") \
 	X(s3_ca, TEXT, "PENSTOCK_S3_CA", "", 0, 4095, "path", false, \
 	    "Certificates to trust for the S3 server; empty: the system's") \
-	X(cors_origin, TEXT, "PENSTOCK_CORS_ORIGIN", "", 0, 200, "origin", false, \
-	    "The one foreign origin a browser may call from; empty: none") \
+	X(cors_origin, TEXT, "PENSTOCK_CORS_ORIGIN", "", 0, 1000, "origins", false, \
+	    "Foreign origins a browser may call from, with blanks between; empty: none") \
 	X(log_level, TEXT, "PENSTOCK_LOG_LEVEL", "info", 4, 5, "debug|info|warn|error", false, \
 	    "Least level that is logged") \
 	X(log_file, TEXT, "PENSTOCK_LOG_FILE", "", 0, 4095, "path", false, \
