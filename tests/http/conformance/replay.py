@@ -13,8 +13,9 @@ from raw import Closed, Raw
 class Plain(Raw):
     """The same without TLS."""
 
-    def __init__(self, port, timeout=5):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=5, source=""):
+        self.sock = socket.create_connection(
+            ("127.0.0.1", port), timeout, (source, 0))
         self.buffer = bytearray()
 
 
