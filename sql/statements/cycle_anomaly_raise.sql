@@ -2,17 +2,36 @@
 -- $6 timestamptz first_at, $7 last_at, $8 float8 value, $9 limit_value,
 -- $10 jsonb evidence, $11 int8 knowledge_version -> id int8, new bool
 -- Evidence only moves forward. The update goes first so that a condition that
--- lasts uses no new number each cycle; the index decides all the same.
-WITH held AS (
-	UPDATE anomalies SET last_at = greatest(last_at, $7::timestamptz),
+-- lasts uses no new number each cycle; the index decides all the same. One
+-- that comes back while its alarm is shelved, or held because it chatters,
+-- is the same anomaly; else it is another, and the loop looks at the one
+-- before, too.
+WITH was AS (
+	SELECT id, state FROM anomalies
+	WHERE series_id = $1::int4 AND type = $2::text
+	    AND direction = $3::text AND severity = $4::text
+	    AND (state = 'open' OR alarm_state <> 'normal')
+	    AND (state = 'open' OR alarm_state IN ('shelved',
+		'unacknowledged', 'acknowledged'))
+	ORDER BY state DESC, id DESC LIMIT 1),
+held AS (
+	UPDATE anomalies a SET last_at = greatest(last_at, $7::timestamptz),
 	    value = CASE WHEN $7::timestamptz >= last_at THEN $8::float8
 		ELSE value END,
 	    evidence = CASE WHEN $7::timestamptz >= last_at THEN $10::jsonb
-		ELSE evidence END
-	WHERE series_id = $1::int4 AND type = $2::text
-	    AND direction = $3::text AND severity = $4::text
-	    AND state = 'open'
-	RETURNING id),
+		ELSE evidence END,
+	    state = 'open', cleared_at = NULL,
+	    turned_at = CASE was.state WHEN 'open' THEN turned_at END,
+	    due_at = CASE was.state WHEN 'open' THEN due_at
+		ELSE '-infinity' END
+	FROM was WHERE a.id = was.id
+	RETURNING a.id, was.state),
+reopened AS (
+	INSERT INTO transitions (subject, subject_id, row_id, from_state,
+	    to_state, at, actor, facts, knowledge_version)
+	SELECT 'anomaly', id, 'A2', 'cleared', 'open', $7::timestamptz, 'loop',
+	    $10::jsonb, $11::int8
+	FROM held WHERE state = 'cleared'),
 opened AS (
 	INSERT INTO anomalies AS a (series_id, type, direction, severity,
 	    state, rule_id, first_at, last_at, value, limit_value, evidence,
@@ -24,5 +43,12 @@ opened AS (
 	ON CONFLICT (series_id, type, direction, severity)
 	    WHERE state = 'open'
 	DO UPDATE SET last_at = greatest(a.last_at, excluded.last_at)
-	RETURNING id, xmax = 0 AS fresh)
+	RETURNING id, xmax = 0 AS fresh),
+woken AS (
+	UPDATE anomalies SET due_at = '-infinity'
+	WHERE series_id = $1::int4 AND type = $2::text
+	    AND direction = $3::text AND severity = $4::text
+	    AND (state = 'open' OR alarm_state <> 'normal')
+	    AND alarm_state IN ('returned_unacknowledged', 'latched')
+	    AND EXISTS (SELECT FROM opened))
 SELECT id, false FROM held UNION ALL SELECT id, fresh FROM opened

@@ -2,7 +2,8 @@
 -- facts, $7 int8 knowledge_version; no row if it is not in `from`
 WITH moved AS (
 	UPDATE anomalies SET state = $4::text,
-	    cleared_at = CASE $4::text WHEN 'cleared' THEN $5::timestamptz END
+	    cleared_at = CASE $4::text WHEN 'cleared' THEN $5::timestamptz END,
+	    turned_at = NULL, due_at = '-infinity'
 	WHERE id = $1::int8 AND state = $3::text RETURNING id)
 INSERT INTO transitions (subject, subject_id, row_id, from_state, to_state,
     at, actor, facts, knowledge_version)

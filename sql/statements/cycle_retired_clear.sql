@@ -1,7 +1,8 @@
 -- $1 int8 knowledge_version: open anomalies of retired series, which nothing
 -- judges any more, are cleared
 WITH moved AS (
-	UPDATE anomalies a SET state = 'cleared', cleared_at = now()
+	UPDATE anomalies a SET state = 'cleared', cleared_at = now(),
+	    turned_at = NULL, due_at = '-infinity'
 	FROM series s
 	WHERE s.id = a.series_id AND s.retired_at IS NOT NULL
 	    AND a.state = 'open'

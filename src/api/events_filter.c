@@ -9,6 +9,7 @@ static const struct {
 	bool whole; /* of the network: whatever zones were asked for */
 } kinds[] = {
     {"anomaly", ALLOW_VIEWER, false},
+    {"alarm", ALLOW_VIEWER, false},
     {"plan", ALLOW_VIEWER, false},
     {"command", ALLOW_VIEWER, false},
     {"loop", ALLOW_VIEWER, true},

@@ -36,6 +36,8 @@ void latest_get(struct request *);
 void latest_node_get(struct request *);
 /* history.c */
 void history_get(struct request *);
+/* machines.c */
+void machines_get(struct request *);
 /* before.c */
 void before_get(struct request *);
 /* dossier.c */

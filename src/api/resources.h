@@ -32,9 +32,25 @@ extern const struct field body_template[], body_template_change[], body_ack[],
     body_approve[], body_reject[];
 extern const struct resource resource_templates_list, resource_templates_create,
     resource_templates_get, resource_templates_change, resource_anomalies_list,
-    resource_anomalies_get, resource_anomalies_ack, resource_plans_list,
-    resource_plans_get, resource_plans_approve, resource_plans_reject,
-    resource_loop_get, resource_loop_pause, resource_loop_resume;
+    resource_anomalies_get, resource_plans_list, resource_plans_get,
+    resource_plans_approve, resource_plans_reject, resource_loop_get,
+    resource_loop_pause, resource_loop_resume;
+
+/* resources_alarms.c */
+extern const struct field query_holds[];
+extern const struct field body_comment[], body_assign[], body_shelve[],
+    body_unshelve[], body_resolve[], body_take_out[], body_maintenance[],
+    body_out_of_service[], body_alarm_class[];
+extern const struct resource resource_anomalies_ack, resource_anomalies_comment,
+    resource_anomalies_assign, resource_anomalies_shelve,
+    resource_anomalies_unshelve, resource_anomalies_resolve,
+    resource_anomalies_take_out, resource_anomalies_put_back;
+extern const struct resource resource_holds_list, resource_holds_get,
+    resource_holds_end, resource_maintenance_create,
+    resource_out_of_service_create;
+extern const struct resource resource_alarm_classes_list,
+    resource_alarm_classes_get, resource_alarm_classes_change,
+    resource_notifications_list;
 
 extern const struct field query_commands[], body_redrive[], body_settle[];
 extern const struct resource resource_commands_list, resource_commands_get,

@@ -6,6 +6,9 @@
 #define NODE_TYPES    "junction|reservoir|tank|meter|dma|plant"
 #define ANOMALY_WORDS "threshold|rate|flatline|silence|outlier"
 #define SEVERITIES    "info|warning|critical"
+#define ALARM_WORDS                                                   \
+	"normal|unacknowledged|acknowledged|returned_unacknowledged|" \
+	"latched|shelved|suppressed_by_design|out_of_service"
 #define PLAN_WORDS                                                      \
 	"proposed|approved|executing|verifying|worked|no_effect|worse|" \
 	"not_provable|rejected|expired|failed"
@@ -27,6 +30,8 @@ const struct field query_anomalies[] = {
 	{ "state", FIELD_STRING, false, 0, 0, "open|cleared", NULL, "State" },
 	{ "severity", FIELD_STRING, false, 0, 0, SEVERITIES, NULL, "Severity" },
 	{ "node", FIELD_STRING, false, 1, CODE_MAX, NULL, NULL, "Node code" },
+	{ "alarm_state", FIELD_STRING, false, 0, 0, "live|" ALARM_WORDS, NULL,
+	    "What became of it among people; live: any but normal" },
 	{ "from", FIELD_INSTANT, false, 0, 0, NULL, NULL,
 	    "Still going on at this time or later (event time)" },
 	LIMIT, CURSOR, END
@@ -152,9 +157,9 @@ RESOURCE(templates_change, templates_change, 200, "plan template", PATH_CODE,
 
 RESOURCE(anomalies_list, anomalies_list, 200, "anomaly",
     { SOURCE_QUERY, "state" }, { SOURCE_QUERY, "severity" },
-    { SOURCE_QUERY, "node" }, { SOURCE_QUERY, "from" }, PAGE);
+    { SOURCE_QUERY, "node" }, { SOURCE_QUERY, "from" }, PAGE,
+    { SOURCE_QUERY, "alarm_state" });
 RESOURCE(anomalies_get, anomalies_get, 200, "anomaly", PATH_ID);
-RESOURCE(anomalies_ack, anomalies_ack, 200, "anomaly", PATH_ID, BODY, WHO);
 
 RESOURCE(plans_list, plans_list, 200, "plan", { SOURCE_QUERY, "state" }, PAGE);
 RESOURCE(plans_get, plans_get, 200, "plan", PATH_ID);

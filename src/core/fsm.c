@@ -8,7 +8,8 @@ fsm_find(const struct fsm *fsm, int from, int event)
 	const struct fsm_row *r = fsm->rows, *end = r + fsm->nrows;
 
 	for (; r < end; r++)
-		if (r->from == from && r->event == event)
+		if ((r->from == from || r->from == FSM_ANY) &&
+		    r->event == event)
 			return (r);
 	return (NULL);
 }

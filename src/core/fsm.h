@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+/* As `from`, any state; as `to`, the same: the subject stays where it is. */
+#define FSM_ANY (-1)
+
 struct fsm_row {
 	const char *id; /* "P3" */
 	int from, event, to;

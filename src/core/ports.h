@@ -29,6 +29,8 @@ struct reading;
 struct series;
 struct condition;
 struct anomaly;
+struct alarm;
+struct fsm_row;
 struct plan;
 struct plan_template;
 struct actuator;
@@ -146,6 +148,13 @@ struct move {
 	int64_t knowledge_version;
 };
 
+/* A move of an alarm, by a row of alarm_fsm. */
+struct alarm_move {
+	int64_t id, at_us;
+	const struct fsm_row *row;
+	const char *facts; /* JSON object */
+};
+
 struct breaker_state {
 	int32_t gateway_id;
 	int failures;	       /* in a row */
@@ -203,6 +212,16 @@ struct decisions_port {
 	    struct breaker_state **ret, size_t *ret_n, struct err_info *);
 	enum err (*breaker_save)(
 	    void *self, const struct breaker_state *, struct err_info *);
+	/* Spans of quiet that begin or end by now do so; what they are about
+	 * is due. */
+	enum err (*holds_turn)(void *self, int64_t now_us, struct err_info *);
+	/* Alarms whose due time has come or whose condition turned, by id;
+	 * nobody else changes them until the end of the unit of work. */
+	enum err (*alarms_due)(void *self, struct arena *, int64_t now_us,
+	    struct alarm **ret, size_t *ret_n, struct err_info *);
+	/* What became of them, and each move, in order. */
+	enum err (*alarms_put)(void *self, const struct alarm *, size_t n,
+	    const struct alarm_move *, size_t nmoves, struct err_info *);
 };
 
 enum gateway_outcome {

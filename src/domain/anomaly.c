@@ -13,9 +13,10 @@ static const bool sensor_faults[] = {ANOMALY_TYPES(X)};
 
 static const struct fsm_row rows[] = {
     {"A1", ANOMALY_OPEN, ANOMALY_CLEAR, ANOMALY_CLEARED},
+    {"A2", ANOMALY_CLEARED, ANOMALY_REOPEN, ANOMALY_OPEN},
 };
 static const char *const states[] = {"open", "cleared"};
-static const char *const events[] = {"clear"};
+static const char *const events[] = {"clear", "reopen"};
 
 const struct fsm anomaly_fsm = {
     .name = "anomaly",

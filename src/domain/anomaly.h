@@ -26,7 +26,8 @@ enum anomaly_type { ANOMALY_TYPES(X) ANOMALY_TYPE_COUNT };
 #undef X
 
 enum anomaly_state { ANOMALY_OPEN, ANOMALY_CLEARED };
-enum anomaly_event { ANOMALY_CLEAR };
+/* It is opened again only while its alarm waits for it: see alarm.h. */
+enum anomaly_event { ANOMALY_CLEAR, ANOMALY_REOPEN };
 
 extern const struct fsm anomaly_fsm;
 

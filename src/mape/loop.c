@@ -3,6 +3,7 @@
 #include "core/instant.h"
 #include "core/text.h"
 #include "mape/act.h"
+#include "mape/alarms.h"
 #include "mape/analyze.h"
 #include "mape/execute.h"
 #include "mape/knowledge.h"
@@ -290,7 +291,9 @@ watch(struct cycle *c)
 		return (err);
 	clock_phase(c, LOOP_MONITOR, since);
 	since = now(c);
+	act_init(c, &act);
 	if ((err = analyze(c)) != ERR_OK ||
+	    (!c->ctx->watch_only && (err = alarms_move(&act)) != ERR_OK) ||
 	    (err = memory_save(&c->ctx->memory, k, &c->ctx->cycle, c->info)) !=
 		ERR_OK)
 		return (err);

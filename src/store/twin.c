@@ -27,6 +27,7 @@ twin_new(int64_t now_us, uint64_t seed)
 	t->now_us = now_us;
 	t->random = seed != 0 ? seed : 1;
 	t->knowledge.version = 1;
+	twin_alarms_init(t);
 	t->series = table(TWIN_SERIES, sizeof(*t->series));
 	t->anomalies = table(TWIN_ANOMALIES, sizeof(*t->anomalies));
 	t->plans = table(TWIN_PLANS, sizeof(*t->plans));

@@ -10,6 +10,7 @@
 #define PENSTOCK_STORE_TWIN_H
 
 #include "core/ports.h"
+#include "domain/alarm.h"
 #include "domain/plan.h"
 #include "domain/reading.h"
 #include "domain/series_state.h"
@@ -22,6 +23,7 @@
 #define TWIN_COMMANDS	 4096
 #define TWIN_TRANSITIONS 16384
 #define TWIN_BREAKERS	 16
+#define TWIN_HOLDS	 16
 
 struct twin_series {
 	int32_t id;
@@ -42,6 +44,18 @@ struct twin_anomaly {
 	int64_t cleared_us;
 	const char *planning; /* NULL: no outcome yet */
 	const char *reasons;
+	struct alarm alarm;
+	enum alarm_state walked; /* where its moves have led */
+};
+
+/* A span of quiet for a series, a node or a zone; the rest 0 or NULL. */
+struct twin_hold {
+	bool out_of_service, ended;
+	int32_t series, node;
+	const char *zone;
+	int64_t from_us, to_us; /* INSTANT_NONE: without an end */
+	int64_t turn_us;	/* the twin's own */
+	int64_t held;
 };
 
 struct twin_plan {
@@ -96,6 +110,9 @@ struct twin {
 	size_t ntransitions;
 	struct breaker_state breakers[TWIN_BREAKERS];
 	size_t nbreakers;
+	struct alarm_class classes[3]; /* by severity */
+	struct twin_hold holds[TWIN_HOLDS];
+	size_t nholds;
 	char system_state[16];
 	int64_t reports, notes;
 
@@ -117,6 +134,10 @@ void twin_log(struct twin *, const struct reading *, size_t n);
 /* What a person does; false if the plan is not proposed any more. */
 bool twin_approve(struct twin *, int64_t plan_id);
 bool twin_reject(struct twin *, int64_t plan_id);
+/* Acknowledges, resolves, unshelves, ...: false if no row allows it. */
+bool twin_alarm(struct twin *, int64_t anomaly_id, enum alarm_event);
+bool twin_shelve(struct twin *, int64_t anomaly_id, int64_t until_us);
+struct twin_hold *twin_hold(struct twin *, const struct twin_hold *);
 struct twin_series *twin_find_series(struct twin *, int32_t id);
 /* NULL if there is none open. */
 struct twin_anomaly *twin_find_open(struct twin *, const struct condition *);
@@ -131,5 +152,8 @@ const char *twin_text(struct twin *, const char *);
 void twin_decisions(struct twin *, struct ports *);
 void twin_field(struct twin *, struct ports *);
 struct twin_command *twin_find_command(struct twin *, int64_t id);
+void twin_alarms_init(struct twin *);
+void twin_alarms(struct ports *);
+void twin_move(struct twin *, const struct move *);
 
 #endif

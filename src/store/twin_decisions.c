@@ -35,8 +35,8 @@ twin_find_command(struct twin *t, int64_t id)
 	    id < 1 || (size_t)id > t->ncommands ? NULL : &t->commands[id - 1]);
 }
 
-static void
-add_transition(struct twin *t, const struct move *m)
+void
+twin_move(struct twin *t, const struct move *m)
 {
 	struct move *row;
 
@@ -48,54 +48,6 @@ add_transition(struct twin *t, const struct move *m)
 	row->facts = twin_text(t, m->facts);
 	if (m->facts == NULL || m->facts[0] != '{')
 		twin_violate(t, "%s: facts are no object", m->row_id);
-}
-
-static enum err
-anomaly_raise(void *self, const struct anomaly *a, int64_t *ret_id,
-    bool *ret_new, struct err_info *info)
-{
-	struct twin *t = self;
-	struct twin_anomaly *o = twin_find_open(t, &a->condition);
-	enum err err = twin_enter(t, "anomaly_raise", true, info);
-
-	if (err != ERR_OK)
-		return (err);
-	*ret_new = o == NULL;
-	if (o == NULL) {
-		if (t->nanomalies == TWIN_ANOMALIES)
-			return (err_set(info, ERR_DATABASE, NULL, "full"));
-		twin_touch(t, &t->nanomalies, sizeof(t->nanomalies));
-		o = &t->anomalies[t->nanomalies++];
-		*o = (struct twin_anomaly){
-		    .anomaly = *a, .cleared_us = INSTANT_NONE};
-		o->anomaly.id = (int64_t)t->nanomalies;
-		o->anomaly.rule_id = twin_text(t, a->rule_id);
-	}
-	twin_touch(t, o, sizeof(*o));
-	o->anomaly.last_us = a->last_us;
-	o->anomaly.value = a->value;
-	o->anomaly.evidence = twin_text(t, a->evidence);
-	*ret_id = o->anomaly.id;
-	return (ERR_OK);
-}
-
-static enum err
-anomaly_clear(void *self, const struct condition *c, const struct move *m,
-    struct err_info *info)
-{
-	struct twin *t = self;
-	struct twin_anomaly *o = twin_find_open(t, c);
-	enum err err = twin_enter(t, "anomaly_clear", true, info);
-	struct move own = *m;
-
-	if (err != ERR_OK || o == NULL)
-		return (err);
-	twin_touch(t, o, sizeof(*o));
-	o->state = ANOMALY_CLEARED;
-	o->cleared_us = m->at_us;
-	own.id = o->anomaly.id;
-	add_transition(t, &own);
-	return (ERR_OK);
 }
 
 static bool
@@ -138,9 +90,17 @@ came_to_nothing(const struct twin *t, const struct twin_anomaly *o)
 }
 
 static bool
+is_quiet(const struct twin_anomaly *o)
+{
+	return (o->alarm.state == ALARM_SHELVED ||
+	    o->alarm.state == ALARM_SUPPRESSED ||
+	    o->alarm.state == ALARM_OUT_OF_SERVICE);
+}
+
+static bool
 is_due(struct twin *t, const struct twin_anomaly *o, int64_t fresh_us)
 {
-	if (o->state != ANOMALY_OPEN)
+	if (o->state != ANOMALY_OPEN || is_quiet(o))
 		return (false);
 	if (o->planning == NULL)
 		return (true);
@@ -184,7 +144,8 @@ anomalies_open(void *self, int64_t ret[3], struct err_info *info)
 
 	memset(ret, 0, 3 * sizeof(ret[0]));
 	for (i = 0; i < t->nanomalies; i++) {
-		if (t->anomalies[i].state == ANOMALY_OPEN)
+		if (t->anomalies[i].state == ANOMALY_OPEN &&
+		    !is_quiet(&t->anomalies[i]))
 			ret[t->anomalies[i].anomaly.condition.severity]++;
 	}
 	return (twin_enter(t, "anomalies_open", false, info));
@@ -425,7 +386,7 @@ move(void *self, const struct move *m, struct err_info *info)
 		    ? move_plan(t, m, info)
 		    : move_command(t, m, info);
 	if (err == ERR_OK)
-		add_transition(t, m);
+		twin_move(t, m);
 	return (err);
 }
 
@@ -536,8 +497,6 @@ twin_decisions(struct twin *t, struct ports *p)
 {
 	struct decisions_port *d = &p->decisions;
 
-	d->anomaly_raise = anomaly_raise;
-	d->anomaly_clear = anomaly_clear;
 	d->anomalies_unplanned = anomalies_unplanned;
 	d->anomalies_open = anomalies_open;
 	d->anomaly_planned = anomaly_planned;
@@ -551,4 +510,5 @@ twin_decisions(struct twin *t, struct ports *p)
 	d->breakers_load = breakers_load;
 	d->breaker_save = breaker_save;
 	twin_field(t, p);
+	twin_alarms(p);
 }

@@ -56,6 +56,9 @@ WRAP(decisions, begin, (void *s INFO), (s, info))
 WRAP(decisions, commit, (void *s INFO), (s, info))
 WRAP(decisions, anomaly_raise, (void *s, const struct anomaly *a, int64_t *id, bool *fresh INFO), (s, a, id, fresh, info))
 WRAP(decisions, anomaly_clear, (void *s, const struct condition *c, const struct move *m INFO), (s, c, m, info))
+WRAP(decisions, holds_turn, (void *s, int64_t now INFO), (s, now, info))
+WRAP(decisions, alarms_due, (void *s, struct arena *a, int64_t now, struct alarm **x, size_t *n INFO), (s, a, now, x, n, info))
+WRAP(decisions, alarms_put, (void *s, const struct alarm *x, size_t n, const struct alarm_move *m, size_t k INFO), (s, x, n, m, k, info))
 WRAP(decisions, anomaly_planned, (void *s, int64_t id, const char *o, const char *r INFO), (s, id, o, r, info))
 WRAP(decisions, plan_propose, (void *s, const struct plan *p, const struct command *c, size_t n, int64_t *id INFO), (s, p, c, n, id, info))
 WRAP(decisions, commands_due, (void *s, struct arena *a, int64_t now, size_t max, struct command **r, size_t *n INFO), (s, a, now, max, r, n, info))
@@ -122,6 +125,9 @@ wrap(struct ports *p)
 	SET(p, decisions, commit);
 	SET(p, decisions, anomaly_raise);
 	SET(p, decisions, anomaly_clear);
+	SET(p, decisions, holds_turn);
+	SET(p, decisions, alarms_due);
+	SET(p, decisions, alarms_put);
 	SET(p, decisions, anomaly_planned);
 	SET(p, decisions, plan_propose);
 	SET(p, decisions, commands_due);

@@ -89,7 +89,8 @@ empty(void)
 	    "segment_spans, rollups_fresh, rollups_open, "
 	    "rollups_packed, series_latest, series_states, transitions, "
 	    "commands, plans, "
-	    "anomalies, gateway_breakers, template_actions, plan_templates, "
+	    "anomalies, notifications, gateway_breakers, template_actions, "
+	    "plan_templates, "
 	    "thresholds, series, links, gateways, nodes, zones "
 	    "RESTART IDENTITY CASCADE");
 	sql("UPDATE loop_status SET paused = false, system_state = 'normal', "

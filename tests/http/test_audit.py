@@ -1,6 +1,7 @@
 """The record of changes over HTTPS: every changing route leaves exactly one
 row with who did it, and one more for whoever may not."""
 
+import datetime
 import csv
 import hashlib
 import io
@@ -107,6 +108,23 @@ class World:
             " FROM series s JOIN nodes n ON n.id = s.node_id"
             " WHERE n.code = %s RETURNING id", node)[0][0]
 
+    def alarm(self, act=None, **body):
+        """Its anomaly's id; after an act."""
+        anomaly = self.anomaly()
+        if act:
+            self.ok("POST", f"/api/v1/anomalies/{anomaly}/{act}", ENGINEER,
+                    json={"reason": "x", **body})
+        return (anomaly,)
+
+    def maintenance(self):
+        return {"json": {"node": self.node(), "reason": "x", "to": (
+            datetime.datetime.now(datetime.timezone.utc)
+            + datetime.timedelta(hours=1)).isoformat()}}
+
+    def hold(self):
+        return self.ok("POST", "/api/v1/maintenance-windows", OPERATOR,
+                       **self.maintenance()).json()["id"]
+
     def plan(self):
         return self.s.sql(
             "INSERT INTO plans (anomaly_id, template_id, state, proposed_at,"
@@ -156,6 +174,26 @@ CALLS = {
                          ENGINEER),
     "anomalies_ack": (lambda w: ((w.anomaly(),), body(note="seen")),
                       OPERATOR),
+    "anomalies_comment": (lambda w: (w.alarm(), body(text="x")), OPERATOR),
+    "anomalies_assign": (lambda w: (w.alarm(), body(to=w.user())), OPERATOR),
+    "anomalies_shelve": (lambda w: (w.alarm(), body(for_s=9, reason="x")),
+                         OPERATOR),
+    "anomalies_unshelve": (lambda w: (w.alarm("shelve", for_s=99), body()),
+                           OPERATOR),
+    "anomalies_resolve": (lambda w: ((w.s.sql(
+        "UPDATE anomalies SET state = 'cleared', alarm_state = 'latched'"
+        " WHERE id = %s RETURNING id", w.anomaly())[0][0],), body()),
+                          OPERATOR),
+    "anomalies_take_out": (lambda w: (w.alarm(), body(reason="x")),
+                           ENGINEER),
+    "anomalies_put_back": (lambda w: (w.alarm("out-of-service"), body()),
+                           ENGINEER),
+    "maintenance_create": (lambda w: ((), w.maintenance()), OPERATOR),
+    "out_of_service_create": (lambda w: ((), body(node=w.node(),
+                                                  reason="x")), ENGINEER),
+    "holds_end": (lambda w: ((w.hold(),), {}), OPERATOR),
+    "alarm_classes_change": (lambda w: (("info",), body(
+        shelve_most_s=1000 + secrets.randbelow(99999))), ENGINEER),
     "plans_approve": (lambda w: ((w.plan(),), body()), OPERATOR),
     "plans_reject": (lambda w: ((w.plan(),), body(reason="no")), OPERATOR),
     "loop_pause": (lambda w: (w.s.call("POST", "/api/v1/loop/resume",

@@ -173,7 +173,8 @@ def shown(answer):
 def walked(fresh, contract):
     """What is wrong with the answers, by file."""
     wrong, found = {file: [] for file in files()}, {}
-    made = {"decisions": make_decisions, "archives": make_archive}
+    made = {"decisions": make_decisions,
+            "decisions_alarms": make_alarms, "archives": make_archive}
     for file, name, example in steps(contract):
         made.pop(file, lambda _: None)(fresh)
         if takes_if_match(contract, name):
@@ -244,6 +245,16 @@ def make_decisions(service):
             " SELECT p.id, 1, %s, l.id, l.gateway_id, 'close_valve', '{}',"
             " gen_random_uuid(), p.closed_at FROM p, links l"
             " WHERE l.code = %s", state, command, link)
+
+
+def make_alarms(service):
+    """An anomaly that is over, and waits to be resolved."""
+    service.sql(
+        "INSERT INTO anomalies (series_id, type, direction, severity, state,"
+        " rule_id, first_at, last_at, cleared_at, evidence,"
+        " knowledge_version, alarm_state) SELECT series_id, 'rate', 'high',"
+        " 'critical', 'cleared', 'rate', first_at, last_at, last_at, '{}', 7,"
+        " 'latched' FROM anomalies WHERE id = 1")
 
 
 # -- refusals ------------------------------------------------------------------------

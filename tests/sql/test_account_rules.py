@@ -303,7 +303,8 @@ def happening(db, node, plan_to=None):
 FLAG = json.dumps([{"from": "2026-01-01T00:00:00Z",
                     "to": "2026-01-02T00:00:00Z", "state": "differ"}])
 ACTS = {
-    "ack": lambda db, who, a, p, s: db.run("anomalies_ack", a, None, who),
+    "ack": lambda db, who, a, p, s: db.run("anomalies_ack", a, None, who,
+                                           None),
     "approve": lambda db, who, a, p, s: db.run(
         "plans_decide", p, "approve", None, who),
     "reject": lambda db, who, a, p, s: db.run(

@@ -142,17 +142,18 @@ def test_anomalies_list_filters_and_pages(db, series):
 
     def listed(*filters):
         return [a["id"] for a in db.body("anomalies_list", *filters, 100,
-                                         None)["items"] if a["id"] in ids]
+                                         None, None)["items"] if a["id"] in ids]
     assert listed(None, None, "T-B", None) == ids
     assert listed("open", None, "T-B", None) == ids[2:]
     assert listed("open", "info", "T-B", None) == [ids[4]]
     assert listed(None, None, "T-A", None) == []
     assert listed(None, None, "T-B", "2026-01-02T12:00:00Z") == (
         [ids[0]] + ids[2:])
-    page = db.body("anomalies_list", None, None, "T-B", None, 2, None)
+    page = db.body("anomalies_list", None, None, "T-B", None, 2, None,
+                   None)
     assert [a["id"] for a in page["items"]] == ids[:2]
     page = db.body("anomalies_list", None, None, "T-B", None, 3,
-                   page["next"])
+                   page["next"], None)
     assert [a["id"] for a in page["items"]] == ids[2:]
     assert page["next"] is None
 
@@ -169,15 +170,17 @@ def test_anomaly_detail(db, plan, anomaly):
 
 
 def test_ack_stays_with_the_first(db, anomaly):
-    body = db.body("anomalies_ack", anomaly, j(note="on it"), "ada")
+    body = db.body("anomalies_ack", anomaly, j(note="on it"), "ada",
+                   None)
     assert (body["acked_by"], body["ack_note"]) == ("ada", "on it")
     assert body["acked_at"]
-    again = db.body("anomalies_ack", anomaly, j(note="other"), "ada")
+    again = db.body("anomalies_ack", anomaly, j(note="other"), "ada",
+                    None)
     assert again == body
     refused(db, 409, "", "acknowledged by ada at", "anomalies_ack", anomaly,
-            None, "bob")
+            None, "bob", None)
     refused(db, 404, "", "no anomaly", "anomalies_ack", anomaly + 1000000,
-            None, "ada")
+            None, "ada", None)
 
 
 def test_approve_queues_the_commands(db, plan):

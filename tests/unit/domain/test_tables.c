@@ -1,4 +1,5 @@
 /* The transition tables against the list of allowed moves, cell by cell. */
+#include "domain/alarm.h"
 #include "domain/anomaly.h"
 #include "domain/plan.h"
 
@@ -53,7 +54,8 @@ static const int command_moves[COMMAND_STATE_COUNT][COMMAND_EVENT_COUNT] = {
     [COMMAND_CANCELLED] = {TO(COMMAND_REDRIVE, COMMAND_QUEUED)},
 };
 
-static const int anomaly_moves[2][1] = {{1 + ANOMALY_CLEARED}, {0}};
+static const int anomaly_moves[2][2] = {
+    {1 + ANOMALY_CLEARED, 0}, {0, 1 + ANOMALY_OPEN}};
 
 static void
 walk(const struct fsm *fsm, const int *moves)
@@ -84,7 +86,8 @@ Test(tables, moves)
 
 Test(tables, ids_are_unique_and_names_are_there)
 {
-	const struct fsm *all[] = {&plan_fsm, &command_fsm, &anomaly_fsm};
+	const struct fsm *all[] = {
+	    &plan_fsm, &command_fsm, &anomaly_fsm, &alarm_fsm};
 	size_t i, j, k;
 
 	for (i = 0; i < NELEMS(all); i++) {

@@ -21,6 +21,8 @@ static void
 start(void)
 {
 	t = twin_new(T0, 1);
+	for (size_t i = 0; i < 3; i++)
+		t->classes[i].chatter_limit = 0;
 	twin_ports(t, &ports);
 	loop_init(&ctx);
 	series[0] = (struct series){
