@@ -74,6 +74,7 @@ hot_shared_init(struct hot_shared *s)
 	atomic_store(&s->doubts, 0);
 	atomic_store(&s->settled, 0);
 	atomic_store(&s->wanted, 0);
+	atomic_store(&s->read_us, 0);
 	s->name = draw();
 	atomic_store(&s->hours_word, (int)HOT_HOURS_WAIT);
 	atomic_store(&s->hours_losses, 0);

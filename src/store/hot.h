@@ -24,7 +24,9 @@
  * and which one is the newest only PostgreSQL can tell once nothing is held
  * here. What a worker has not yet written its own readers see at once, those of
  * other workers a few ms later: a write goes out as soon as there is one, under
- * load every 5 ms.
+ * load every 5 ms while somebody has read newest values of this instance within
+ * the last second, else every 50. So the first such reader, and those of other
+ * instances, may see what was newest 50 ms ago.
  *
  * NEAR. A worker keeps copies of the newest values it has read from Redis, as
  * long as it knows that they are what Redis would say. Its own instance cannot
@@ -68,7 +70,7 @@
  * A reader first waits until what its instance had committed when it was asked
  * has been appended; a commit of another instance may take the milliseconds of
  * a flight (under load, one every 10 ms while somebody reads what has just been
- * committed, else every 50) to be seen.
+ * committed, else every 200) to be seen.
  *
  * APART. An instance that committed what it cannot write to Redis, while others
  * may reach it, tells them through PostgreSQL, at most once a second: they trust

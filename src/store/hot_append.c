@@ -21,7 +21,7 @@
 
 #define LINGER_US 50000
 #define PACE_US	  10000
-#define CALM_US	  50000
+#define CALM_US	  200000
 #define FEW	  8u
 #define MANY	  8192u
 #define BUSY_MS	  5u

@@ -16,7 +16,7 @@
 #define HOURS_SWITCH "ps:hours"
 #define HOURS_KEPT   50 /* before the present one: 48 h and for skewed clocks */
 #define HOURS_FETCH  56u	  /* in one question */
-#define HOURS_GROUPS 512u	  /* in one command */
+#define HOURS_GROUPS 128u	  /* in one command */
 #define HOURS_APPEND (512u << 10) /* bytes of hours_append() */
 #define HOURS_ASK    (8u << 10)	  /* of the others */
 

@@ -40,7 +40,8 @@ struct hot_shared {
 	_Atomic int64_t apart_until_us; /* monotonic: see hot_apart() */
 	/* How often a reader came for what had still to be appended. */
 	_Atomic uint64_t wanted;
-	uint64_t name; /* of this instance, drawn at random */
+	_Atomic int64_t read_us; /* monotonic: newest values were, last */
+	uint64_t name;		 /* of this instance, drawn at random */
 	struct hot_mark marks[HOT_WORKERS];
 	/* What this instance's keeper said last, and at how many losses. */
 	_Atomic int hours_word;
@@ -122,6 +123,7 @@ struct hot {
 
 	bool writing;
 	int64_t write_not_before_us;
+	int64_t calm_until_us; /* if nobody reads before */
 	struct loop_timer *write_timer;
 	struct dirty pending, flight;
 	size_t flight_at, flight_n;

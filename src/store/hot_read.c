@@ -257,6 +257,8 @@ fetch_send(struct hot *h)
 	h->asking = false;
 	h->fetch.answered = 0;
 	h->fetch.asked_us = h->loop->ops->monotonic_us(h->loop);
+	if (h->first != NULL)
+		atomic_store(&h->shared->read_us, h->fetch.asked_us);
 	h->fetch.sound = true;
 	h->fetch.losses = atomic_load(&h->shared->trusted);
 	h->fetch.trusted = h->fetch.losses == atomic_load(&h->shared->losses);

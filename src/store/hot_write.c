@@ -1,10 +1,13 @@
 /*
  * Writes: the newest value per series gathers in `pending` while `flight` is
  * sent, one script call at a time. After a flight of more than a FEW the next
- * one waits for PACE_US: a call costs as much as some thirty values in it.
+ * one waits for PACE_US, a call costs as much as some thirty values in it; and
+ * for CALM_US while nobody has read newest values here for READ_US and they go
+ * into one call: of a series that comes again meanwhile only the last is sent.
  */
 #include "store/hot_parts.h"
 
+#include "core/instant.h"
 #include "core/metrics.h"
 
 #include <hiredis/hiredis.h>
@@ -16,6 +19,8 @@
 #define DIRTY_MAX   262144u /* series */
 #define FEW	    8u
 #define PACE_US	    5000
+#define CALM_US	    50000
+#define READ_US	    US_PER_SECOND
 
 static struct dirty_slot *
 slot_of(const struct dirty *d, int32_t series)
@@ -169,11 +174,24 @@ on_write_timer(void *arg)
 static void
 flight_end(struct hot *h)
 {
-	if (h->flight.n > FEW)
-		h->write_not_before_us =
-		    h->loop->ops->monotonic_us(h->loop) + PACE_US;
+	int64_t now = h->loop->ops->monotonic_us(h->loop);
+
+	if (h->flight.n > FEW) {
+		h->write_not_before_us = now + PACE_US;
+		h->calm_until_us = now + CALM_US;
+	} else
+		h->calm_until_us = 0;
 	dirty_clear(&h->flight);
 	h->flight_at = 0;
+}
+
+static bool
+calm(const struct hot *h)
+{
+	int64_t now = h->loop->ops->monotonic_us(h->loop);
+
+	return (h->pending.n < WIRE_KEYS && now < h->calm_until_us &&
+	    now - atomic_load(&h->shared->read_us) >= READ_US);
 }
 
 /* False: there is none, or not yet. */
@@ -185,6 +203,9 @@ next_flight(struct hot *h)
 	if (h->pending.n == 0 || h->write_timer != NULL)
 		return (false);
 	h->write_timer = hot_wait(h, h->write_not_before_us, on_write_timer);
+	if (h->write_timer == NULL && calm(h))
+		h->write_timer = h->loop->ops->after(
+		    h->loop, PACE_US / 1000 - 1, on_write_timer, h);
 	if (h->write_timer != NULL)
 		return (false);
 	h->flight = h->pending;
