@@ -56,6 +56,13 @@ extern const struct field query_commands[], body_redrive[], body_settle[];
 extern const struct resource resource_commands_list, resource_commands_get,
     resource_commands_redrive, resource_commands_settle;
 
+/* resources_guards.c */
+extern const struct field query_hands_off[], body_guards[], body_lock[],
+    body_hands_off[];
+extern const struct resource resource_link_guards_get, resource_link_guards_put,
+    resource_link_lock, resource_link_unlock, resource_hands_off_list,
+    resource_hands_off_set, resource_hands_off_release;
+
 /* imports.c */
 extern const struct field body_import[];
 extern const struct resource resource_imports_create, resource_imports_list,

@@ -35,6 +35,7 @@ struct plan;
 struct plan_template;
 struct actuator;
 struct command;
+struct guard_asset;
 struct series_state; /* domain/series_state.h: the detectors' memory */
 
 struct clock_port {
@@ -208,6 +209,10 @@ struct decisions_port {
 	/* attempts, asked, and the times but not_after_us of a command. */
 	enum err (*command_attempt)(void *self, const struct command *,
 	    const char *error, struct err_info *);
+	/* What the guards of a command look at. */
+	enum err (*guard_asset)(void *self, struct arena *,
+	    const struct command *, int64_t now_us, struct guard_asset *ret,
+	    struct err_info *);
 	enum err (*breakers_load)(void *self, struct arena *,
 	    struct breaker_state **ret, size_t *ret_n, struct err_info *);
 	enum err (*breaker_save)(

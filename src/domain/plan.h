@@ -149,6 +149,28 @@ struct command {
 	int secret_version;   /* of its gateway: which secret signs */
 };
 
+/* The link is moved only while the series is within; NAN: no bound. */
+struct guard_limit {
+	int32_t series;
+	double low, high;
+};
+
+/* What is known of a command's link when it is about to leave. */
+struct guard_asset {
+	const char *hands_off; /* a zone or "everywhere"; NULL: they are on */
+	const char *hands_off_by, *hands_off_why;
+	const char *locked_by, *lock_why; /* NULL: it is not locked */
+	int max_per_hour;		  /* 0: any number */
+	int64_t min_interval_us;	  /* 0: none */
+	int64_t moves;		/* by other commands, within the hour before */
+	int64_t moved_us;	/* the newest of all; INSTANT_NONE: never */
+	const char *exclusion;	/* group; NULL: none */
+	const char *excluding;	/* a link of it that a live plan moves */
+	int64_t excluding_plan; /* 0: none does */
+	const struct guard_limit *limits;
+	size_t nlimits;
+};
+
 const char *plan_state_name(enum plan_state);
 const char *command_state_name(enum command_state);
 

@@ -229,10 +229,43 @@ contested_by(const struct execution *x, const struct command *c)
 	return (0);
 }
 
-static void
-look(const struct execution *x, const struct command *c,
-    struct guard_result *ret)
+/* The link's own facts, and the series that bound it. */
+static enum err
+look_at_asset(struct execution *x, const struct command *c,
+    struct guard_asset *asset, struct guard_facts *f)
 {
+	const struct decisions_port *d = &x->act->ports->decisions;
+	struct guard_level *levels;
+	enum err err;
+	size_t i;
+
+	err = d->guard_asset(
+	    d->self, x->act->arena, c, x->act->now_us, asset, x->act->info);
+	if (err != ERR_OK)
+		return (err);
+	levels =
+	    arena_calloc(x->act->arena, asset->nlimits + 1, sizeof(*levels));
+	if (levels == NULL)
+		return (act_no_memory(x->act));
+	for (i = 0; i < asset->nlimits; i++)
+		levels[i] = (struct guard_level){
+		    .series = knowledge_series(
+			x->act->knowledge, asset->limits[i].series),
+		    .state = act_state(x->act, asset->limits[i].series),
+		    .low = asset->limits[i].low,
+		    .high = asset->limits[i].high,
+		};
+	f->asset = asset;
+	f->levels = levels;
+	f->nlevels = asset->nlimits;
+	return (ERR_OK);
+}
+
+static enum err
+look(struct execution *x, const struct command *c, struct guard_result *ret)
+{
+	struct guard_asset asset = {0};
+	enum err err;
 	const struct plan *p = execute_plan(x, c->plan_id);
 	size_t b = execute_breaker(x, c->gateway_id);
 	struct guard_facts f = {
@@ -249,7 +282,9 @@ look(const struct execution *x, const struct command *c,
 		    knowledge_series(x->act->knowledge, p->effect_series);
 		f.effect_state = act_state(x->act, p->effect_series);
 	}
-	guard_check(&f, ret);
+	if ((err = look_at_asset(x, c, &asset, &f)) == ERR_OK)
+		guard_check(&f, ret);
+	return (err);
 }
 
 /* The errand is one of those that execute_send() hands to the actuator. */
@@ -290,10 +325,11 @@ guard_facts_json(struct act *a, const struct guard_result *r)
 {
 	struct text t;
 
-	text_init(&t, 1024);
+	text_init(&t, 2048);
 	json_object(&t, NULL);
 	json_string(&t, "guard", r->guard);
 	json_string(&t, "detail", r->detail);
+	json_raw(&t, "values", r->values, strlen(r->values));
 	json_object_end(&t);
 	return (act_keep(a, &t));
 }
@@ -303,8 +339,10 @@ decide(struct execution *x, struct command *c)
 {
 	struct guard_result r;
 	char *facts;
+	enum err err;
 
-	look(x, c, &r);
+	if ((err = look(x, c, &r)) != ERR_OK)
+		return (err);
 	if (r.verdict == GUARD_PASS)
 		return (leave(x, c));
 	if ((facts = guard_facts_json(x->act, &r)) == NULL)

@@ -70,6 +70,7 @@ struct twin_command {
 	int sends, asks;
 	bool dead; /* ended unexecuted, or given up */
 	bool may_have_acted;
+	int64_t sent_us; /* INSTANT_NONE: never */
 };
 
 struct twin_row {
@@ -108,6 +109,7 @@ struct twin {
 	size_t ncommands;
 	struct move *transitions;
 	size_t ntransitions;
+	struct guard_asset asset; /* of every link, but for its moves */
 	struct breaker_state breakers[TWIN_BREAKERS];
 	size_t nbreakers;
 	struct alarm_class classes[3]; /* by severity */
@@ -150,6 +152,8 @@ void twin_violate(struct twin *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 const char *twin_text(struct twin *, const char *);
 void twin_decisions(struct twin *, struct ports *);
+enum err twin_guard_asset(void *, struct arena *, const struct command *,
+    int64_t now_us, struct guard_asset *ret, struct err_info *);
 void twin_field(struct twin *, struct ports *);
 struct twin_command *twin_find_command(struct twin *, int64_t id);
 void twin_alarms_init(struct twin *);

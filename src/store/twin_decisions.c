@@ -181,8 +181,9 @@ add_command(struct twin *t, int64_t plan_id, const struct command *c)
 	}
 	twin_touch(t, &t->ncommands, sizeof(t->ncommands));
 	row = &t->commands[t->ncommands++];
-	*row =
-	    (struct twin_command){.command = *c, .approved_us = INSTANT_NONE};
+	*row = (struct twin_command){.command = *c,
+	    .approved_us = INSTANT_NONE,
+	    .sent_us = INSTANT_NONE};
 	row->command.id = (int64_t)t->ncommands;
 	row->command.plan_id = plan_id;
 	row->command.gateway_url = "memory:";
@@ -370,6 +371,8 @@ move_command(struct twin *t, const struct move *m, struct err_info *info)
 		return (conflict(m, info));
 	twin_touch(t, c, sizeof(*c));
 	c->command.state = (enum command_state)row->to;
+	if (row->to == COMMAND_SENT)
+		c->sent_us = m->at_us;
 	c->dead = row->event == COMMAND_GIVE_UP || row->to == COMMAND_FAILED ||
 	    row->to == COMMAND_EXPIRED;
 	return (ERR_OK);
@@ -507,6 +510,7 @@ twin_decisions(struct twin *t, struct ports *p)
 	d->commands_due = commands_due;
 	d->move = move;
 	d->command_attempt = command_attempt;
+	d->guard_asset = twin_guard_asset;
 	d->breakers_load = breakers_load;
 	d->breaker_save = breaker_save;
 	twin_field(t, p);

@@ -60,6 +60,31 @@ send(void *self, const struct command *c, size_t n, struct gateway_reply *ret)
 	}
 }
 
+enum err
+twin_guard_asset(void *self, struct arena *a, const struct command *c,
+    int64_t now_us, struct guard_asset *ret, struct err_info *info)
+{
+	struct twin *t = self;
+	const struct twin_command *o;
+	size_t i;
+
+	(void)a;
+	*ret = t->asset;
+	ret->moved_us = INSTANT_NONE;
+	for (i = 0; i < t->ncommands; i++) {
+		o = &t->commands[i];
+		if (o->command.link_id != c->link_id ||
+		    o->command.id == c->id || o->sent_us == INSTANT_NONE ||
+		    o->command.state > COMMAND_UNKNOWN ||
+		    o->command.state < COMMAND_SENT)
+			continue;
+		ret->moves += o->sent_us > now_us - US_PER_HOUR;
+		if (o->sent_us > ret->moved_us)
+			ret->moved_us = o->sent_us;
+	}
+	return (twin_enter(t, "guard_asset", false, info));
+}
+
 void
 twin_field(struct twin *t, struct ports *p)
 {

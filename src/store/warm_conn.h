@@ -147,6 +147,8 @@ enum err warm_plans_in(void *self, struct arena *, int state, struct plan **ret,
     size_t *ret_n, struct err_info *);
 enum err warm_commands_of(void *self, struct arena *, int64_t plan_id,
     struct command **ret, size_t *ret_n, struct err_info *);
+enum err warm_guard_asset(void *self, struct arena *, const struct command *,
+    int64_t now_us, struct guard_asset *, struct err_info *);
 enum err warm_commands_due(void *self, struct arena *, int64_t now_us,
     size_t max, struct command **ret, size_t *ret_n, struct err_info *);
 enum err warm_breakers(void *self, struct arena *, struct breaker_state **ret,

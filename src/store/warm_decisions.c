@@ -333,6 +333,6 @@ warm_decisions(struct warm *w)
 	    anomaly_raise, anomaly_clear, anomalies_unplanned, anomalies_open,
 	    anomaly_planned, plan_propose, plan_open_on, warm_plans_in,
 	    warm_commands_of, warm_commands_due, move, command_attempt,
-	    warm_breakers, breaker_save, warm_holds_turn, warm_alarms_due,
-	    warm_alarms_put});
+	    warm_guard_asset, warm_breakers, breaker_save, warm_holds_turn,
+	    warm_alarms_due, warm_alarms_put});
 }

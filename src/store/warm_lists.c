@@ -164,3 +164,76 @@ warm_breakers(void *self, struct arena *arena, struct breaker_state **ret,
 	*ret_n = (size_t)PQntuples(r);
 	return (ERR_OK);
 }
+
+static enum err
+limits(struct warm *w, struct arena *arena, const struct command *c,
+    struct guard_asset *a, struct err_info *info)
+{
+	struct warm_args args = {0};
+	struct guard_limit *l;
+	AUTO_RESULT r = NULL;
+	enum err e;
+	int i;
+
+	warm_i32(&args, c->link_id);
+	warm_text(&args, c->action);
+	e = warm_run(w, ST_cycle_guard_limits, &args, &r, info);
+	if (e != ERR_OK)
+		return (e);
+	l = arena_alloc(arena, ((size_t)PQntuples(r) + 1) * sizeof(*l));
+	if (l == NULL)
+		return (no_memory(info));
+	for (i = 0; i < PQntuples(r); i++)
+		l[i] = (struct guard_limit){warm_get_i32(r, i, 0),
+		    warm_get_f64(r, i, 1), warm_get_f64(r, i, 2)};
+	a->limits = l;
+	a->nlimits = (size_t)PQntuples(r);
+	return (ERR_OK);
+}
+
+/* NULL if the column is; a copy that did not fit sets *full. */
+static const char *
+text_or_null(struct arena *arena, const PGresult *r, int column, bool *full)
+{
+	const char *s;
+
+	if (PQgetisnull(r, 0, column))
+		return (NULL);
+	s = warm_dup_text(arena, r, 0, column);
+	*full = *full || s == NULL;
+	return (s);
+}
+
+enum err
+warm_guard_asset(void *self, struct arena *arena, const struct command *c,
+    int64_t now_us, struct guard_asset *ret, struct err_info *info)
+{
+	struct warm_args args = {0};
+	AUTO_RESULT r = NULL;
+	bool full = false;
+	enum err e;
+
+	warm_i64(&args, c->id);
+	warm_time(&args, now_us);
+	e = warm_run(self, ST_cycle_guard_asset, &args, &r, info);
+	if (e != ERR_OK)
+		return (e);
+	if (PQntuples(r) != 1)
+		return (err_set(info, ERR_CONFLICT, NULL,
+		    "command %lld is gone", (long long)c->id));
+	*ret = (struct guard_asset){
+	    .hands_off = text_or_null(arena, r, 0, &full),
+	    .hands_off_by = text_or_null(arena, r, 1, &full),
+	    .hands_off_why = text_or_null(arena, r, 2, &full),
+	    .locked_by = text_or_null(arena, r, 3, &full),
+	    .lock_why = text_or_null(arena, r, 4, &full),
+	    .max_per_hour = warm_get_i32(r, 0, 5),
+	    .min_interval_us = (int64_t)(warm_get_f64(r, 0, 6) * 1e6),
+	    .moves = warm_get_i64(r, 0, 7),
+	    .moved_us = warm_get_time(r, 0, 8),
+	    .exclusion = text_or_null(arena, r, 9, &full),
+	    .excluding = text_or_null(arena, r, 10, &full),
+	    .excluding_plan = warm_get_i64(r, 0, 11),
+	};
+	return (full ? no_memory(info) : limits(self, arena, c, ret, info));
+}

@@ -63,6 +63,7 @@ WRAP(decisions, anomaly_planned, (void *s, int64_t id, const char *o, const char
 WRAP(decisions, plan_propose, (void *s, const struct plan *p, const struct command *c, size_t n, int64_t *id INFO), (s, p, c, n, id, info))
 WRAP(decisions, commands_due, (void *s, struct arena *a, int64_t now, size_t max, struct command **r, size_t *n INFO), (s, a, now, max, r, n, info))
 WRAP(decisions, move, (void *s, const struct move *m INFO), (s, m, info))
+WRAP(decisions, guard_asset, (void *s, struct arena *a, const struct command *c, int64_t now, struct guard_asset *r INFO), (s, a, c, now, r, info))
 WRAP(decisions, command_attempt, (void *s, const struct command *c, const char *e INFO), (s, c, e, info))
 /* clang-format on */
 
@@ -133,6 +134,7 @@ wrap(struct ports *p)
 	SET(p, decisions, commands_due);
 	SET(p, decisions, move);
 	SET(p, decisions, command_attempt);
+	SET(p, decisions, guard_asset);
 	p->clock = (struct clock_port){NULL, now_us};
 	p->entropy = (struct entropy_port){NULL, fill};
 	p->actuator = (struct actuator_port){NULL, send_commands};

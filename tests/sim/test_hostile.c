@@ -262,6 +262,95 @@ Test(hostile, not_after_passes_during_a_pause)
 	cr_assert_eq(w.received, 0);
 }
 
+/* Refused with the values it saw, which are kept. */
+static void
+refused_by(const char *guard, const char *value)
+{
+	struct twin_plan *p = proposed();
+	const char *facts = "";
+	size_t i;
+
+	cr_assert(twin_approve(w.twin, p->plan.id));
+	world_ticks(&w, 1);
+	cr_assert_eq(w.received, 0);
+	cr_assert_eq(p->plan.state, PLAN_FAILED);
+	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_FAILED);
+	for (i = 0; i < w.twin->ntransitions; i++)
+		if (strcmp(w.twin->transitions[i].row_id, "C7") == 0)
+			facts = w.twin->transitions[i].facts;
+	cr_assert_not_null(strstr(facts, guard), "%s", facts);
+	cr_assert_not_null(strstr(facts, value), "%s", facts);
+}
+
+Test(hostile, nothing_leaves_while_hands_are_off)
+{
+	w.twin->asset.hands_off = "DEMO";
+	w.twin->asset.hands_off_by = "ada";
+	w.twin->asset.hands_off_why = "divers in the main";
+	refused_by("\"guard\":\"hands_off\"", "divers in the main");
+}
+
+Test(hostile, a_locked_link_is_not_moved)
+{
+	w.twin->asset.locked_by = "bob";
+	w.twin->asset.lock_why = "shaft open";
+	refused_by("\"guard\":\"asset_lock\"", "shaft open");
+}
+
+Test(hostile, links_of_a_group_are_not_moved_at_once)
+{
+	w.twin->asset.exclusion = "feeders";
+	w.twin->asset.excluding = "V9";
+	w.twin->asset.excluding_plan = 77;
+	refused_by("\"guard\":\"exclusion\"", "\"plan\":77");
+}
+
+Test(hostile, a_value_out_of_limits_refuses)
+{
+	static struct guard_limit limit = {.low = 1e6, .high = 2e6};
+
+	limit.series = district_find("DEMO-WEST", "flow") + 1;
+	w.twin->asset.limits = &limit;
+	w.twin->asset.nlimits = 1;
+	refused_by("\"guard\":\"limits\"", "\"low\":1000000");
+}
+
+/* The second burst's command waits until the link may be moved again. */
+static void
+second_waits(const char *guard)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+
+	world_ticks(&w, 20);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
+	(void)district_valve_set(
+	    &w.district, w.twin->commands[0].command.link, true);
+	district_inject(&w.district, DISTRICT_BURST, false);
+	world_ticks(&w, 30);
+	district_inject(&w.district, DISTRICT_BURST, true);
+	world_ticks(&w, 30);
+	cr_assert_eq(w.twin->nplans, 2);
+	cr_assert(twin_approve(w.twin, 2));
+	world_ticks(&w, 2);
+	cr_assert_eq(w.executed, 1);
+	cr_assert_not_null(strstr(w.twin->commands[1].error, guard), "%s",
+	    w.twin->commands[1].error);
+}
+
+Test(hostile, a_link_is_not_moved_too_often)
+{
+	w.twin->asset.max_per_hour = 1;
+	second_waits("\"guard\":\"per_hour\"");
+}
+
+Test(hostile, a_link_rests_between_two_moves)
+{
+	w.twin->asset.min_interval_us = 1000 * US_PER_SECOND;
+	second_waits("\"guard\":\"interval\"");
+	world_ticks(&w, 20);
+	cr_assert_eq(w.executed, 2);
+}
+
 static enum err
 pause_behind(void *self, const struct merge *m, struct err_info *info)
 {

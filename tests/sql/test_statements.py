@@ -25,7 +25,7 @@ def test_prepares_and_names_its_parameters(db, name):
 def test_each_resource_names_an_existing_statement():
     source = "".join((ROOT / "src/api" / f).read_text(encoding="utf-8")
                      for f in ("resources_network.c", "resources_decisions.c",
-                               "archives.c", "meters_tables.c"))
+                               "archives.c", "meters_tables.c", "resources_guards.c"))
     rows = re.findall(r"^RESOURCE\(([^;]*)\);", source, re.M)
     assert len(rows) > 30
     for row in rows:

@@ -15,6 +15,7 @@ static struct plan plan;
 static struct series effect;
 static struct series_state state;
 static struct breaker_state breaker;
+static struct guard_asset asset;
 static struct guard_facts facts;
 
 static void
@@ -29,7 +30,15 @@ start(void)
 	state.last_us = state.heard_us = NOW - 180 * SEC;
 	breaker = (struct breaker_state){1, 4, INSTANT_NONE};
 	facts = (struct guard_facts){
-	    NOW, &command, &plan, 0, &effect, &state, &breaker, false};
+	    .now_us = NOW,
+	    .command = &command,
+	    .plan = &plan,
+	    .effect = &effect,
+	    .effect_state = &state,
+	    .breaker = &breaker,
+	    .asset = &asset,
+	};
+	asset = (struct guard_asset){.moved_us = INSTANT_NONE};
 }
 
 TestSuite(guard, .init = start);
@@ -47,6 +56,7 @@ expect(enum guard_verdict verdict, const char *guard, const char *value)
 	}
 	cr_assert_str_eq(r.guard, guard);
 	cr_assert(strstr(r.detail, value), "%s", r.detail);
+	cr_assert_eq(r.values[0], '{');
 	if (verdict == GUARD_WAIT)
 		cr_assert_gt(r.wait_until_us, NOW);
 }
@@ -62,7 +72,8 @@ Test(guard, what_was_just_heard_may_be_history)
 	state.last_us = NOW - US_PER_HOUR;
 	expect(GUARD_PASS, NULL, NULL);
 	state.last_us -= SEC;
-	expect(GUARD_WAIT, "data_fresh", "the newest of N/flow is 3601 s old");
+	expect(
+	    GUARD_WAIT, "data_fresh", "N/flow has a newest that is 3601 s old");
 }
 
 Test(guard, not_after)
@@ -112,6 +123,120 @@ Test(guard, fast_series_have_a_minute)
 	expect(GUARD_PASS, NULL, NULL);
 	state.heard_us = NOW - 61 * SEC;
 	expect(GUARD_WAIT, "data_fresh", "limit 60 s");
+}
+
+static void
+sees(const char *part)
+{
+	struct guard_result r;
+
+	guard_check(&facts, &r);
+	cr_assert_not_null(strstr(r.values, part), "%s", r.values);
+}
+
+Test(guard, hands_off)
+{
+	asset.hands_off = "everywhere";
+	asset.hands_off_by = "ada";
+	asset.hands_off_why = "storm";
+	expect(GUARD_REFUSE, "hands_off", "ada took hands off: everywhere");
+	sees("{\"where\":\"everywhere\",\"by\":\"ada\",\"reason\":\"storm\"}");
+}
+
+Test(guard, asset_lock)
+{
+	asset.locked_by = "bob";
+	asset.lock_why = "a man in the shaft";
+	expect(GUARD_REFUSE, "asset_lock", "link V1 is locked by bob");
+	sees("\"reason\":\"a man in the shaft\"");
+}
+
+Test(guard, exclusion)
+{
+	asset.exclusion = "feeders";
+	expect(GUARD_PASS, NULL, NULL);
+	asset.excluding = "V2";
+	asset.excluding_plan = 9;
+	expect(
+	    GUARD_REFUSE, "exclusion", "plan 9 moves link V2 of group feeders");
+	sees("\"plan\":9");
+}
+
+Test(guard, per_hour)
+{
+	asset.max_per_hour = 3;
+	asset.moves = 2;
+	expect(GUARD_PASS, NULL, NULL);
+	asset.moves = 3;
+	expect(GUARD_WAIT, "per_hour", "3 times within the hour, most 3");
+	sees("\"moves\":3,\"most\":3");
+}
+
+Test(guard, interval)
+{
+	struct guard_result r;
+
+	asset.min_interval_us = 60 * SEC;
+	expect(GUARD_PASS, NULL, NULL);
+	asset.moved_us = NOW - 60 * SEC;
+	expect(GUARD_PASS, NULL, NULL);
+	asset.moved_us += 20 * SEC;
+	expect(GUARD_WAIT, "interval", "moved 40 s ago, least 60 s");
+	guard_check(&facts, &r);
+	cr_assert_eq(r.wait_until_us, NOW + 20 * SEC);
+	sees("\"least_s\":60");
+}
+
+/* A tank that must not run dry, a main that must keep its pressure. */
+Test(guard, limits)
+{
+	struct series tank = {
+	    .id = 2, .node = "T", .metric = "level", .cadence_us = 60 * SEC};
+	struct series_state level;
+	struct guard_level l = {&tank, &level, 1, 4};
+
+	series_state_init(&level, 2);
+	facts.levels = &l;
+	facts.nlevels = 1;
+	expect(GUARD_WAIT, "limits", "T/level was never heard");
+	level.last_us = level.heard_us = NOW;
+	level.last_value = 1;
+	expect(GUARD_PASS, NULL, NULL);
+	level.last_value = 4;
+	expect(GUARD_PASS, NULL, NULL);
+	level.last_value = 0.5;
+	expect(GUARD_REFUSE, "limits", "T/level is 0.5, which must be from 1");
+	sees("\"value\":0.5,\"low\":1,\"high\":4");
+	l.low = NAN;
+	expect(GUARD_PASS, NULL, NULL);
+	level.last_value = 5;
+	expect(GUARD_REFUSE, "limits", "T/level is 5");
+	l.high = NAN;
+	expect(GUARD_PASS, NULL, NULL);
+	level.heard_us = NOW - 181 * SEC;
+	expect(GUARD_WAIT, "limits", "T/level was heard 181 s ago");
+	sees("\"heard_s\":181,\"limit_s\":180");
+	level.heard_us = NOW;
+	level.last_us = NOW - US_PER_HOUR - SEC;
+	expect(GUARD_WAIT, "limits", "3601 s old");
+	l.series = NULL;
+	expect(GUARD_REFUSE, "limits", "is retired");
+}
+
+/* Without a cadence nothing says that it is silent, but history it can be. */
+Test(guard, limits_need_a_value)
+{
+	struct series tank = {.id = 2, .node = "T", .metric = "level"};
+	struct series_state level;
+	struct guard_level l = {&tank, &level, 1, 4};
+
+	series_state_init(&level, 2);
+	facts.levels = &l;
+	facts.nlevels = 1;
+	expect(GUARD_WAIT, "limits", "T/level was never heard");
+	level.last_us = level.heard_us = NOW - 300 * SEC;
+	level.last_value = 2;
+	expect(GUARD_PASS, NULL, NULL);
 }
 
 Test(guard, breaker)
