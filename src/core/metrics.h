@@ -44,6 +44,7 @@
 	X(EDGE_REFUSED,       "penstock_edge_refused_total", "", "Requests refused by the gate") \
 	X(TLS_FAILED,         "penstock_tls_failed_total", "", "Connections that ended or ran out of time in their handshake") \
 	X(EDGE_CROWDED,       "penstock_edge_crowded_total", "", "Connections closed at once, too many being open from their address") \
+	X(EDGE_YIELDED,       "penstock_edge_yielded_total", "", "Connections closed while they were silent, for new ones, as a worker had all it may") \
 	X(LIMITED_PRINCIPAL,  "penstock_limited_total", "by=\"principal\"", "Requests over a limit, by whose limit it was") \
 	X(LIMITED_ADDRESS,    "penstock_limited_total", "by=\"address\"", NULL) \
 	X(SHED_INGEST,        "penstock_shed_total", "what=\"ingest\"", "Requests refused so that others are served") \

@@ -1,10 +1,8 @@
 #include "edge/conn.h"
-#include "edge/hops.h"
 #include "edge/tls.h"
 
 #include "core/metrics.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,7 +16,7 @@
 #define LINGER_US     2000000
 #define DRAIN_READ_US 1000000
 #define AGAIN_MS      1
-#define BODY_GRACE_US 2000000 /* of a body, before it may yield to others */
+#define GRACE_US      2000000 /* before a body, or a wait, may yield */
 #define POUR_LOW      65536   /* bytes; below it more is asked for */
 #define TAKE_MIN      1024    /* bytes a second of an answer; slower is idle */
 
@@ -30,10 +28,7 @@ bool conn_heads;
 static size_t (*route_body_max)(enum method, const char *path);
 static TAILQ_HEAD(, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
 static TAILQ_HEAD(, conn) buried = TAILQ_HEAD_INITIALIZER(buried);
-static unsigned nconns, nconns_max, address_max;
-static struct peers *peers;
-static unsigned peers_row;
-static const struct hops *hops;
+static unsigned nconns, nconns_max;
 static int64_t keepalive_us;
 static bool draining, again_due;
 
@@ -51,19 +46,9 @@ conn_open(const struct edge_config *config, void (*handle)(struct exchange *))
 	conn_header_timeout_us = (int64_t)config->header_timeout_s * 1000000;
 	conn_body_timeout_us = (int64_t)config->body_timeout_s * 1000000;
 	nconns_max = config->connections_max;
-	address_max = config->address_max;
 	route_body_max = config->route_body_max;
 	conn_handler = handle;
 	conn_heads = config->heads;
-}
-
-void
-conn_share(struct peers *shared, unsigned row, const struct hops *trusted)
-{
-	hops = trusted;
-	peers = shared;
-	peers_row = row;
-	peers_clear(peers, row);
 }
 
 size_t
@@ -104,83 +89,6 @@ conn_close(struct conn *k)
 }
 
 static void
-to_six(const struct connection *c, struct sockaddr_in6 *ret)
-{
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	*ret = (struct sockaddr_in6){.sin6_family = AF_INET6};
-	if (c->family == AF_INET6) {
-		ret->sin6_addr = c->addr.ipv6.sin6_addr;
-		return;
-	}
-	memcpy(ret->sin6_addr.s6_addr, mapped, sizeof(mapped));
-	memcpy(ret->sin6_addr.s6_addr + 12, &c->addr.ipv4.sin_addr, 4);
-}
-
-static void
-set_peer(struct conn *k, const struct sockaddr_in6 *from)
-{
-	const struct in6_addr *a = &from->sin6_addr;
-	bool four = IN6_IS_ADDR_V4MAPPED(a);
-
-	if (inet_ntop(four ? AF_INET : AF_INET6, a->s6_addr + (four ? 12 : 0),
-		k->x.peer, sizeof(k->x.peer)) == NULL)
-		k->x.peer[0] = '\0';
-	k->x.place = peers_number((const struct sockaddr *)from);
-	k->peer = peers_find(peers, (const struct sockaddr *)from);
-}
-
-/* False: there are too many of that address. */
-static bool
-enter(struct conn *k)
-{
-	if (address_max != 0 && peers_count(peers, k->peer) >= address_max) {
-		metric_count(COUNTER_EDGE_CROWDED, 1);
-		return (false);
-	}
-	peers_enter(peers, peers_row, k->peer);
-	k->counted = true;
-	return (true);
-}
-
-static void
-leave(struct conn *k)
-{
-	if (k->counted)
-		peers_leave(peers, peers_row, k->peer);
-	k->counted = false;
-}
-
-/* What comes next is the proxy's own until it says whose it is. */
-static void
-forget_client(struct conn *k)
-{
-	struct sockaddr_in6 from;
-
-	leave(k);
-	to_six(k->c, &from);
-	set_peer(k, &from);
-}
-
-enum err
-conn_client(struct conn *k, struct err_info *info)
-{
-	struct sockaddr_in6 from;
-	enum err e;
-
-	if (!k->proxied)
-		return (ERR_OK);
-	to_six(k->c, &from);
-	if ((e = hops_client(hops, &k->head, &from.sin6_addr, info)) != ERR_OK)
-		return (e);
-	set_peer(k, &from);
-	if (!enter(k))
-		return (err_set(info, ERR_TOO_MANY, NULL,
-		    "Too many requests of this address are under way"));
-	return (ERR_OK);
-}
-
-static void
 on_disconnect(struct connection *c)
 {
 	struct conn *k = c->hdlr_extra;
@@ -191,7 +99,7 @@ on_disconnect(struct connection *c)
 		metric_count(COUNTER_TLS_FAILED, 1);
 	k->state = CLOSED;
 	nconns--;
-	leave(k);
+	client_leave(k);
 	TAILQ_REMOVE(&conns, k, list);
 	TAILQ_INSERT_TAIL(&buried, k, list);
 	/* Kore says close_notify, which would make a part look whole. */
@@ -242,7 +150,7 @@ conn_next(struct conn *k)
 {
 	wire_out_drop(k);
 	if (k->proxied)
-		forget_client(k);
+		client_forget(k);
 	if (k->closing || draining) {
 		conn_linger(k);
 		return;
@@ -449,28 +357,57 @@ on_event(void *arg, int error)
 	}
 }
 
+/* Nothing is under way for it, and it says nothing; a proxy has its own
+ * means. */
+static bool
+idles(const struct conn *k)
+{
+	return (!k->proxied &&
+	    (k->state == SHAKE || k->state == IDLE || k->state == HEAD ||
+		k->state == LINGER));
+}
+
+/* Keeps a place free: else a few addresses that hold what they may, and do
+ * nothing with it, keep everybody out. */
+static void
+make_place(void)
+{
+	int64_t most;
+	struct conn *k, *longest;
+
+	while (nconns >= nconns_max) {
+		longest = NULL;
+		most = edge_monotonic_us() - GRACE_US;
+		for (k = TAILQ_FIRST(&conns); k != NULL;
+		     k = TAILQ_NEXT(k, list))
+			if (idles(k) && k->waits_us <= most) {
+				longest = k;
+				most = k->waits_us - 1;
+			}
+		if (longest == NULL)
+			return;
+		metric_count(COUNTER_EDGE_YIELDED, 1);
+		conn_close(longest);
+	}
+}
+
 /* Kore calls it by name for each accepted connection. */
 void
 edge_accept(struct connection *c)
 {
-	struct sockaddr_in6 from;
 	struct conn *k = NULL;
 
 	/* Kore's own timer would cut us off after 5 s. */
 	c->idle_timer.length = UINT64_MAX;
 	if (nconns < nconns_max && !draining)
 		k = calloc(1, sizeof(*k));
-	if (k != NULL) {
-		to_six(c, &from);
-		set_peer(k, &from);
-		k->proxied = hops_trusts(hops, &from.sin6_addr);
-	}
-	if (k == NULL || (!k->proxied && !enter(k))) {
+	if (k != NULL)
+		k->c = c;
+	if (k == NULL || !client_enter(k)) {
 		free(k);
 		kore_connection_disconnect(c);
 		return;
 	}
-	k->c = c;
 	k->x.ops = &serve_ops;
 	c->hdlr_extra = k;
 	c->disconnect = on_disconnect;
@@ -478,6 +415,7 @@ edge_accept(struct connection *c)
 	conn_expire_in(k, conn_header_timeout_us);
 	TAILQ_INSERT_TAIL(&conns, k, list);
 	nconns++;
+	make_place();
 }
 
 static void
@@ -510,7 +448,7 @@ conn_make_room(const struct conn *but)
 
 	for (k = TAILQ_FIRST(&conns); k != NULL; k = TAILQ_NEXT(k, list))
 		if (k != but && k->state == BODY && k->body_owned &&
-		    now - k->body_from_us >= BODY_GRACE_US &&
+		    now - k->body_from_us >= GRACE_US &&
 		    (slowest == NULL ||
 			body_rate(k, now) < body_rate(slowest, now)))
 			slowest = k;
@@ -535,6 +473,7 @@ conn_tick(void)
 		if (k->deadline_us != 0 && now >= k->deadline_us)
 			conn_expire(k);
 	}
+	make_place();
 	while ((k = TAILQ_FIRST(&buried)) != NULL) {
 		TAILQ_REMOVE(&buried, k, list);
 		free(k->x.client);

@@ -1,6 +1,6 @@
 /*
- * conn: one connection and its request, shared by conn.c (life), wire.c
- * (bytes) and serve.c (requests and answers).
+ * conn: one connection and its request, shared by conn.c (life), client.c
+ * (from whom), wire.c (bytes) and serve.c (requests and answers).
  *
  * Runs on: L. A connection is always in one state, and in all but BUSY it
  * has a deadline:
@@ -52,6 +52,7 @@ struct conn {
 	bool proxied;	     /* peer and x.peer are of the present request */
 	unsigned armed;	     /* epoll's mask */
 	int64_t deadline_us; /* 0: none */
+	int64_t waits_us;    /* since when, for what the deadline is for */
 	char *in;	     /* CONN_IN_SIZE, only while a request is there */
 	size_t in_len, in_used; /* what is behind belongs to the next one */
 	size_t scanned;
@@ -76,7 +77,8 @@ struct conn {
 static inline void
 conn_expire_in(struct conn *k, int64_t us)
 {
-	k->deadline_us = edge_monotonic_us() + us;
+	k->waits_us = edge_monotonic_us();
+	k->deadline_us = k->waits_us + us;
 }
 
 extern struct gate_limits conn_limits;
@@ -86,9 +88,14 @@ extern bool conn_heads; /* it is to get requests without their body, too */
 /* How large a body may be, by its route. */
 size_t conn_body_max(const struct gate_head *);
 
+/* A connection begins. False: there are too many of its address. */
+bool client_enter(struct conn *);
+void client_leave(struct conn *);
 /* Of a proxied connection: who the request is from, unless too many of that
  * address are under way. */
-enum err conn_client(struct conn *, struct err_info *);
+enum err client_request(struct conn *, struct err_info *);
+/* What comes next is the proxy's own until it says whose it is. */
+void client_forget(struct conn *);
 
 /* Refuses the body that comes most slowly and has had some time, to make room
  * for that of `k`. False: there is none. */

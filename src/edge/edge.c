@@ -292,7 +292,7 @@ edge_worker(void (*handle)(struct exchange *))
 		/* The parent's certificate may be an old one by now. */
 		reload();
 	}
-	conn_share(peers, worker->id - 1u, &hops);
+	client_open(peers, worker->id - 1u, &hops, config.address_max);
 	conn_open(&config, handle);
 	(void)kore_timer_add(on_tick, TICK_MS, NULL, 0);
 }

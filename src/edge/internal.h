@@ -16,10 +16,13 @@ int64_t edge_monotonic_us(void);
 /* Frees what was unwatched; never call it from inside an event. */
 void loop_bury(void);
 
+/* client: whom connections and requests are from. Before conn_open; `row` is
+ * this worker's, `max` connections one address may have, 0: any number. */
+void
+client_open(struct peers *, unsigned row, const struct hops *, unsigned max);
+
 /* conn: connections, from accept to close. */
 void conn_open(const struct edge_config *, void (*handle)(struct exchange *));
-/* Before conn_open; `row` is this worker's. */
-void conn_share(struct peers *, unsigned row, const struct hops *);
 /* Deadlines and burials; call every half second or so. */
 void conn_tick(void);
 /* Closes what is idle; every answer from now on closes its connection. */

@@ -375,7 +375,7 @@ take_head(struct conn *k, struct err_info *info)
 	k->opened = false;
 	if ((e = gate_parse(k->in, end, &conn_limits, &k->head, info)) !=
 		ERR_OK ||
-	    (e = conn_client(k, info)) != ERR_OK ||
+	    (e = client_request(k, info)) != ERR_OK ||
 	    (e = limit_body(k, info)) != ERR_OK ||
 	    (e = wire_body_take(k, end, info)) != ERR_OK)
 		return (e);

@@ -468,6 +468,27 @@ def test_connection_limit_of_a_lone_worker(start):
     assert probe.get("/health").status == 200
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_silent_connections_make_room_for_new_ones(start, workers):
+    probe = start(free_port(), connections=4, workers=workers,
+                  header_timeout=60)
+    busy = probe.connect().send(request("GET", "/slow?6000"))
+    silent = [probe.connect() for _ in range(4 * workers - 1)]
+    for raw in silent[::2]:
+        raw.send(request()).answer()  # kept alive; the others say nothing
+
+    def served():
+        try:
+            raw = probe.connect(timeout=1)
+            assert raw.send(request()).answer().status == 200
+            return raw
+        except (OSError, Closed):
+            return None
+    new = [wait_for("a place", served) for _ in range(3)]
+    assert new[-1].send(request()).answer().status == 200
+    assert busy.answer().status == 200
+
+
 def probes_at_once(probe, count):
     """Connections that were served, of so many."""
     held = []
