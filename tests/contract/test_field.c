@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -211,6 +212,69 @@ Test(field, addresses_are_judged_when_they_are_called)
 		cr_assert_eq(r.outcome, GATEWAY_NOT_TAKEN, "%s", urls[i]);
 		cr_assert_not_null(strstr(r.detail, "PENSTOCK_GATEWAY_NETS"),
 		    "%s: %s", urls[i], r.detail);
+	}
+}
+
+/* As the registries of IANA have it; our own networks by configuration. */
+Test(field, addresses_that_are_public)
+{
+	static const struct {
+		const char *at;
+		bool tls, plain;
+	} cases[] = {
+	    {"8.8.8.8", true, false},
+	    {"2606:4700::1111", true, false},
+	    {"10.20.3.4", true, true},
+	    {"10.21.3.4", false, false},
+	    {"fd00:1::9", true, true},
+	    {"fd00:2::9", false, false},
+	    {"::ffff:10.20.3.4", true, true},
+	    {"::ffff:127.0.0.1", false, false},
+	    {"100.64.0.1", false, false},
+	    {"100.128.0.1", true, false},
+	    {"172.31.255.255", false, false},
+	    {"172.32.0.0", true, false},
+	    {"224.0.0.1", false, false},
+	    {"255.255.255.255", false, false},
+	    {"::", false, false},
+	    {"::1", false, false},
+	    {"fe80::1", false, false},
+	    {"ff02::1", false, false},
+	    {"2002:7f00:1::", false, false},
+	    {"2001:db8::1", false, false},
+	    {"64:ff9b::7f00:1", false, false},
+	};
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *a;
+	struct address_rules rules;
+	struct err_info info = {0};
+	size_t i;
+
+	cr_assert_eq(
+	    address_rules_parse("10.20.0.0/16,fd00:1::/32", &rules, &info),
+	    ERR_OK);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert_eq(getaddrinfo(cases[i].at, NULL, &hints, &a), 0);
+		cr_assert_eq(address_allows(&rules, a->ai_addr, true),
+		    cases[i].tls, "%s by TLS", cases[i].at);
+		cr_assert_eq(address_allows(&rules, a->ai_addr, false),
+		    cases[i].plain, "%s", cases[i].at);
+		freeaddrinfo(a);
+	}
+}
+
+Test(field, what_is_no_network_is_refused)
+{
+	static const char *const wrong[] = {"10.0.0.0", "10.0.0.0/33",
+	    "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8", "fd00::/129", "x/8",
+	    "10.0.0.0/8,,11.0.0.0/8", "10.0.0.0/8 "};
+	struct address_rules rules;
+	size_t i;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct err_info info = {0};
+
+		cr_assert_eq(address_rules_parse(wrong[i], &rules, &info),
+		    ERR_INVALID, "%s", wrong[i]);
 	}
 }
 
