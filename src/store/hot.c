@@ -53,6 +53,23 @@ hot_word(struct hot *h)
 	return (h->word);
 }
 
+void
+hot_marks(const struct hot_mark *m, uint64_t ret[static HOT_WORKERS])
+{
+	for (size_t i = 0; i < HOT_WORKERS; i++)
+		ret[i] = atomic_load(&m[i].noted);
+}
+
+bool
+hot_marks_written(
+    const struct hot_mark *m, const uint64_t noted[static HOT_WORKERS])
+{
+	for (size_t i = 0; i < HOT_WORKERS; i++)
+		if (atomic_load(&m[i].written) < noted[i])
+			return (false);
+	return (true);
+}
+
 size_t
 hot_shared_size(void)
 {
@@ -83,6 +100,8 @@ hot_shared_init(struct hot_shared *s)
 	for (i = 0; i < HOT_WORKERS; i++) {
 		atomic_store(&s->marks[i].noted, 0);
 		atomic_store(&s->marks[i].written, 0);
+		atomic_store(&s->newest[i].noted, 0);
+		atomic_store(&s->newest[i].written, 0);
 	}
 }
 
@@ -458,6 +477,7 @@ hot_new(struct loop *loop, struct redis *redis, const struct query_port *pg,
 	h->shared = shared;
 	h->number = number % HOT_WORKERS;
 	hot_lose(h);
+	hot_writes_lost(h);
 	hot_append_lost(h);
 	redis_on_state(redis, on_state, h);
 	redis_state(redis, &now);
@@ -481,6 +501,8 @@ hot_free(struct hot *h)
 		h->loop->ops->cancel(h->loop, h->retry);
 	if (h->fail != NULL)
 		h->loop->ops->cancel(h->loop, h->fail);
+	if (h->held_timer != NULL)
+		h->loop->ops->cancel(h->loop, h->held_timer);
 	if (h->write_timer != NULL)
 		h->loop->ops->cancel(h->loop, h->write_timer);
 	if (h->under_way == 0)

@@ -20,7 +20,7 @@
 #define HOT_WORKERS 64u
 
 /* How many times a worker has noted readings, and up to which of them they are
- * in Redis, or the hot tier is not trusted, or keeps no hours. */
+ * in Redis, or the hot tier is not trusted, or (of hours) keeps none. */
 struct hot_mark {
 	_Atomic uint64_t noted, written;
 };
@@ -42,7 +42,7 @@ struct hot_shared {
 	_Atomic uint64_t wanted;
 	_Atomic int64_t read_us; /* monotonic: newest values were, last */
 	uint64_t name;		 /* of this instance, drawn at random */
-	struct hot_mark marks[HOT_WORKERS];
+	struct hot_mark marks[HOT_WORKERS], newest[HOT_WORKERS];
 	/* What this instance's keeper said last, and at how many losses. */
 	_Atomic int hours_word;
 	_Atomic uint64_t hours_losses;
@@ -56,6 +56,11 @@ struct hot_read {
 	size_t n, answered;
 	/* Of the question on the wire: its first key and how many. */
 	size_t at, asked;
+	/* Other workers have yet to write what they committed before it was
+	 * asked, and what was read may be older: until when it waits. */
+	bool behind, again;
+	int64_t until_us;
+	uint64_t noted[HOT_WORKERS];
 	bool *found;
 	struct reading values[];
 };
@@ -112,8 +117,11 @@ struct hot {
 		size_t answered;		     /* commands */
 		int64_t epoch, asked_us;	     /* monotonic */
 		uint64_t losses, words;
-		bool sound, trusted, proven;
+		bool sound, trusted, proven, behind;
+		uint64_t noted[HOT_WORKERS];
 	} fetch;
+	struct hot_read *held; /* until `noted` is written */
+	struct loop_timer *held_timer;
 	bool asking; /* for a proof, if for nothing else */
 	struct hot_near near;
 	uint64_t word; /* the last one given, see wire_store() */
@@ -128,6 +136,7 @@ struct hot {
 	struct dirty pending, flight;
 	size_t flight_at, flight_n;
 	int64_t flight_epoch;
+	uint64_t flight_mark; /* what was noted when it began */
 
 	struct {
 		char *buf; /* HOURS_APPEND */
@@ -167,6 +176,10 @@ struct loop_timer *hot_wait(struct hot *, int64_t until_us, loop_timer_cb *);
 /* First thing when something under way has come; false: h is gone. */
 bool hot_arrived(struct hot *);
 int64_t hot_wall_us(void);
+/* What the workers had noted, and whether that has been written. */
+void hot_marks(const struct hot_mark *, uint64_t ret[static HOT_WORKERS]);
+bool hot_marks_written(
+    const struct hot_mark *, const uint64_t noted[static HOT_WORKERS]);
 
 /* hot_read.c */
 enum err hot_latest(void *self, const int32_t *series, size_t n, hot_cb *,

@@ -49,13 +49,7 @@ answer(struct hot_range *r, const struct range_part *part)
 static bool
 written(const struct hot_range *r)
 {
-	const struct hot_mark *m = r->hot->shared->marks;
-	size_t i;
-
-	for (i = 0; i < HOT_WORKERS; i++)
-		if (atomic_load(&m[i].written) < r->noted[i])
-			return (false);
-	return (true);
+	return (hot_marks_written(r->hot->shared->marks, r->noted));
 }
 
 static bool
@@ -261,12 +255,8 @@ can_read(struct hot *h, const struct range *of)
 static void
 ask(struct hot_range *r)
 {
-	const struct hot_mark *m = r->hot->shared->marks;
-	size_t i;
-
 	r->losses = atomic_load(&r->hot->shared->losses);
-	for (i = 0; i < HOT_WORKERS; i++)
-		r->noted[i] = atomic_load(&m[i].noted);
+	hot_marks(r->hot->shared->marks, r->noted);
 	if (written(r) && fetch(r))
 		return;
 	atomic_fetch_add(&r->hot->shared->wanted, 1);

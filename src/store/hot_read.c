@@ -1,10 +1,13 @@
 /*
  * Reads: what one turn of the loop asks for, and what is asked while a question
  * is on the wire, shares the next one; neighbours that ask for the same share
- * its keys. Requests are asked for and answered in order.
+ * its keys. Requests are asked for and answered in order, but for those that
+ * found less than the instance has seen while another worker had yet to write
+ * what it committed: they wait until it has, and ask once more.
  */
 #include "store/hot_parts.h"
 
+#include "core/instant.h"
 #include "core/metrics.h"
 
 #include <hiredis/hiredis.h>
@@ -13,6 +16,8 @@
 #include <string.h>
 
 #define WAITING_MAX 200000u /* series; one larger request may stand alone */
+#define HELD_MS	    2u	    /* between looks whether it is written */
+#define HELD_US	    50000   /* then PostgreSQL is asked */
 
 static void fetch_soon(struct hot *);
 
@@ -35,7 +40,11 @@ hot_reads_fail(struct hot *h)
 	struct hot_read *r = h->first, *next;
 
 	err_set(&info, ERR_CACHE, NULL, "the hot tier cannot be trusted now");
-	h->first = h->last = NULL;
+	if (h->last != NULL)
+		h->last->next = h->held;
+	else
+		r = h->held;
+	h->first = h->last = h->held = NULL;
 	h->waiting = 0;
 	h->fetch.sound = false;
 	for (; r != NULL; r = next) {
@@ -63,18 +72,99 @@ give(struct hot_read *r)
 	free(r);
 }
 
+static void
+enqueue(struct hot *h, struct hot_read *r)
+{
+	r->next = NULL;
+	if (h->last == NULL)
+		h->first = r;
+	else
+		h->last->next = r;
+	h->last = r;
+	h->waiting += r->n;
+}
+
+static void hold_on(struct hot *);
+
+static void
+on_held(void *arg)
+{
+	struct hot *h = arg;
+	int64_t now = h->loop->ops->monotonic_us(h->loop);
+	struct hot_read *r = h->held, *next;
+
+	h->held_timer = NULL;
+	h->held = NULL;
+	for (; r != NULL; r = next) {
+		next = r->next;
+		if (hot_marks_written(h->shared->newest, r->noted)) {
+			r->answered = r->asked = 0;
+			r->again = true;
+			h->waiting -= r->n;
+			enqueue(h, r);
+		} else if (now < r->until_us) {
+			r->next = h->held;
+			h->held = r;
+		} else {
+			h->waiting -= r->n;
+			give(r);
+		}
+	}
+	hold_on(h);
+	if (h->first != NULL)
+		fetch_soon(h);
+}
+
+static void
+hold_on(struct hot *h)
+{
+	if (h->held != NULL && h->held_timer == NULL)
+		h->held_timer =
+		    h->loop->ops->after(h->loop, HELD_MS, on_held, h);
+}
+
+static void
+hold(struct hot *h, struct hot_read *r)
+{
+	memcpy(r->noted, h->fetch.noted, sizeof(r->noted));
+	r->until_us = h->fetch.asked_us + HELD_US;
+	r->next = h->held;
+	h->held = r;
+	h->waiting += r->n;
+	hold_on(h);
+}
+
+/* Something newer was taken, and it may be committed and not yet written. */
+static bool
+is_behind(const struct hot *h, const struct reading *value)
+{
+	int64_t seen;
+
+	if (!h->fetch.behind)
+		return (false);
+	if (h->near.seen == NULL)
+		return (true);
+	seen = h->near.seen(h->near.seen_arg, value->series);
+	return (seen == INSTANT_NONE || seen > value->t_us);
+}
+
 static bool
 give_value(struct hot *h, struct hot_read *r)
 {
 	struct reading *value = &r->values[r->answered];
 	size_t i = r->at++;
+	bool found;
 
 	if (h->has[i])
 		*value = h->keys[i];
 	if (h->has[i] && h->whole[i])
 		hot_near_put(h, value);
-	return (r->found[r->answered] =
-		    hot_overlay(h, value, h->has[i], h->whole[i]));
+	found = hot_overlay(h, value, h->has[i], h->whole[i]);
+	if (found && !r->again && is_behind(h, value)) {
+		r->behind = true;
+		found = false;
+	}
+	return (r->found[r->answered] = found);
 }
 
 static void
@@ -89,7 +179,11 @@ give_values(struct hot *h)
 			hits += give_value(h, r);
 		if (r->answered < r->n)
 			break;
-		give(pop(h));
+		(void)pop(h);
+		if (r->behind && !r->again)
+			hold(h, r);
+		else
+			give(r);
 	}
 	metric_count(COUNTER_HOT_HITS, hits);
 	metric_count(COUNTER_HOT_MISSES, all - hits);
@@ -260,6 +354,9 @@ fetch_send(struct hot *h)
 	if (h->first != NULL)
 		atomic_store(&h->shared->read_us, h->fetch.asked_us);
 	h->fetch.sound = true;
+	hot_marks(h->shared->newest, h->fetch.noted);
+	h->fetch.noted[h->number] = 0; /* its own are laid over */
+	h->fetch.behind = !hot_marks_written(h->shared->newest, h->fetch.noted);
 	h->fetch.losses = atomic_load(&h->shared->trusted);
 	h->fetch.trusted = h->fetch.losses == atomic_load(&h->shared->losses);
 	h->fetch.epoch = atomic_load(&h->shared->epoch);
@@ -332,12 +429,7 @@ hot_latest(void *self, const int32_t *series, size_t n, hot_cb *cb, void *arg,
 	r = read_new(series, n, cb, arg);
 	if (r == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "hot read"));
-	if (h->last == NULL)
-		h->first = r;
-	else
-		h->last->next = r;
-	h->last = r;
-	h->waiting += n;
+	enqueue(h, r);
 	fetch_soon(h);
 	return (ERR_OK);
 }

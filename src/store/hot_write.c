@@ -145,19 +145,29 @@ dirty_doubt(struct dirty *d)
 		memset(d->whole, 0, d->n * sizeof(*d->whole));
 }
 
+/* Readers of other workers wait until `written` has come to what was `noted`
+ * when they asked. */
+static struct hot_mark *
+own_mark(struct hot *h)
+{
+	return (&h->shared->newest[h->number]);
+}
+
 void
 hot_writes_lost(struct hot *h)
 {
 	size_t n = h->pending.n + h->flight.n - h->flight_at;
 
-	if (n == 0)
-		return;
-	metric_count(COUNTER_HOT_LOST, n);
-	dirty_clear(&h->pending);
-	dirty_clear(&h->flight);
-	h->flight_at = h->flight_n = 0;
-	hot_lose(h);
-	hot_tell(h);
+	if (n > 0) {
+		metric_count(COUNTER_HOT_LOST, n);
+		dirty_clear(&h->pending);
+		dirty_clear(&h->flight);
+		h->flight_at = h->flight_n = 0;
+		hot_lose(h);
+		hot_tell(h);
+	}
+	/* Only now: nobody may take it for written. */
+	atomic_store(&own_mark(h)->written, atomic_load(&own_mark(h)->noted));
 }
 
 static void send_next(struct hot *);
@@ -183,6 +193,7 @@ flight_end(struct hot *h)
 		h->calm_until_us = 0;
 	dirty_clear(&h->flight);
 	h->flight_at = 0;
+	atomic_store(&own_mark(h)->written, h->flight_mark);
 }
 
 static bool
@@ -208,6 +219,7 @@ next_flight(struct hot *h)
 		    h->loop, PACE_US / 1000 - 1, on_write_timer, h);
 	if (h->write_timer != NULL)
 		return (false);
+	h->flight_mark = atomic_load(&own_mark(h)->noted);
 	h->flight = h->pending;
 	h->pending = empty;
 	return (true);
@@ -273,11 +285,14 @@ put(struct hot *h, const struct reading *r, size_t n, bool whole)
 			hot_tell(h);
 		return;
 	}
+	if (!whole && n > 0)
+		atomic_fetch_add(&own_mark(h)->noted, 1);
 	for (i = 0; i < n && dirty_put(&h->pending, &r[i], whole); i++)
 		;
-	if (i < n)
+	if (i < n) {
+		hot_lose(h); /* though nothing may have waited */
 		hot_writes_lost(h);
-	else
+	} else
 		send_next(h);
 }
 

@@ -2,7 +2,7 @@
 #include "domain/reading.h"
 #include "hot_fixture.h"
 #include "ingest/last_seen.h"
-#include "store/hot_wire.h"
+#include "store/hot_parts.h"
 #include "support/poll_loop.h"
 #include "support/scratch.h"
 
@@ -233,5 +233,51 @@ Test(hot_near, a_copy_is_no_answer_once_another_instance_wrote)
 	close_worker(&other);
 	close_all();
 	free(elsewhere);
+	free(seen);
+}
+
+/*
+ * What one worker committed and holds back, as it may while nobody reads, is
+ * what the other one tells: it waits for it, and if the worker that has it
+ * does nothing any more it has missed.
+ */
+Test(hot_near, what_another_worker_holds_back)
+{
+	struct last_seen *seen;
+	struct worker other;
+	int32_t i, round, waited = 0;
+	double v;
+
+	open_all(scratch_redis());
+	seen = near_open(&w);
+	open_worker(&other, scratch_redis(), shared);
+	hot_seen(other.hot, last_seen_get, seen);
+	wait_trusted(&w);
+	for (i = 1; i <= 20; i++)
+		near_put(&w, seen, i, 10);
+	for (round = 1; round <= 20; round++) {
+		/* So many that the next ones are held back. */
+		for (i = 1; i <= 20; i++) {
+			(void)last_seen_advance(seen, i, T0 + 2 * round - 1);
+			note(&other, i, T0 + 2 * round - 1, round);
+		}
+		poll_loop_run(loop, 3);
+		(void)last_seen_advance(seen, 1, T0 + 2 * round);
+		note(&other, 1, T0 + 2 * round, 1000 + round);
+		v = value_of(&w, 1);
+		cr_assert(isnan(v) || v == 1000 + round, "%g is old", v);
+		waited += !isnan(v);
+		v = value_of(&w, 2);
+		cr_assert(isnan(v) || v == round, "%g is old", v);
+	}
+	cr_assert_gt(waited, 0, "PostgreSQL is asked for all");
+	/* One that ended between a commit and its write. */
+	(void)last_seen_advance(seen, 2, T0 + 100);
+	cr_assert_eq(value_of(&w, 2), 20, "taken, but nobody committed it");
+	atomic_fetch_add(&shared->newest[7].noted, 1);
+	cr_assert(isnan(value_of(&w, 2)));
+	cr_assert_eq(value_of(&w, 3), 20, "nothing newer was taken");
+	close_worker(&other);
+	close_all();
 	free(seen);
 }
