@@ -320,7 +320,7 @@ make_secrets() {
 	# The certificate is public: curl --cacert reads it without the secrets.
 	as_service install -m 644 "$dir/cert.pem" "$STATE/ca.pem"
 	local name
-	for name in jwt gateways; do
+	for name in jwt gateways webhooks; do
 		[ -s "$dir/$name" ] ||
 		    (umask 077 && openssl rand -base64 48 | as_service tee "$dir/$name" >/dev/null)
 	done

@@ -78,6 +78,7 @@ struct api {
 	 * steps, and the cache is cleared then. */
 	const struct token_config *trust;
 	const char *gateway_secret; /* theirs are derived from it; NULL: none */
+	const char *webhook_secret; /* the same of webhooks */
 	struct revoked *revoked;
 	/* Fetches the keys of the identity provider anew, unless that was
 	 * done a moment ago; NULL: there is none. */

@@ -40,6 +40,8 @@ void history_get(struct request *);
 void machines_get(struct request *);
 /* before.c */
 void before_get(struct request *);
+/* webhooks.c: creates, and makes another secret */
+void webhooks_post(struct request *);
 /* dossier.c */
 void dossier_get(struct request *);
 /* events.c */

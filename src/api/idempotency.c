@@ -35,6 +35,8 @@ static const struct exception {
     {resource_handle, &resource_logout_all, NULL},
     {keys_post, NULL, ONE_KEY},
     {keys_rotate, NULL, ONE_KEY},
+    {webhooks_post, NULL,
+	"a webhook's secret is shown once and never kept: make another one"},
     {gateway_secret_post, NULL,
 	"a secret is shown once and never kept: make another one"},
 };

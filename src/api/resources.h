@@ -83,6 +83,14 @@ extern const struct resource resource_audit_list;
 extern const struct field body_refresh[];
 extern const struct resource resource_logout, resource_logout_all;
 
+/* webhooks.c */
+extern const struct field body_webhook[], body_webhook_change[],
+    body_webhook_secret[], query_deliveries[];
+extern const struct resource resource_webhooks_list, resource_webhooks_create,
+    resource_webhooks_get, resource_webhooks_change, resource_webhooks_delete,
+    resource_webhooks_secret, resource_deliveries_list,
+    resource_deliveries_again;
+
 /* dossier.c */
 extern const struct resource resource_plans_dossier;
 

@@ -144,8 +144,8 @@ static const struct field query_before[] = {
 
 static const struct field query_stream[] = {
 	{ "type", FIELD_STRING, false, 1, 600, NULL, NULL,
-	    "Kinds (anomaly, plan, command, loop) or types (plan.proposed), "
-	    "with commas; absent: all" },
+	    "Kinds (anomaly, alarm, plan, command, loop) or types "
+	    "(plan.proposed), with commas; absent: all" },
 	{ "zone", FIELD_STRING, false, 1, 6400, NULL, NULL,
 	    "Zone codes with commas, * for all; absent: the zones of an "
 	    "operator who has some, else all. Events of the whole network "

@@ -77,6 +77,18 @@
 	    "How long a field gateway may take to answer a command") \
 	X(gateway_ca, TEXT, "PENSTOCK_GATEWAY_CA", "", 0, 4095, "path", false, \
 	    "Certificates to trust for gateways by HTTPS; empty: the system's") \
+	X(webhook_secret, TEXT, "PENSTOCK_WEBHOOK_SECRET", "", 0, 4000, "text", true, \
+	    "Webhooks' secrets are derived from it, 32 bytes or more; empty: there are none") \
+	X(webhook_nets, TEXT, "PENSTOCK_WEBHOOK_NETS", "", 0, 1000, "a.b.c.d/n,...", false, \
+	    "Networks that are not public where webhooks may be, there also without TLS") \
+	X(webhook_ca, TEXT, "PENSTOCK_WEBHOOK_CA", "", 0, 4095, "path", false, \
+	    "Certificates to trust for webhooks; empty: the system's") \
+	X(webhook_timeout_ms, NUMBER, "PENSTOCK_WEBHOOK_TIMEOUT", "10000", 100, 60000, "ms", false, \
+	    "How long a webhook may take to answer") \
+	X(webhook_life_s, NUMBER, "PENSTOCK_WEBHOOK_LIFE", "86400", 1, 604800, "s", false, \
+	    "How long an event is tried to be delivered; then it is a dead letter") \
+	X(events_keep_s, NUMBER, "PENSTOCK_EVENTS_KEEP", "604800", 3600, 31622400, "s", false, \
+	    "How long events, and with them deliveries, are kept; at most a million") \
 	X(gateway_secret, TEXT, "PENSTOCK_GATEWAY_SECRET", "", 0, 4000, "text", true, \
 	    "Gateways' secrets are derived from it, 32 bytes or more; empty: nothing is signed") \
 	X(gateway_nets, TEXT, "PENSTOCK_GATEWAY_NETS", "", 0, 1000, "a.b.c.d/n,...", false, \

@@ -90,20 +90,32 @@ resolve_names(void)
 }
 
 static enum err
-check_gateways(struct err_info *info)
+check_sending(const char *name, const char *secret, const char *nets,
+    struct err_info *info)
 {
 	struct err_info why = {0};
 	struct address_rules rules;
-	size_t len = strlen(config.gateway_secret);
+	size_t len = strlen(secret);
 
-	if (address_rules_parse(config.gateway_nets, &rules, &why) != ERR_OK)
-		return (err_set(info, ERR_INVALID, NULL,
-		    "PENSTOCK_GATEWAY_NETS: %s", why.detail));
+	if (address_rules_parse(nets, &rules, &why) != ERR_OK)
+		return (err_set(info, ERR_INVALID, NULL, "PENSTOCK_%s_NETS: %s",
+		    name, why.detail));
 	if (len > 0 && len < GATEWAY_SECRET_LEAST)
 		return (err_set(info, ERR_INVALID, NULL,
-		    "PENSTOCK_GATEWAY_SECRET has fewer than %d characters",
+		    "PENSTOCK_%s_SECRET has fewer than %d characters", name,
 		    GATEWAY_SECRET_LEAST));
 	return (ERR_OK);
+}
+
+static enum err
+check_gateways(struct err_info *info)
+{
+	enum err e = check_sending(
+	    "GATEWAY", config.gateway_secret, config.gateway_nets, info);
+
+	return (e != ERR_OK ? e
+			    : check_sending("WEBHOOK", config.webhook_secret,
+				  config.webhook_nets, info));
 }
 
 void

@@ -4,6 +4,7 @@
 #include "api/audit.h"
 #include "api/events.h"
 #include "api/route.h"
+#include "app/courier.h"
 #include "app/cycle.h"
 #include "app/loader.h"
 #include "app/probe.h"
@@ -55,7 +56,8 @@ static struct worker {
 	struct trust *trust;
 	struct token_cache *tokens;
 	struct revoked *revoked;
-	struct cycle *cycle; /* NULL in all but LEADER_WORKER */
+	struct courier *courier; /* the same */
+	struct cycle *cycle;	 /* NULL in all but LEADER_WORKER */
 } self;
 
 static int64_t
@@ -153,6 +155,9 @@ on_notify(void *arg, const char *table)
 		on_audit(table + 6);
 	if (table == NULL || strcmp(table, "events") == 0)
 		events_notified(self.api.events);
+	if (table == NULL || strcmp(table, "events") == 0 ||
+	    strcmp(table, "webhooks") == 0)
+		courier_wake(self.courier);
 	if (table != NULL && strcmp(table, "instances") == 0)
 		hot_instance_ended(self.hot);
 }
@@ -358,6 +363,8 @@ fill_api(const struct shared *shared)
 	    .pressure = pressure,
 	    .tokens = self.tokens,
 	    .trust = trust_tokens(self.trust),
+	    .webhook_secret =
+		c->webhook_secret[0] != '\0' ? c->webhook_secret : NULL,
 	    .gateway_secret =
 		c->gateway_secret[0] != '\0' ? c->gateway_secret : NULL,
 	    .revoked = self.revoked,
@@ -401,7 +408,17 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .gateway_secret = self.api.gateway_secret,
 	    .gateway_nets = self.config->gateway_nets,
 	    .gateway_ask_s = (unsigned)self.config->gateway_ask_s};
+	const struct courier_config oc = {
+	    .database_url = self.config->database_url,
+	    .secret = self.api.webhook_secret,
+	    .nets = self.config->webhook_nets,
+	    .ca_path = unless_empty(self.config->webhook_ca),
+	    .timeout_ms = (unsigned)self.config->webhook_timeout_ms,
+	    .life_s = (double)self.config->webhook_life_s,
+	    .keep_s = (double)self.config->events_keep_s};
 
+	if ((self.courier = courier_new(&oc)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "courier"));
 	if ((self.cycle = cycle_new(&cc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "loop"));
 	cycle_start(self.cycle);
@@ -517,6 +534,8 @@ worker_halt_loop(void)
 void
 worker_stop_loop(void)
 {
+	courier_free(self.courier);
+	self.courier = NULL;
 	if (self.cycle != NULL &&
 	    !cycle_stop(self.cycle, (unsigned)self.config->drain_ms / 8))
 		log_event(LOG_LEVEL_ERROR, "cycle_not_stopped", NULL);

@@ -52,6 +52,8 @@
 	X(TLS_LOADED,         "penstock_tls_reloads_total", "result=\"loaded\"", "Times a worker read the certificate again, by result") \
 	X(TLS_KEPT,           "penstock_tls_reloads_total", "result=\"kept\"", NULL) \
 	X(EVENTS_TOLD,        "penstock_events_told_total", "", "Events sent to listeners, each as often as it was sent") \
+	X(HOOKS_TAKEN,        "penstock_webhook_posts_total", "result=\"taken\"", "Events sent to webhooks, by result") \
+	X(HOOKS_FAILED,       "penstock_webhook_posts_total", "result=\"failed\"", NULL) \
 	X(WORKER_STARTS,      "penstock_worker_starts_total", "", "Worker processes started") \
 	X(CYCLES,             "penstock_loop_cycles_total", "result=\"ok\"", "Loop cycles by result") \
 	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \

@@ -173,8 +173,8 @@ def shown(answer):
 def walked(fresh, contract):
     """What is wrong with the answers, by file."""
     wrong, found = {file: [] for file in files()}, {}
-    made = {"decisions": make_decisions,
-            "decisions_alarms": make_alarms, "archives": make_archive}
+    made = {"decisions": make_decisions, "decisions_alarms": make_alarms,
+            "archives": make_archive, "webhooks": make_webhook}
     for file, name, example in steps(contract):
         made.pop(file, lambda _: None)(fresh)
         if takes_if_match(contract, name):
@@ -216,6 +216,16 @@ def make_archive(service):
         "day=2015-03-01/shard=0/readings.avro', 96, 1,"
         " '2015-03-01 00:00Z', '2015-03-01 23:45Z', 1410, sha256('x'), '',"
         " '' FROM a")
+
+
+def make_webhook(service):
+    """One that had its event."""
+    service.sql(
+        "WITH w AS (INSERT INTO webhooks (code, url, types, enabled) VALUES"
+        " ('OLD', 'https://old.example.com/', '{plan}', false) RETURNING id)"
+        " INSERT INTO webhook_deliveries (webhook_id, event_id, state,"
+        " attempts, status, closed_at) SELECT w.id, 1, 'delivered', 1, 204,"
+        " now() FROM w")
 
 
 def make_decisions(service):

@@ -6,9 +6,10 @@ import subprocess
 import threading
 
 import psycopg2
+import psycopg2.errors
 import pytest
 
-from scratch import Database, ROOT
+from scratch import Database, Refused, ROOT
 
 MIGRATE = os.environ.get("PENSTOCK_BUILD", str(ROOT / "build")) \
     + "/src/cmd/penstock-migrate"
@@ -47,6 +48,11 @@ def raise_on(db, node):
         " WHERE n.code = %s RETURNING id", node)[0][0]
 
 
+def acknowledge(db, anomaly, note):
+    db.sql("UPDATE anomalies SET acked_at = now(), acked_by = 'anna',"
+           " ack_note = %s WHERE id = %s", note, anomaly)
+
+
 def events(db, after=0):
     rows = db.run("events_after", str(after), "1000")
     db.connection.commit()
@@ -63,7 +69,7 @@ def test_each_change_is_one_event_and_none_is_left_of_what_is_undone(own):
     db.connection.commit()
     db.sql("UPDATE anomalies SET last_at = now(), evidence = '[1]'")
     db.connection.commit()
-    db.run("anomalies_ack", str(first), "{}", "anna")
+    acknowledge(db, first, "seen")
     db.connection.commit()
     db.sql("SELECT set_config('penstock.origin', '{\"actor\": \"bob\"}', true)")
     db.sql("UPDATE anomalies SET state = 'cleared', cleared_at = now()")
@@ -83,8 +89,7 @@ def test_a_body_is_one_line(own):
     db = own()
     make_series(db, "E-1")
     one = raise_on(db, "E-1")
-    db.run("anomalies_ack", str(one), json.dumps({"note": "a\nb\r\n\u2028c"}),
-           "anna")
+    acknowledge(db, one, "a\nb\r\n\u2028c")
     db.connection.commit()
     body = db.sql("SELECT body FROM events ORDER BY id DESC LIMIT 1")[0][0]
     assert "\n" not in body and "\r" not in body
@@ -155,3 +160,64 @@ def test_they_are_bounded_by_age_and_number(own):
     pruned, *none = db.run("events_after", "0", "1")[0]
     assert pruned == ids[-6] and set(none) == {None}
     assert db.run("events_begin", "anna", None) == [(ids[-6], None)]
+
+
+def test_webhooks_wait_for_no_event_that_waits_for_them(own):
+    """Changes of webhooks and deliveries among events: none deadlocks."""
+    db = own()
+    make_series(db, "E-1", "E-2")
+    hook = json.dumps({"code": "H", "url": "https://h.example/",
+                       "types": ["anomaly"]})
+    db.run("webhooks_create", hook)
+    db.connection.commit()
+    over, wrong = threading.Event(), []
+
+    def work(step):
+        mine = own()
+        while not over.is_set():
+            try:
+                step(mine)
+                mine.connection.commit()
+            except psycopg2.errors.DeadlockDetected as e:
+                wrong.append(str(e))
+                mine.connection.rollback()
+            except Refused:
+                mine.connection.rollback()
+
+    def event(node):
+        def step(mine):
+            one = raise_on(mine, node)
+            mine.connection.commit()
+            mine.sql("UPDATE anomalies SET state = 'cleared',"
+                     " cleared_at = now() WHERE id = %s", one)
+        return step
+
+    def settle(mine):
+        claimed = mine.run("courier_claim", 8, "{}", 60)
+        mine.connection.commit()
+        for w, e, attempt, *_ in claimed:
+            mine.run("courier_settle", w, e, attempt, e % 2, 500, "no", 0)
+            mine.connection.commit()
+
+    def again(mine):
+        rows = mine.run("deliveries_list", "H", "dead", "1", None)
+        for item in rows and rows[0][0]["items"]:
+            mine.run("deliveries_again", "H", str(item["event"]))
+
+    def renew(mine):
+        mine.run("webhooks_delete", "H")
+        mine.connection.commit()
+        mine.run("webhooks_create", hook)
+
+    steps = [event("E-1"), event("E-2"), settle, settle, again, renew,
+             lambda m: m.run("webhooks_change", "H", '{"name": "x"}', None)]
+    threads = [threading.Thread(target=work, args=(s,)) for s in steps]
+    for thread in threads:
+        thread.start()
+    over.wait(8)
+    over.set()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong, wrong[0]
+    assert db.sql("SELECT count(*) FROM events WHERE type = 'webhook.dead'"
+                  )[0][0] > 0
