@@ -23,7 +23,7 @@ limit_tell(const struct request *r, struct head *h)
 	const struct limit *l = r->limit;
 	int64_t wait_us;
 
-	if (l == NULL || r->quota.left >= l->quota / 2 ||
+	if (l == NULL || 2 * r->quota.left >= l->quota ||
 	    h->n + 2 > HEAD_HEADERS)
 		return;
 	wait_us = r->quota.left == 0 ? r->quota.wait_us : l->rate.every_us;
@@ -50,7 +50,7 @@ draw(struct request *r, const struct limit *l, const void *who, size_t len)
 	struct drawn d;
 	bool ok;
 
-	if (l->quota == 0)
+	if (l->quota == 0 || r->api->limits->buckets == NULL)
 		return (true);
 	ok = limits_draw(r->api->limits, l, who, len, r->started_us, &d);
 	if (!ok || is_nearer(r, l, d.left)) {

@@ -9,7 +9,7 @@
  * Runs on: C; buckets_init in the parent. Frees: nothing. Units: µs of one
  * monotonic clock; were it to step back, a bucket is forgotten or makes wait 10 s
  * longer. Errors: none; of clients that have
- * the same hash (43 bits, keyed) each draws on the other's bucket.
+ * the same hash (30 bits, keyed) each draws on the other's bucket.
  */
 #ifndef PENSTOCK_AUTH_BUCKETS_H
 #define PENSTOCK_AUTH_BUCKETS_H

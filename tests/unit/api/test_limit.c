@@ -129,6 +129,28 @@ Test(limit, is_told_once_half_is_used)
 	call_done(&c);
 }
 
+Test(limit, of_one_request_is_told_too)
+{
+	struct fake_call c;
+
+	set(LIMIT_READ, LIMIT_PRINCIPAL, "read", "1/8");
+	for (int i = 0; i < 2; i++) {
+		c = call(METHOD_GET, ME, ROLE_VIEWER, 1, S);
+		cr_expect_eq(c.status, i == 0 ? 200 : 429);
+		cr_expect(got_is(&c, "RateLimit", "\"read\";r=0;t=8"));
+		call_done(&c);
+	}
+}
+
+Test(limit, without_buckets_nothing_is_limited)
+{
+	set(LIMIT_READ, LIMIT_ADDRESS, "read-address", "1/60");
+	free(limits.buckets);
+	limits.buckets = NULL;
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(status(METHOD_GET, ME, ROLE_VIEWER, 1, S), 200);
+}
+
 Test(limit, health_has_none)
 {
 	set(LIMIT_READ, LIMIT_ADDRESS, "read-address", "1/60");
