@@ -37,7 +37,9 @@ extern const struct resource resource_templates_list, resource_templates_create,
     resource_loop_pause, resource_loop_resume;
 
 /* resources_alarms.c */
-extern const struct field query_holds[];
+extern const struct field query_holds[], query_incidents[], query_figures[];
+extern const struct resource resource_incidents_list, resource_incidents_get,
+    resource_alarm_figures;
 extern const struct field body_comment[], body_assign[], body_shelve[],
     body_unshelve[], body_resolve[], body_take_out[], body_maintenance[],
     body_out_of_service[], body_alarm_class[];

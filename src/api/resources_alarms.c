@@ -72,6 +72,19 @@ const struct field body_out_of_service[] = {
 	SPAN(false), END
 };
 
+const struct field query_incidents[] = {
+	{ "open", FIELD_BOOLEAN, false, 0, 0, NULL, NULL,
+	    "true: those with live alarms; false: the others" },
+	LIMIT, CURSOR, END
+};
+
+const struct field query_figures[] = {
+	{ "from", FIELD_INSTANT, false, 0, 0, NULL, NULL,
+	    "Begin; absent: a day before to" },
+	{ "to", FIELD_INSTANT, false, 0, 0, NULL, NULL, "End; absent: now" },
+	END
+};
+
 #define SECONDS(name, about) \
 	{ name, FIELD_NUMBER, false, 1, SECONDS_MAX, NULL, NULL, about }
 
@@ -131,5 +144,10 @@ RESOURCE(alarm_classes_list, alarm_classes_list, 200, "alarm class",
 RESOURCE(alarm_classes_get, alarm_classes_get, 200, "alarm class", SEVERITY);
 RESOURCE(alarm_classes_change, alarm_classes_change, 200, "alarm class",
     SEVERITY, BODY, IF_MATCH);
+RESOURCE(incidents_list, incidents_list, 200, "incident",
+    { SOURCE_QUERY, "open" }, PAGE);
+RESOURCE(incidents_get, incidents_get, 200, "incident", PATH_ID);
+RESOURCE(alarm_figures, alarm_figures, 200, "figure", { SOURCE_QUERY, "from" },
+    { SOURCE_QUERY, "to" });
 RESOURCE(notifications_list, notifications_list, 200, "notification", PAGE);
 /* clang-format on */

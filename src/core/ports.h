@@ -227,6 +227,9 @@ struct decisions_port {
 	/* What became of them, and each move, in order. */
 	enum err (*alarms_put)(void *self, const struct alarm *, size_t n,
 	    const struct alarm_move *, size_t nmoves, struct err_info *);
+	/* Groups what was raised at now_us with what was raised near it in the
+	 * network, and closes groups of which nothing is left. */
+	enum err (*alarms_group)(void *self, int64_t now_us, struct err_info *);
 };
 
 enum gateway_outcome {

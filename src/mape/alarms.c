@@ -111,5 +111,8 @@ alarms_move(struct act *a)
 		err = move_one(&m, &x[i]);
 	if (err != ERR_OK)
 		return (err);
-	return (d->alarms_put(d->self, x, n, m.moves, m.n, a->info));
+	err = d->alarms_put(d->self, x, n, m.moves, m.n, a->info);
+	if (err != ERR_OK)
+		return (err);
+	return (d->alarms_group(d->self, a->now_us, a->info));
 }

@@ -276,6 +276,14 @@ alarms_due(void *self, struct arena *a, int64_t now_us, struct alarm **ret,
 	return (err);
 }
 
+/* The twin knows no links, so it groups nothing. */
+static enum err
+alarms_group(void *self, int64_t now_us, struct err_info *info)
+{
+	(void)now_us;
+	return (twin_enter(self, "alarms_group", true, info));
+}
+
 /* A move is written only if it goes on from where the last one ended. */
 static void
 add_move(struct twin *t, struct twin_anomaly *o, const struct alarm_move *m)
@@ -375,4 +383,5 @@ twin_alarms(struct ports *p)
 	p->decisions.holds_turn = holds_turn;
 	p->decisions.alarms_due = alarms_due;
 	p->decisions.alarms_put = alarms_put;
+	p->decisions.alarms_group = alarms_group;
 }

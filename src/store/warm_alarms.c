@@ -202,3 +202,12 @@ warm_alarms_put(void *self, const struct alarm *x, size_t n,
 	text_done(&moves);
 	return (e);
 }
+
+enum err
+warm_alarms_group(void *self, int64_t now_us, struct err_info *info)
+{
+	struct warm_args a = {0};
+
+	warm_time(&a, now_us);
+	return (warm_run(self, ST_cycle_incidents, &a, NULL, info));
+}

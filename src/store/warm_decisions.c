@@ -334,5 +334,5 @@ warm_decisions(struct warm *w)
 	    anomaly_planned, plan_propose, plan_open_on, warm_plans_in,
 	    warm_commands_of, warm_commands_due, move, command_attempt,
 	    warm_guard_asset, warm_breakers, breaker_save, warm_holds_turn,
-	    warm_alarms_due, warm_alarms_put});
+	    warm_alarms_due, warm_alarms_put, warm_alarms_group});
 }

@@ -59,6 +59,7 @@ WRAP(decisions, anomaly_clear, (void *s, const struct condition *c, const struct
 WRAP(decisions, holds_turn, (void *s, int64_t now INFO), (s, now, info))
 WRAP(decisions, alarms_due, (void *s, struct arena *a, int64_t now, struct alarm **x, size_t *n INFO), (s, a, now, x, n, info))
 WRAP(decisions, alarms_put, (void *s, const struct alarm *x, size_t n, const struct alarm_move *m, size_t k INFO), (s, x, n, m, k, info))
+WRAP(decisions, alarms_group, (void *s, int64_t now INFO), (s, now, info))
 WRAP(decisions, anomaly_planned, (void *s, int64_t id, const char *o, const char *r INFO), (s, id, o, r, info))
 WRAP(decisions, plan_propose, (void *s, const struct plan *p, const struct command *c, size_t n, int64_t *id INFO), (s, p, c, n, id, info))
 WRAP(decisions, commands_due, (void *s, struct arena *a, int64_t now, size_t max, struct command **r, size_t *n INFO), (s, a, now, max, r, n, info))
@@ -129,6 +130,7 @@ wrap(struct ports *p)
 	SET(p, decisions, holds_turn);
 	SET(p, decisions, alarms_due);
 	SET(p, decisions, alarms_put);
+	SET(p, decisions, alarms_group);
 	SET(p, decisions, anomaly_planned);
 	SET(p, decisions, plan_propose);
 	SET(p, decisions, commands_due);

@@ -265,6 +265,10 @@ def make_alarms(service):
         " knowledge_version, alarm_state) SELECT series_id, 'rate', 'high',"
         " 'critical', 'cleared', 'rate', first_at, last_at, last_at, '{}', 7,"
         " 'latched' FROM anomalies WHERE id = 1")
+    service.sql(
+        "WITH i AS (INSERT INTO incidents (opened_at, root_id, root_reason)"
+        " VALUES ('2024-05-01 06:00Z', 2, 'the first') RETURNING id)"
+        " UPDATE anomalies a SET incident_id = i.id FROM i WHERE a.id = 2")
 
 
 # -- refusals ------------------------------------------------------------------------
