@@ -4,6 +4,7 @@
 #include "core/instant.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "field/carrier.h"
 #include "field/http.h"
 #include "ingest/last_seen.h"
 #include "mape/loop.h"
@@ -17,6 +18,9 @@
 #include <time.h>
 
 #define NAP_MS 5
+/* How long a cycle waits for its gateways; the end for what is under way. */
+#define PATIENCE_MS 250
+#define LINGER_MS   3000
 /* How often, at most, an instance looks for others; how much further back
  * than one period it asks what they stored, for clocks that differ. */
 #define LOOK_US US_PER_SECOND
@@ -27,7 +31,8 @@
 struct cycle {
 	struct cycle_config config;
 	struct warm *warm;
-	struct http *http;
+	struct http_config http;
+	struct carrier *carrier;
 	struct ports ports;
 	struct loop_timer *timer;
 	bool out; /* handed to the offload port, done() still due; L only */
@@ -88,6 +93,25 @@ bound_heaps(void)
 	(void)mallopt(M_ARENA_MAX, 2);
 }
 
+/* On a thread of the carrier. */
+static void
+send_batch(
+    void *arg, const struct command *cmds, size_t n, struct gateway_reply *ret)
+{
+	const struct cycle *c = arg;
+	struct http *http = http_new(&c->http);
+	struct actuator_port port;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NOT_TAKEN};
+	if (http == NULL)
+		return;
+	port = http_port(http);
+	port.send(port.self, cmds, n, ret);
+	http_free(http);
+}
+
 struct cycle *
 cycle_new(const struct cycle_config *config)
 {
@@ -111,13 +135,16 @@ cycle_new(const struct cycle_config *config)
 	if (config->gateway_secret != NULL)
 		http.signer = gateway_signer(config->gateway_secret);
 	c->warm = warm_new(config->database_url, "penstock loop");
-	c->http = http_new(&http);
-	if (c->warm == NULL || c->http == NULL) {
+	c->http = http;
+	c->carrier =
+	    carrier_new(&(struct carrier_config){c, send_batch, PATIENCE_MS,
+		http.whole_ms < LINGER_MS ? http.whole_ms : LINGER_MS});
+	if (c->warm == NULL || c->carrier == NULL) {
 		cycle_free(c);
 		return (NULL);
 	}
 	warm_ports(c->warm, &c->ports);
-	c->ports.actuator = http_port(c->http);
+	c->ports.actuator = carrier_port(c->carrier);
 	c->ports.clock = (struct clock_port){NULL, now_us};
 	c->ports.entropy = (struct entropy_port){NULL, fill};
 	fill(NULL, &c->boot, sizeof(c->boot));
@@ -131,7 +158,7 @@ cycle_free(struct cycle *c)
 		return;
 	loop_done(&c->ctx);
 	warm_free(c->warm);
-	http_free(c->http);
+	carrier_free(c->carrier);
 	free(c);
 }
 

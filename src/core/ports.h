@@ -240,6 +240,7 @@ enum gateway_outcome {
 	GATEWAY_NEVER_HAD, /* asked: no command of that key ever came */
 	GATEWAY_NOT_TAKEN, /* it surely did not take it: try again */
 	GATEWAY_NO_ANSWER, /* time-out, 5xx, garbage: it may have acted */
+	GATEWAY_PENDING,   /* under way: collect() will tell */
 };
 
 struct gateway_reply {
@@ -249,12 +250,21 @@ struct gateway_reply {
 	int64_t took_us;
 };
 
+/* What came of an errand of an earlier send(). */
+struct gateway_late {
+	struct command *command; /* as it was sent */
+	struct gateway_reply reply;
+};
+
 struct actuator_port {
 	void *self;
 	/* All at once, one bound on the whole call; replies in order. One
 	 * with `ask` is not sent: its gateway is asked what became of it. */
 	void (*send)(void *self, const struct command *, size_t n,
 	    struct gateway_reply *ret);
+	/* Of those that were pending, up to `max`. NULL: none ever is. */
+	size_t (*collect)(
+	    void *self, struct arena *, struct gateway_late *ret, size_t max);
 };
 
 /* A request that its gateway can tell to be ours. */

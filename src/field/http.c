@@ -413,5 +413,5 @@ send_all(
 struct actuator_port
 http_port(struct http *h)
 {
-	return ((struct actuator_port){h, send_all});
+	return ((struct actuator_port){h, send_all, NULL});
 }

@@ -431,6 +431,31 @@ take_up(struct execution *x, struct command *c)
 	}
 }
 
+static enum err
+take_late(struct execution *x)
+{
+	const struct actuator_port *actuator = &x->act->ports->actuator;
+	struct gateway_late *late;
+	size_t n;
+	enum err err;
+
+	if (actuator->collect == NULL)
+		return (ERR_OK);
+	late = arena_calloc(x->act->arena, EXECUTE_LATE, sizeof(*late));
+	if (late == NULL)
+		return (act_no_memory(x->act));
+	n = actuator->collect(
+	    actuator->self, x->act->arena, late, EXECUTE_LATE);
+	if (n == 0)
+		return (ERR_OK);
+	if ((err = load_plans(x)) != ERR_OK ||
+	    (err = load_breakers(x, n)) != ERR_OK)
+		return (err);
+	err = settle_late(x, late, n);
+	*x = (struct execution){.act = x->act};
+	return (err);
+}
+
 enum err
 execute_begin(struct execution *x, struct act *a)
 {
@@ -440,6 +465,8 @@ execute_begin(struct execution *x, struct act *a)
 	enum err err;
 
 	*x = (struct execution){.act = a};
+	if ((err = take_late(x)) != ERR_OK)
+		return (err);
 	err = d->commands_due(
 	    d->self, a->arena, a->now_us, EXECUTE_EACH, &due, &ndue, a->info);
 	if (err != ERR_OK || ndue == 0)
@@ -494,6 +521,8 @@ execute_record(struct execution *x)
 
 	x->act->now_us = clock->now_us(clock->self);
 	for (i = 0; err == ERR_OK && i < x->n; i++)
-		err = settle(x, &x->commands[i], &x->replies[i], x->left[i]);
+		if (x->replies[i].outcome != GATEWAY_PENDING)
+			err = settle(
+			    x, &x->commands[i], &x->replies[i], x->left[i]);
 	return (err);
 }

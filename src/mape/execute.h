@@ -15,6 +15,7 @@
  *
  * Between tries: exponential backoff with full jitter (Brooker 2015,
  * "Exponential Backoff And Jitter", AWS Architecture Blog) until not-after.
+ * What the actuator has not back in time is settled in a later cycle.
  * A command that ends without being executed fails its plan; the plan's
  * commands that have not left are cancelled.
  */

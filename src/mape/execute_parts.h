@@ -25,4 +25,7 @@ enum err execute_fail(
 enum err settle(struct execution *, struct command *c,
     const struct gateway_reply *, bool left);
 
+/* Replies to errands of earlier cycles. */
+enum err settle_late(struct execution *, const struct gateway_late *, size_t n);
+
 #endif

@@ -31,6 +31,7 @@ reply_facts(
 	    [GATEWAY_NEVER_HAD] = "never_had",
 	    [GATEWAY_NOT_TAKEN] = "not_taken",
 	    [GATEWAY_NO_ANSWER] = "no_answer",
+	    [GATEWAY_PENDING] = "pending",
 	};
 	struct text t;
 
@@ -130,6 +131,7 @@ settle_sent(struct execution *x, struct command *c,
 		return (again(x, c, facts));
 	case GATEWAY_NEVER_HAD:
 	case GATEWAY_NO_ANSWER:
+	case GATEWAY_PENDING:
 		break;
 	}
 	if (c->repeatable)
@@ -161,6 +163,7 @@ settle_asked(struct execution *x, struct command *c,
 		return (again(x, c, facts));
 	case GATEWAY_NOT_TAKEN:
 	case GATEWAY_NO_ANSWER:
+	case GATEWAY_PENDING:
 		break;
 	}
 	return (ask_later(x, c, -1, facts));
@@ -181,4 +184,45 @@ settle(struct execution *x, struct command *c, const struct gateway_reply *r,
 		return (err);
 	return (c->ask ? settle_asked(x, c, r, facts)
 		       : settle_sent(x, c, r, facts));
+}
+
+/* The command as it is stored, if it still waits for this very reply. */
+static enum err
+find_waiting(
+    struct execution *x, const struct command *sent, struct command **ret)
+{
+	const struct decisions_port *d = &x->act->ports->decisions;
+	struct command *all;
+	size_t i, n;
+	enum err err;
+
+	*ret = NULL;
+	err = d->commands_of(
+	    d->self, x->act->arena, sent->plan_id, &all, &n, x->act->info);
+	for (i = 0; err == ERR_OK && i < n; i++) {
+		if (all[i].id == sent->id &&
+		    all[i].attempts == sent->attempts &&
+		    (sent->ask ? all[i].state == COMMAND_UNKNOWN ||
+				all[i].state == COMMAND_ACCEPTED
+			       : all[i].state == COMMAND_SENT))
+			*ret = &all[i];
+	}
+	return (err);
+}
+
+enum err
+settle_late(struct execution *x, const struct gateway_late *late, size_t n)
+{
+	struct command *c;
+	enum err err = ERR_OK;
+	size_t i;
+
+	for (i = 0; err == ERR_OK && i < n; i++) {
+		err = find_waiting(x, late[i].command, &c);
+		if (err != ERR_OK || c == NULL)
+			continue;
+		c->ask = late[i].command->ask;
+		err = settle(x, c, &late[i].reply, true);
+	}
+	return (err);
 }

@@ -23,6 +23,7 @@
 #define TWIN_COMMANDS	 4096
 #define TWIN_TRANSITIONS 16384
 #define TWIN_BREAKERS	 16
+#define TWIN_LATE	 16
 #define TWIN_HOLDS	 16
 
 struct twin_series {
@@ -110,6 +111,10 @@ struct twin {
 	struct move *transitions;
 	size_t ntransitions;
 	struct guard_asset asset; /* of every link, but for its moves */
+	/* Replies that are pending: executed, once they are let go. */
+	struct command late[TWIN_LATE];
+	size_t nlate;
+	bool hold_late;
 	struct breaker_state breakers[TWIN_BREAKERS];
 	size_t nbreakers;
 	struct alarm_class classes[3]; /* by severity */

@@ -57,6 +57,8 @@ send(void *self, const struct command *c, size_t n, struct gateway_reply *ret)
 		if (t->gateway != NULL)
 			t->gateway(t->gateway_arg, &c[i], &ret[i]);
 		learn(t, &c[i], &ret[i]);
+		if (ret[i].outcome == GATEWAY_PENDING && t->nlate < TWIN_LATE)
+			t->late[t->nlate++] = c[i];
 	}
 }
 
@@ -85,8 +87,25 @@ twin_guard_asset(void *self, struct arena *a, const struct command *c,
 	return (twin_enter(t, "guard_asset", false, info));
 }
 
+/* The commands' strings were the cycle's: none of them is told. */
+static size_t
+collect(void *self, struct arena *a, struct gateway_late *ret, size_t max)
+{
+	struct twin *t = self;
+	size_t i, n = t->hold_late ? 0 : t->nlate;
+
+	for (i = 0; i < n && i < max; i++) {
+		ret[i].command = arena_alloc(a, sizeof(struct command));
+		*ret[i].command = t->late[i];
+		ret[i].reply = (struct gateway_reply){
+		    .outcome = GATEWAY_EXECUTED, .http_status = 200};
+	}
+	t->nlate -= n;
+	return (n);
+}
+
 void
 twin_field(struct twin *t, struct ports *p)
 {
-	p->actuator = (struct actuator_port){t, send};
+	p->actuator = (struct actuator_port){t, send, collect};
 }

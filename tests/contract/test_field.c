@@ -2,6 +2,7 @@
 #include "core/instant.h"
 #include "domain/plan.h"
 #include "field/answer.h"
+#include "field/carrier.h"
 #include "field/http.h"
 #include "support/gateway_fake.h"
 
@@ -10,6 +11,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMEOUT_MS 300
 #define WHOLE_MS   600
@@ -359,6 +361,61 @@ Test(field, sends_all_at_once)
 	}
 	cr_assert_eq(gateway_fake_requests(good), 3);
 	http_free(h);
+	gateway_fake_stop(bad);
+	gateway_fake_stop(good);
+}
+
+static void
+by_http(void *arg, const struct command *c, size_t n, struct gateway_reply *r)
+{
+	struct http *h = http_new(arg);
+	struct actuator_port port = http_port(h);
+
+	port.send(port.self, c, n, r);
+	http_free(h);
+}
+
+/* The silent one's answers come later, the good one's at once. */
+Test(field, a_carrier_waits_for_nobody)
+{
+	struct gateway_fake *bad = gateway_fake_start(FAKE_SILENT, "");
+	struct gateway_fake *good =
+	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
+	struct http_config config = settings();
+	struct carrier *carrier =
+	    carrier_new(&(struct carrier_config){&config, by_http, 150, 2000});
+	struct actuator_port port = carrier_port(carrier);
+	struct gateway_late late[8];
+	struct gateway_reply r[4];
+	struct command c[4];
+	struct arena a;
+	size_t i, n = 0;
+
+	for (i = 0; i < 4; i++) {
+		c[i] = command(gateway_fake_url(i % 2 == 0 ? bad : good));
+		c[i].id = (int64_t)i;
+		c[i].gateway = "G";
+		c[i].gateway_id = (int32_t)i % 2;
+	}
+	arena_init(&a, 1 << 20);
+	port.send(port.self, c, 4, r);
+	for (i = 0; i < 4; i++)
+		cr_assert_eq(r[i].outcome,
+		    i % 2 == 0 ? GATEWAY_PENDING : GATEWAY_EXECUTED);
+	cr_assert_eq(port.collect(port.self, &a, late, 1), 0, "no room");
+	for (i = 0; i < 100 && n == 0; i++) {
+		usleep(20000);
+		n = port.collect(port.self, &a, late, 8);
+	}
+	cr_assert_eq(n, 2);
+	for (i = 0; i < 2; i++) {
+		cr_assert_eq(late[i].command->id, (int64_t)(2 * i));
+		cr_assert_str_eq(late[i].command->link, c[0].link);
+		cr_assert_eq(late[i].reply.outcome, GATEWAY_NO_ANSWER);
+	}
+	cr_assert_eq(port.collect(port.self, &a, late, 8), 0);
+	carrier_free(carrier);
+	arena_done(&a);
 	gateway_fake_stop(bad);
 	gateway_fake_stop(good);
 }

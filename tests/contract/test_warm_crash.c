@@ -139,7 +139,7 @@ wrap(struct ports *p)
 	SET(p, decisions, guard_asset);
 	p->clock = (struct clock_port){NULL, now_us};
 	p->entropy = (struct entropy_port){NULL, fill};
-	p->actuator = (struct actuator_port){NULL, send_commands};
+	p->actuator = (struct actuator_port){NULL, send_commands, NULL};
 }
 
 static void

@@ -153,6 +153,40 @@ Test(hostile, what_is_accepted_is_asked_about)
 	cr_assert_eq(w.twin->commands[0].command.state, COMMAND_VERIFIED);
 }
 
+/* One gateway's silence holds up no cycle: its answer is taken when it comes. */
+Test(hostile, a_late_answer_is_taken_in_a_later_cycle)
+{
+	struct twin_plan *p = approved(GATEWAY_LATE);
+	struct twin_command *c = &w.twin->commands[0];
+
+	w.twin->hold_late = true;
+	world_ticks(&w, 1);
+	cr_assert_eq(c->command.state, COMMAND_SENT);
+	w.twin->hold_late = false;
+	world_ticks(&w, 1);
+	cr_assert_eq(c->command.state, COMMAND_EXECUTED);
+	world_ticks(&w, 20);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
+	cr_assert_eq(w.received, 1);
+}
+
+/* By then it was given up as lost and asked about: nothing is done twice. */
+Test(hostile, an_answer_that_is_too_late_changes_nothing)
+{
+	struct twin_plan *p = approved(GATEWAY_LATE);
+	struct twin_command *c = &w.twin->commands[0];
+
+	w.twin->hold_late = true;
+	world_ticks(&w, 4);
+	cr_assert_eq(c->command.state, COMMAND_EXECUTED);
+	cr_assert_eq(count_rows("command", "C12"), 1);
+	cr_assert_eq(count_rows("command", "C16"), 1);
+	w.twin->hold_late = false;
+	world_ticks(&w, 20);
+	cr_assert_eq(p->plan.state, PLAN_WORKED);
+	cr_assert_eq(w.received, 1);
+}
+
 Test(hostile, open_breaker_holds_commands_back)
 {
 	int at_fifth = 0;

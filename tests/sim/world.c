@@ -168,12 +168,17 @@ gateway(void *arg, const struct command *c, struct gateway_reply *r)
 	case GATEWAY_WORKS:
 	case GATEWAY_DROPS:
 	case GATEWAY_MUTE:
+	case GATEWAY_LATE:
 	case GATEWAY_ACCEPTS:
 		break;
 	}
 	first = execute(w, c);
 	if (w->mode == GATEWAY_MUTE || (w->mode == GATEWAY_DROPS && first))
 		return;
+	if (w->mode == GATEWAY_LATE) {
+		r->outcome = GATEWAY_PENDING;
+		return;
+	}
 	r->http_status = 200;
 	r->outcome =
 	    w->mode == GATEWAY_ACCEPTS ? GATEWAY_ACCEPTED : GATEWAY_EXECUTED;

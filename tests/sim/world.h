@@ -17,6 +17,7 @@ enum gateway_mode {
 	GATEWAY_BROKEN,	 /* 500; does nothing, and says so when asked */
 	GATEWAY_AWAY,	 /* cannot be reached */
 	GATEWAY_MUTE,	 /* acts, and never answers */
+	GATEWAY_LATE,	 /* acts, and its answer comes in a later cycle */
 	GATEWAY_ACCEPTS, /* acts, and says so when asked */
 	GATEWAY_SAYS_NO, /* 409 and the like */
 	GATEWAY_DROPS	 /* acts, and the first answer is lost */
