@@ -106,11 +106,17 @@ put_span(struct loader *l, const struct rows *r, int row)
 static enum err
 put_revoked(struct loader *l, const struct rows *r, int row)
 {
-	return (revoked_put(l->config.revoked,
+	enum err e = revoked_put(l->config.revoked,
 	    &(struct revoked_row){.session = registry_row_int(r, row, 0),
 		.until_us = registry_row_int(r, row, 1),
 		.change = registry_row_int(r, row, 2)},
-	    l->config.now_us()));
+	    l->config.now_us());
+
+	/* Its tokens would be taken: better none than that. */
+	if (e != ERR_OK)
+		(void)err_set(&l->failure, e, NULL,
+		    "no room for the sessions that were revoked");
+	return (e);
 }
 
 static int64_t
@@ -254,6 +260,8 @@ apply(struct loader *l, const struct rows *rows)
 		}
 		if (e == ERR_OK)
 			continue;
+		if (l->failure.code != ERR_OK)
+			return (true);
 		whole = false;
 		log_event(LOG_LEVEL_ERROR, "registry_row_unusable", "statement",
 		    LOG_STR, statement_name(l->step->statement), "first",
@@ -275,6 +283,10 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		return;
 	}
 	if (apply(l, rows)) {
+		if (l->failure.code != ERR_OK) {
+			finish(l, &l->failure);
+			return;
+		}
 		if (l->step->kind == AT_FIRST)
 			last_seen_trust(l->config.last_seen);
 		if (l->step->kind != CHANGED || rows->n < REGISTRY_PAGE_ROWS)

@@ -16,7 +16,7 @@ import requests
 
 from support.idp import Key, Provider
 from support.instance import Instance
-from support.service import wait_for
+from support.service import Service, wait_for
 
 WITHIN = 1.0  # s, from the answer to the last worker's refusal
 ISSUER = "https://login.utility.example"
@@ -534,3 +534,30 @@ def test_keys_from_a_file(own_service):
     s.env.update(IDP, PENSTOCK_IDP_KEYS=str(path))
     s.start()
     assert doors_codes(s, foreign(key)) == {200}
+
+
+def test_more_sessions_end_than_a_worker_keeps():
+    """Who cannot be told from them changes nothing; readers are served."""
+    own = Service()
+    try:
+        own.start()
+        own.token("admin")
+        with own.db() as rows:
+            rows.execute("SET session_replication_role = replica")
+            rows.execute(
+                "INSERT INTO sessions (handle_sha256, secret_sha256, user_id, "
+                "expires_at, idle_until, access_until, revoked_at, "
+                "revoked_why, change) SELECT sha256(i::text::bytea), "
+                "sha256(i::text::bytea), (SELECT min(id) FROM users), "
+                "now() + '1 day', now() + '1 day', now() + '1 hour', now(), "
+                "'logged out', (SELECT max(change) FROM sessions) + i "
+                "FROM generate_series(1, 530000) i")
+        own.sql("SELECT pg_notify('penstock_change', 'sessions')")
+        wait_for("no change is let in", lambda: own.call(
+            "PATCH", "/api/v1/users/nobody", "admin",
+            json={"role": "viewer"}).status_code == 503, 60, 0.5)
+        assert own.call("GET", "/api/v1/nodes", "admin").status_code == 200
+        assert "no room for the sessions" in own.log()
+        assert "registry_row_unusable" not in own.log()
+    finally:
+        own.remove()
