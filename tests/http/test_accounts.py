@@ -160,8 +160,21 @@ ACTS = {
         {"for_s": 600, "reason": "x"}),
     "anomalies_unshelve": lambda at: (
         "POST", f"/api/v1/anomalies/{at['anomaly']}/unshelve", {}),
+    "commands_redrive": lambda at: (
+        "POST", f"/api/v1/commands/{at['failed']}/redrive", {"reason": "x"}),
+    "commands_settle": lambda at: (
+        "POST", f"/api/v1/commands/{at['unknown']}/settle",
+        {"outcome": "not_executed", "reason": "x"}),
+    "hands_off_release": lambda at: (
+        "POST", "/api/v1/hands-off/release", {**at["place"], "reason": "x"}),
+    "hands_off_set": lambda at: (
+        "POST", "/api/v1/hands-off", {**at["place"], "reason": "x"}),
     "holds_end": lambda at: (
         "POST", f"/api/v1/alarm-holds/{at['hold']}/end", None),
+    "link_lock": lambda at: (
+        "POST", f"/api/v1/links/{at['link']}/lock", {"reason": "x"}),
+    "link_unlock": lambda at: (
+        "POST", f"/api/v1/links/{at['link']}/unlock", {"reason": "x"}),
     "maintenance_create": lambda at: (
         "POST", "/api/v1/maintenance-windows",
         {"node": at["node"], "reason": "x", "to": (
@@ -181,14 +194,23 @@ OWN = {"own_password", "logout", "logout_all"}
 
 @pytest.fixture(scope="module")
 def zones(service):
-    """An anomaly and two plans in each of two zones and in none."""
-    service.call("POST", "/api/v1/plan-templates", "engineer", json={
-        "code": "ACC-T", "name": "x", "metric": "flow",
-        "least_severity": "warning", "effect_window_s": 60, "enabled": False,
-        "actions": [{"step": 1, "action": "close_valve",
-                     "target_type": "valve", "target_relation": "zone"}]})
-    return {zone: happening(service, zone)
-            for zone in ("ACC-NORTH", "ACC-SOUTH", None)}
+    """What people decide on in each of two zones and in none."""
+    for path, body in (
+            ("plan-templates", {
+                "code": "ACC-T", "name": "x", "metric": "flow",
+                "least_severity": "warning", "effect_window_s": 60,
+                "enabled": False, "actions": [
+                    {"step": 1, "action": "close_valve",
+                     "target_type": "valve", "target_relation": "zone"}]}),
+            ("gateways", {"code": "ACC-G", "url": "http://127.0.0.1:9"}),
+            ("nodes", {"code": "ACC-INLET", "type": "junction"})):
+        made = service.call("POST", f"/api/v1/{path}", "admin", json=body)
+        assert made.status_code == 201, made.text
+    yield {zone: happening(service, zone)
+           for zone in ("ACC-NORTH", "ACC-SOUTH", None)}
+    # Everywhere is among them: commands of other tests leave again.
+    service.sql("UPDATE hands_off SET released_by = 'x', released_at = now(),"
+                " release_reason = 'x' WHERE released_at IS NULL")
 
 
 def happening(service, zone):
@@ -214,15 +236,43 @@ def happening(service, zone):
         "INSERT INTO alarm_holds (kind, node_id, from_at, reason, created_by)"
         " SELECT 'maintenance', id, '2999-01-01', 'x', 'x' FROM nodes"
         " WHERE code = %s RETURNING id", node)[0][0]
-    plans = [service.sql(
+    link = f"{node}-V"
+    made = service.call("POST", "/api/v1/links", "engineer", json={
+        "code": link, "type": "valve", "from_node": "ACC-INLET",
+        "to_node": node, "gateway": "ACC-G"})
+    assert made.status_code == 201, made.text
+    # By their names, release is called before set.
+    service.sql("INSERT INTO hands_off (zone_id, set_by, set_at, reason)"
+                " SELECT zone_id, 'x', now(), 'x' FROM nodes WHERE code = %s",
+                node)
+    return {"node": node, "anomaly": anomaly, "latched": latched,
+            "hold": hold, "link": link,
+            "place": {"zone": zone} if zone else {},
+            "plans": [make_plan(service, anomaly, "proposed")
+                      for _ in range(2)],
+            **{state: make_command(service, anomaly, link, state)
+               for state in ("failed", "unknown")}}
+
+
+def make_plan(service, anomaly, state):
+    return service.sql(
         "INSERT INTO plans (anomaly_id, template_id, state, proposed_at,"
         " expires_at, effect_direction, effect_least, effect_window_s,"
-        " command_life_s, reasons, knowledge_version) SELECT %s, id,"
-        " 'proposed', now(), now() + interval '1 h', 'none', 0, 60, 60,"
-        " '{}', 1 FROM plan_templates WHERE code = 'ACC-T' RETURNING id",
-        anomaly)[0][0] for _ in range(2)]
-    return {"node": node, "anomaly": anomaly, "latched": latched,
-            "hold": hold, "plans": plans}
+        " command_life_s, reasons, knowledge_version, closed_at) SELECT %s,"
+        " id, s, now(), now() + interval '1 h', 'none', 0, 60, 60, '{}', 1,"
+        " CASE s WHEN 'failed' THEN now() END FROM plan_templates,"
+        " (SELECT %s AS s) w WHERE code = 'ACC-T' RETURNING id",
+        anomaly, state)[0][0]
+
+
+def make_command(service, anomaly, link, state):
+    """A dead letter, the only command of its plan."""
+    return service.sql(
+        "INSERT INTO commands (plan_id, step, state, link_id, gateway_id,"
+        " action, argument, key, dead_at) SELECT %s, 1, %s, id, gateway_id,"
+        " 'close_valve', '{}', gen_random_uuid(), now() FROM links"
+        " WHERE code = %s RETURNING id",
+        make_plan(service, anomaly, "failed"), state, link)[0][0]
 
 
 def changes_of_operators(service):
