@@ -74,6 +74,7 @@ open_cycle(void)
 	    .database_url = fixture_serving(),
 	    .period_ms = PERIOD_MS,
 	    .gateway_timeout_ms = 200,
+	    .gateway_nets = "",
 	};
 
 	fixture_open();
