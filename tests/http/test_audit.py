@@ -135,6 +135,55 @@ class World:
             " WHERE code = %s RETURNING id",
             self.anomaly(), self.template())[0][0]
 
+    def dead(self, state):
+        """A command that ended so, and its plan with it."""
+        plan, link = self.plan(), self.link()
+        self.s.sql("UPDATE plans SET state = 'failed', closed_at = now()"
+                   " WHERE id = %s", plan)
+        return self.s.sql(
+            "INSERT INTO commands (plan_id, step, state, link_id, gateway_id,"
+            " action, argument, key, not_after, dead_at, closed_at)"
+            " SELECT %s, 1, %s, l.id, gateway_id, 'close', '{}',"
+            " gen_random_uuid(), now(), now(), now() FROM links l"
+            " WHERE l.code = %s RETURNING id", plan, state, link)[0][0]
+
+    def locked(self):
+        link = self.link()
+        self.ok("POST", f"/api/v1/links/{link}/lock", OPERATOR,
+                json={"reason": "x"})
+        return link
+
+    def zone(self):
+        return self.s.sql("INSERT INTO zones (code) VALUES (%s)"
+                          " RETURNING code", self.new("z"))[0][0]
+
+    def hands_off(self):
+        zone = self.zone()
+        self.ok("POST", "/api/v1/hands-off", OPERATOR,
+                json={"zone": zone, "reason": "x"})
+        return zone
+
+    def webhook_body(self):
+        """Of one that is sent nothing."""
+        return {"code": self.new("w"), "url": "https://127.0.0.1:9/",
+                "types": ["loop"], "enabled": False}
+
+    def webhook(self):
+        made = self.webhook_body()
+        self.ok("POST", "/api/v1/webhooks", ADMIN, json=made)
+        return made["code"]
+
+    def delivery(self):
+        """A dead letter: its webhook and event."""
+        code = self.webhook()
+        for what in "pause", "resume":
+            self.ok("POST", f"/api/v1/loop/{what}", ENGINEER)
+        return code, self.s.sql(
+            "INSERT INTO webhook_deliveries (webhook_id, event_id, state)"
+            " SELECT w.id, (SELECT max(id) FROM events), 'dead'"
+            " FROM webhooks w WHERE w.code = %s RETURNING event_id",
+            code)[0][0]
+
 
 def body(**members):
     return {"json": members}
@@ -168,6 +217,17 @@ CALLS = {
     "gateways_create": (lambda w: ((), body(code=w.new("g"),
                                             url="http://127.0.0.1:9")), ADMIN),
     "gateways_change": (lambda w: ((w.gateway(),), body(name="G")), ADMIN),
+    "gateways_secret": (lambda w: ((w.gateway(),), {}), ADMIN),
+    "link_guards_put": (lambda w: ((w.link(),), body(
+        max_per_hour=3, limits=[dict(zip(("node", "metric"),
+                                         w.series().split("/")), high=2)])),
+                        ENGINEER),
+    "link_lock": (lambda w: ((w.link(),), body(reason="x")), OPERATOR),
+    "link_unlock": (lambda w: ((w.locked(),), body(reason="x")), OPERATOR),
+    "hands_off_set": (lambda w: ((), body(zone=w.zone(), reason="x")),
+                      OPERATOR),
+    "hands_off_release": (lambda w: ((), body(zone=w.hands_off(),
+                                              reason="x")), OPERATOR),
     "templates_create": (lambda w: ((), {"json": w.template_body()}),
                          ENGINEER),
     "templates_change": (lambda w: ((w.template(),), body(name="U")),
@@ -196,6 +256,10 @@ CALLS = {
         shelve_most_s=1000 + secrets.randbelow(99999))), ENGINEER),
     "plans_approve": (lambda w: ((w.plan(),), body()), OPERATOR),
     "plans_reject": (lambda w: ((w.plan(),), body(reason="no")), OPERATOR),
+    "commands_redrive": (lambda w: ((w.dead("failed"),), body(reason="x")),
+                         OPERATOR),
+    "commands_settle": (lambda w: ((w.dead("unknown"),), body(
+        outcome="executed", reason="x")), OPERATOR),
     "loop_pause": (lambda w: (w.s.call("POST", "/api/v1/loop/resume",
                                        ENGINEER) and (), {}), ENGINEER),
     "loop_resume": (lambda w: (w.s.call("POST", "/api/v1/loop/pause",
@@ -210,6 +274,11 @@ CALLS = {
         body(at="2026-01-01T00:00:00Z", type="reset")), ENGINEER),
     "meter_events_void": (lambda w: (
         (lambda s, i: (*s.split("/"), i))(*w.event()), {}), ENGINEER),
+    "webhooks_create": (lambda w: ((), {"json": w.webhook_body()}), ADMIN),
+    "webhooks_change": (lambda w: ((w.webhook(),), body(name="H")), ADMIN),
+    "webhooks_delete": (lambda w: ((w.webhook(),), {}), ADMIN),
+    "webhooks_secret": (lambda w: ((w.webhook(),), body()), ADMIN),
+    "deliveries_again": (lambda w: (w.delivery(), {}), ADMIN),
     "users_create": (lambda w: ((), body(
         username=w.new("u"), password=PASSWORD, role="viewer")), ADMIN),
     "users_change": (lambda w: ((w.user(),), body(role="operator")), ADMIN),
@@ -224,6 +293,11 @@ CALLS = {
 # As whom the call itself says, so a test of its own.
 OWN = {"token_create", "token_refresh", "logout", "logout_all",
        "own_password"}
+# The members that are secret, of a body or of the one answer that shows it.
+SECRETS = {"api_keys_create": "key", "api_keys_rotate": "key",
+           "gateways_secret": "secret", "users_create": "password",
+           "users_password": "password", "webhooks_create": "secret",
+           "webhooks_secret": "secret"}
 # Readings, and what is said of them: no rows, or only where something is
 # found.
 READINGS = {"readings_create", "imports_part_put", "consumption_check_keep"}
@@ -268,9 +342,10 @@ def newest(service):
 
 
 def rows_since(service, before):
+    """Without the loop's, which come when they come: it seals dossiers."""
     return [r for r, in service.sql(
-        "SELECT audit_json(a) FROM audit a WHERE id > %s ORDER BY id",
-        before)]
+        "SELECT audit_json(a) FROM audit a WHERE id > %s"
+        " AND actor <> 'loop' ORDER BY id", before)]
 
 
 def perform(service, routes, name, words, role, more):
@@ -313,6 +388,15 @@ def test_a_change_and_a_refusal_are_one_row_each(audited, routes, name):
         assert (change["before"] is None) == (change["op"] == "insert")
         assert (change["after"] is None) == (change["op"] == "delete")
         assert change["before"] != change["after"]
+    given = more.get("json", {})
+    for member in given.keys() & {"code", "zone", "username"}:
+        assert row["target"] == given[member]
+    assert "node" not in given or given["node"] in row["nodes"]
+    if name in SECRETS:
+        shown = answer.json() if answer.content else {}
+        secret = {**given, **shown}[SECRETS[name]]
+        # Without what is put before it to tell what it is.
+        assert secret[-16:] not in json.dumps([refused, row])
 
 
 def test_sessions_are_told_by_the_name_of_their_user(audited):
