@@ -138,7 +138,11 @@ def test_the_interface_describes_itself(service):
             assert all(name in said for name in op["x-one-of"])
             continue
         role = "viewer" if "viewer" in op["x-roles"] else op["x-roles"][-1]
-        assert service.call("GET", path, role).status_code == 200, path
+        # What would go on for ever is asked for what there is.
+        ends = ({"follow": "false"} if any(
+            p["name"] == "follow" for p in op["parameters"]) else None)
+        assert service.call("GET", path, role,
+                            params=ends).status_code == 200, path
         if role != "viewer":
             problem(service.call("GET", path, "viewer"), 403)
 
