@@ -44,4 +44,4 @@ SELECT create_reference_table('retention_classes');
 -- local: archives archive_files imports import_parts import_marks
 -- local: meter_events quality_flags archive_runs audit audit_pending
 -- local: events event_state dossiers webhooks webhook_deliveries
--- local: notifications alarm_holds alarm_classes alarm_rows
+-- local: notifications incidents alarm_holds alarm_classes alarm_rows

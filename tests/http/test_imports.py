@@ -412,7 +412,7 @@ def test_killed_anywhere_and_sent_again_it_is_all_there_once(own_service):
                     "SELECT pid FROM pg_stat_activity WHERE "
                     "application_name LIKE 'penstock import%%'")]
                 service.sql("SELECT pg_terminate_backend(p) "
-                            "FROM unnest(%s) p", victims)
+                            "FROM unnest(%s::int[]) p", victims)
             elif victims:
                 os.kill(dice.choice(victims), signal.SIGKILL)
             killed.append(len(victims))
