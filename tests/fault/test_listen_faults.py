@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+import psycopg2
 import pytest
 
 from support.instance import Instance
@@ -30,9 +31,18 @@ def proved(service, *listeners):
         assert "gap" not in one.types
 
 
+def answers(service):
+    try:
+        return service.sql("SELECT true")
+    except psycopg2.OperationalError:
+        return None
+
+
 def kill_postgres(service):
     service.kill("postgres")
     service.lib("postgres_start", 90)
+    # Whoever else brings it back may have been first, and not be done.
+    wait_for("PostgreSQL", lambda: answers(service), 30)
 
 
 def kill_workers(service):

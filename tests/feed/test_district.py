@@ -60,6 +60,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if path in api.things:
                 return self.answer(200, api.things[path])
             return self.answer(404, {"detail": "nothing"})
+        if path == "gateways/DEMO-GATEWAY/secret":
+            return (self.answer(200, {"secret": api.secret}) if api.secret
+                    else self.answer(409, {"detail": "nothing is signed"}))
         api.changes.append((self.command, path))
         if self.command == "POST":
             name = (f"{body['node']}/{body['metric']}" if path == "series"
@@ -91,6 +94,7 @@ class Api(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.away = False
+        self.secret = None
         self.things = {}
         self.changes = []
         self.readings = collections.defaultdict(dict)
@@ -202,6 +206,19 @@ def test_the_water_answers_the_valve(api, district):
     out = stop(process)
     assert "burst injected" in out
     assert "close_valve DEMO-V1 (key 1): executed" in out
+
+
+def test_what_is_not_signed_it_refuses(api, district):
+    api.secret = "ab" * 32
+    process = district()
+    until(lambda: api.last("DEMO-WEST", "opening") == 100)
+    answer = requests.post(
+        process.url + "/commands", timeout=5,
+        json={"link": "DEMO-V1", "action": "close_valve", "argument": {}},
+        headers={"Idempotency-Key": "1"})
+    assert answer.status_code == 401
+    time.sleep(0.5)
+    assert api.last("DEMO-WEST", "opening") == 100
 
 
 @pytest.mark.parametrize("command", [
