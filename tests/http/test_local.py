@@ -107,7 +107,8 @@ def test_the_background_brings_back(watched):
 
     os.killpg(watched.pid("watch"), signal.SIGKILL)
     lose_servers(watched)
-    assert not watched.ready()
+    # The workers look at their servers now and then.
+    wait_for("not ready", lambda: not watched.ready(), 30)
     assert "bringing back what has died" in watched.start()
     assert watched.ready() and watched.pid("kore") == kore
     assert all(alive(watched.pid(name)) for name in NAMES)
