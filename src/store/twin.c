@@ -32,7 +32,6 @@ twin_new(int64_t now_us, uint64_t seed)
 	t->anomalies = table(TWIN_ANOMALIES, sizeof(*t->anomalies));
 	t->plans = table(TWIN_PLANS, sizeof(*t->plans));
 	t->commands = table(TWIN_COMMANDS, sizeof(*t->commands));
-	t->transitions = table(TWIN_TRANSITIONS, sizeof(*t->transitions));
 	arena_init(&t->texts, (size_t)1 << 30);
 	return (t);
 }
@@ -183,19 +182,23 @@ twin_log(struct twin *t, const struct reading *r, size_t n)
 struct twin_series *
 twin_find_series(struct twin *t, int32_t id)
 {
+	bool indexed = id >= 0 && id < TWIN_SERIES;
 	struct twin_series *s;
 	size_t i;
 
-	for (i = 0; i < t->nseries; i++) {
+	if (indexed && t->series_at[id] != 0)
+		return (&t->series[t->series_at[id] - 1]);
+	for (i = 0; !indexed && i < t->nseries; i++) {
 		if (t->series[i].id == id)
 			return (&t->series[i]);
 	}
 	if (t->nseries == TWIN_SERIES)
 		abort();
 	s = &t->series[t->nseries++];
+	if (indexed)
+		t->series_at[id] = (uint16_t)t->nseries;
 	s->id = id;
 	s->newest_us = INSTANT_NONE;
-	s->readings = table(TWIN_READINGS, sizeof(*s->readings));
 	s->rollups = table(TWIN_ROLLUPS, sizeof(*s->rollups));
 	return (s);
 }
@@ -248,6 +251,18 @@ known(void *self, const struct reading *q, size_t n, bool *ret,
 	return (err);
 }
 
+/* Rolling back only lowers n: the readings may move. */
+static void
+make_room(struct twin_series *s)
+{
+	if (s->n < s->cap)
+		return;
+	s->cap = s->cap == 0 ? 1024 : 2 * s->cap;
+	s->readings = realloc(s->readings, s->cap * sizeof(*s->readings));
+	if (s->readings == NULL)
+		abort();
+}
+
 static enum err
 store_segment(struct twin *t, const struct segment *g, struct err_info *info)
 {
@@ -265,9 +280,10 @@ store_segment(struct twin *t, const struct segment *g, struct err_info *info)
 		    (i > 0 && r[-1].t_us >= r->t_us))
 			twin_violate(
 			    t, "a segment of series %d is not one", g->series);
-		if (s->n == TWIN_READINGS || is_stored(s, r->t_us))
+		if (is_stored(s, r->t_us))
 			return (err_set(info, ERR_DATABASE, NULL,
-			    "series %d: duplicate key or full", g->series));
+			    "series %d: duplicate key", g->series));
+		make_room(s);
 		s->readings[s->n++] = *r;
 		if (r->t_us > s->newest_us)
 			s->newest_us = r->t_us;
@@ -287,21 +303,31 @@ find_rollup(struct twin *t, struct twin_series *s, const struct rollup *u)
 	size_t *hint = &s->newest[u->width_s == 300 ? 0
 		: u->width_s == 3600		    ? 1
 						    : 2];
-	size_t i;
+	const struct rollup *newest =
+	    *hint < s->nrollups ? &s->rollups[*hint] : NULL;
+	size_t i = s->nrollups;
 
-	if (*hint < s->nrollups && same_bucket(&s->rollups[*hint], u))
+	if (newest != NULL && same_bucket(newest, u))
 		return (&s->rollups[*hint]);
-	for (i = s->nrollups; i-- > 0;) {
+	if (newest != NULL && newest->width_s == u->width_s &&
+	    newest->bucket_us < u->bucket_us)
+		i = 0;
+	while (i-- > 0) {
 		if (same_bucket(&s->rollups[i], u))
 			return (&s->rollups[i]);
 	}
 	if (s->nrollups == TWIN_ROLLUPS)
 		abort();
 	twin_touch(t, &s->nrollups, sizeof(s->nrollups));
-	*hint = s->nrollups++;
-	s->rollups[*hint] = *u;
-	s->rollups[*hint].count = 0;
-	return (&s->rollups[*hint]);
+	i = s->nrollups++;
+	if (newest == NULL || newest->width_s != u->width_s ||
+	    newest->bucket_us < u->bucket_us) {
+		twin_touch(t, hint, sizeof(*hint));
+		*hint = i;
+	}
+	s->rollups[i] = *u;
+	s->rollups[i].count = 0;
+	return (&s->rollups[i]);
 }
 
 static void

@@ -16,12 +16,10 @@
 #include "domain/series_state.h"
 
 #define TWIN_SERIES	 1024
-#define TWIN_READINGS	 16384 /* per series */
-#define TWIN_ROLLUPS	 4096
-#define TWIN_ANOMALIES	 4096
+#define TWIN_ROLLUPS	 8192 /* per series */
+#define TWIN_ANOMALIES	 16384
 #define TWIN_PLANS	 1024
 #define TWIN_COMMANDS	 4096
-#define TWIN_TRANSITIONS 16384
 #define TWIN_BREAKERS	 16
 #define TWIN_LATE	 16
 #define TWIN_HOLDS	 16
@@ -29,11 +27,11 @@
 struct twin_series {
 	int32_t id;
 	struct reading *readings; /* in the order they were stored */
-	size_t n;
+	size_t n, cap;
 	int64_t newest_us;
 	struct rollup *rollups;
 	size_t nrollups;
-	size_t newest[3]; /* where to look first, by width */
+	size_t newest[3]; /* by width */
 	struct reading latest;
 	unsigned char state[SERIES_STATE_BYTES];
 	size_t state_len; /* 0: none stored */
@@ -102,14 +100,16 @@ struct twin {
 	size_t nlog, log_cap, log_head, log_taken;
 	struct twin_series *series;
 	size_t nseries;
+	uint16_t series_at[TWIN_SERIES]; /* one more, by id; 0: search */
+	/* Those before first_ are over: nothing looks at them. */
 	struct twin_anomaly *anomalies;
-	size_t nanomalies;
+	size_t nanomalies, first_anomaly;
 	struct twin_plan *plans;
-	size_t nplans;
+	size_t nplans, first_plan;
 	struct twin_command *commands;
-	size_t ncommands;
+	size_t ncommands, first_command;
 	struct move *transitions;
-	size_t ntransitions;
+	size_t ntransitions, transitions_cap;
 	struct guard_asset asset; /* of every link, but for its moves */
 	/* Replies that are pending: executed, once they are let go. */
 	struct command late[TWIN_LATE];
@@ -146,6 +146,9 @@ bool twin_alarm(struct twin *, int64_t anomaly_id, enum alarm_event);
 bool twin_shelve(struct twin *, int64_t anomaly_id, int64_t until_us);
 struct twin_hold *twin_hold(struct twin *, const struct twin_hold *);
 struct twin_series *twin_find_series(struct twin *, int32_t id);
+/* Between two units of work: lets go of older readings and roll-ups, and of
+ * what was over by then, so that a long run costs by what lives. */
+void twin_forget(struct twin *, int64_t before_us);
 /* NULL if there is none open. */
 struct twin_anomaly *twin_find_open(struct twin *, const struct condition *);
 

@@ -44,7 +44,7 @@ turned(struct twin *t, struct twin_anomaly *o)
 
 	wake(t, o);
 	o->alarm.turned_us = INSTANT_NONE;
-	for (b = t->anomalies; b < o; b++) {
+	for (b = t->anomalies + t->first_anomaly; b < o; b++) {
 		if (same(&b->anomaly.condition, &o->anomaly.condition) &&
 		    (b->alarm.state == ALARM_RETURNED ||
 			b->alarm.state == ALARM_LATCHED))
@@ -59,7 +59,7 @@ find_waiting(struct twin *t, const struct condition *c)
 	enum alarm_state state;
 	size_t i;
 
-	for (i = t->nanomalies; i-- > 0;) {
+	for (i = t->nanomalies; i-- > t->first_anomaly;) {
 		state = t->anomalies[i].alarm.state;
 		if ((state == ALARM_SHELVED || state == ALARM_UNACKNOWLEDGED ||
 			state == ALARM_ACKNOWLEDGED) &&
@@ -175,7 +175,7 @@ holds_turn(void *self, int64_t now_us, struct err_info *info)
 		twin_touch(t, h, sizeof(*h));
 		h->turn_us = h->to_us > now_us ? h->to_us : INSTANT_NONE;
 		h->ended |= h->to_us != INSTANT_NONE && h->to_us <= now_us;
-		for (j = 0; j < t->nanomalies; j++) {
+		for (j = t->first_anomaly; j < t->nanomalies; j++) {
 			if (is_about(
 				t, h, t->anomalies[j].anomaly.condition.series))
 				wake(t, &t->anomalies[j]);
@@ -218,7 +218,7 @@ describe(struct twin *t, struct twin_anomaly *o, int64_t now_us)
 	x->maintenance = hold_on(t, c->series, false, now_us);
 	x->out_of_service = hold_on(t, c->series, true, now_us);
 	x->sensor_fault = x->successor = x->times_before = 0;
-	for (b = t->anomalies; b < end; b++) {
+	for (b = t->anomalies + t->first_anomaly; b < end; b++) {
 		if (b->anomaly.condition.series == c->series &&
 		    b->anomaly.condition.type == ANOMALY_FLATLINE &&
 		    b->state == ANOMALY_OPEN &&
@@ -243,9 +243,9 @@ is_due(const struct alarm *x, int64_t now_us)
 static bool
 fault_is_due(const struct twin *t, int32_t series, int64_t now_us)
 {
-	const struct twin_anomaly *b = t->anomalies, *end = b + t->nanomalies;
+	const struct twin_anomaly *end = t->anomalies + t->nanomalies, *b;
 
-	for (; b < end; b++) {
+	for (b = t->anomalies + t->first_anomaly; b < end; b++) {
 		if (b->anomaly.condition.series == series &&
 		    b->anomaly.condition.type == ANOMALY_FLATLINE &&
 		    is_due(&b->alarm, now_us))
@@ -259,10 +259,11 @@ alarms_due(void *self, struct arena *a, int64_t now_us, struct alarm **ret,
     size_t *ret_n, struct err_info *info)
 {
 	struct twin *t = self;
-	struct twin_anomaly *o = t->anomalies, *end = o + t->nanomalies;
+	struct twin_anomaly *o = t->anomalies + t->first_anomaly;
+	struct twin_anomaly *end = t->anomalies + t->nanomalies;
 	enum err err = twin_enter(t, "alarms_due", true, info);
 
-	*ret = arena_alloc(a, t->nanomalies * sizeof(**ret));
+	*ret = arena_alloc(a, (size_t)(end - o) * sizeof(**ret));
 	*ret_n = 0;
 	for (; err == ERR_OK && o < end; o++) {
 		if (!is_due(&o->alarm, now_us) &&

@@ -12,7 +12,7 @@ twin_find_open(struct twin *t, const struct condition *c)
 	const struct condition *o;
 	size_t i;
 
-	for (i = t->nanomalies; i-- > 0;) {
+	for (i = t->nanomalies; i-- > t->first_anomaly;) {
 		o = &t->anomalies[i].anomaly.condition;
 		if (t->anomalies[i].state == ANOMALY_OPEN &&
 		    o->series == c->series && o->type == c->type &&
@@ -40,8 +40,13 @@ twin_move(struct twin *t, const struct move *m)
 {
 	struct move *row;
 
-	if (t->ntransitions == TWIN_TRANSITIONS)
-		abort();
+	if (t->ntransitions == t->transitions_cap) {
+		t->transitions_cap = 2 * t->transitions_cap + 1024;
+		t->transitions = realloc(t->transitions,
+		    t->transitions_cap * sizeof(*t->transitions));
+		if (t->transitions == NULL)
+			abort();
+	}
 	twin_touch(t, &t->ntransitions, sizeof(t->ntransitions));
 	row = &t->transitions[t->ntransitions++];
 	*row = *m;
@@ -64,7 +69,7 @@ held_back(struct twin *t, const struct twin_anomaly *o)
 	char link[128];
 	size_t i;
 
-	for (i = 0; i < t->ncommands; i++) {
+	for (i = t->first_command; i < t->ncommands; i++) {
 		c = &t->commands[i].command;
 		(void)snprintf(link, sizeof(link), "\"link\":\"%s\"", c->link);
 		if (strstr(o->reasons, link) != NULL &&
@@ -80,7 +85,7 @@ came_to_nothing(const struct twin *t, const struct twin_anomaly *o)
 	const struct plan *p;
 	size_t i;
 
-	for (i = 0; i < t->nplans; i++) {
+	for (i = t->first_plan; i < t->nplans; i++) {
 		p = &t->plans[i].plan;
 		if (p->anomaly_id == o->anomaly.id &&
 		    p->state != PLAN_EXPIRED && p->state != PLAN_FAILED)
@@ -123,9 +128,10 @@ anomalies_unplanned(void *self, struct arena *a, int64_t fresh_us,
 	int severity;
 	enum err err = twin_enter(t, "anomalies_unplanned", false, info);
 
-	*ret = arena_alloc(a, t->nanomalies * sizeof(**ret));
+	*ret =
+	    arena_alloc(a, (t->nanomalies - t->first_anomaly) * sizeof(**ret));
 	for (severity = SEVERITY_CRITICAL; severity >= 0; severity--) {
-		for (i = 0; i < t->nanomalies; i++) {
+		for (i = t->first_anomaly; i < t->nanomalies; i++) {
 			o = &t->anomalies[i];
 			if ((int)o->anomaly.condition.severity == severity &&
 			    is_due(t, o, fresh_us))
@@ -143,7 +149,7 @@ anomalies_open(void *self, int64_t ret[3], struct err_info *info)
 	size_t i;
 
 	memset(ret, 0, 3 * sizeof(ret[0]));
-	for (i = 0; i < t->nanomalies; i++) {
+	for (i = t->first_anomaly; i < t->nanomalies; i++) {
 		if (t->anomalies[i].state == ANOMALY_OPEN &&
 		    !is_quiet(&t->anomalies[i]))
 			ret[t->anomalies[i].anomaly.condition.severity]++;
@@ -224,7 +230,7 @@ plan_open_on(void *self, int32_t link_id, bool *ret, struct err_info *info)
 	size_t i;
 
 	*ret = false;
-	for (i = 0; i < t->ncommands; i++) {
+	for (i = t->first_command; i < t->ncommands; i++) {
 		c = &t->commands[i].command;
 		if (c->link_id == link_id &&
 		    !is_final(find_plan(t, c->plan_id)->plan.state))
@@ -241,8 +247,8 @@ plans_in(void *self, struct arena *a, int state, struct plan **ret,
 	struct plan *p;
 	size_t i, n = 0;
 
-	*ret = arena_alloc(a, t->nplans * sizeof(**ret));
-	for (i = 0; i < t->nplans; i++) {
+	*ret = arena_alloc(a, (t->nplans - t->first_plan) * sizeof(**ret));
+	for (i = t->first_plan; i < t->nplans; i++) {
 		if ((int)t->plans[i].plan.state != state)
 			continue;
 		p = &(*ret)[n++];
@@ -261,8 +267,9 @@ commands_of(void *self, struct arena *a, int64_t plan_id, struct command **ret,
 	struct twin *t = self;
 	size_t i, n = 0;
 
-	*ret = arena_alloc(a, t->ncommands * sizeof(**ret));
-	for (i = 0; i < t->ncommands; i++) {
+	*ret =
+	    arena_alloc(a, (t->ncommands - t->first_command) * sizeof(**ret));
+	for (i = t->first_command; i < t->ncommands; i++) {
 		if (t->commands[i].command.plan_id == plan_id)
 			(*ret)[n++] = t->commands[i].command;
 	}
@@ -276,7 +283,7 @@ has_undone_before(const struct twin *t, const struct command *c)
 	const struct command *e;
 	size_t i;
 
-	for (i = 0; i < t->ncommands; i++) {
+	for (i = t->first_command; i < t->ncommands; i++) {
 		e = &t->commands[i].command;
 		if (e->plan_id == c->plan_id && e->step < c->step &&
 		    e->state != COMMAND_EXECUTED &&
@@ -307,8 +314,9 @@ commands_due(void *self, struct arena *a, int64_t now_us, size_t each,
 	struct twin *t = self;
 	size_t i, j, same, n = 0;
 
-	*ret = arena_alloc(a, t->ncommands * sizeof(**ret));
-	for (i = 0; i < t->ncommands; i++) {
+	*ret =
+	    arena_alloc(a, (t->ncommands - t->first_command) * sizeof(**ret));
+	for (i = t->first_command; i < t->ncommands; i++) {
 		if (!is_due_command(t, &t->commands[i], now_us))
 			continue;
 		(*ret)[n] = t->commands[i].command;
@@ -449,6 +457,18 @@ breaker_save(void *self, const struct breaker_state *b, struct err_info *info)
 	return (ERR_OK);
 }
 
+/* The row that was taken, written down; the state it leads to. */
+static int
+walk(struct twin *t, const struct fsm *fsm, int64_t id, int from, int event)
+{
+	const struct fsm_row *row = fsm_find(fsm, from, event);
+
+	twin_move(t,
+	    &(struct move){fsm->name, id, row->id, fsm->states[from],
+		fsm->states[row->to], t->now_us, "{}", t->knowledge.version});
+	return (row->to);
+}
+
 /* A person's move, in one go, outside the loop. */
 static bool
 decide(struct twin *t, int64_t plan_id, int plan_event, int command_event)
@@ -465,16 +485,15 @@ decide(struct twin *t, int64_t plan_id, int plan_event, int command_event)
 		if (t->knowledge.templates[i].id == p->plan.template_id)
 			life = t->knowledge.templates[i].command_life_us;
 	}
-	p->plan.state =
-	    (enum plan_state)fsm_find(&plan_fsm, PLAN_PROPOSED, plan_event)->to;
+	p->plan.state = (enum plan_state)walk(
+	    t, &plan_fsm, plan_id, PLAN_PROPOSED, plan_event);
 	p->plan.approved_us = t->now_us;
 	for (i = 0; i < t->ncommands; i++) {
 		c = &t->commands[i].command;
 		if (c->plan_id != plan_id)
 			continue;
-		c->state = (enum command_state)fsm_find(
-		    &command_fsm, COMMAND_PLANNED, command_event)
-			       ->to;
+		c->state = (enum command_state)walk(
+		    t, &command_fsm, c->id, COMMAND_PLANNED, command_event);
 		c->not_after_us = t->now_us + life;
 		c->next_attempt_us = t->now_us;
 		if (plan_event == PLAN_APPROVE)

@@ -13,6 +13,8 @@ check_leaving(struct twin *t, const struct command *c)
 		twin_violate(t, "sent inside a unit of work");
 	if (row->approved_us == INSTANT_NONE)
 		twin_violate(t, "sent without approval");
+	if (t->plans[row->command.plan_id - 1].plan.state != PLAN_EXECUTING)
+		twin_violate(t, "sent for a plan that is not executing");
 	if (row->command.state != COMMAND_SENT)
 		twin_violate(t, "sent before it was recorded");
 	if (t->now_us > row->command.not_after_us)
@@ -73,7 +75,7 @@ twin_guard_asset(void *self, struct arena *a, const struct command *c,
 	(void)a;
 	*ret = t->asset;
 	ret->moved_us = INSTANT_NONE;
-	for (i = 0; i < t->ncommands; i++) {
+	for (i = t->first_command; i < t->ncommands; i++) {
 		o = &t->commands[i];
 		if (o->command.link_id != c->link_id ||
 		    o->command.id == c->id || o->sent_us == INSTANT_NONE ||
