@@ -5,23 +5,22 @@
 #include "domain/plan.h"
 #include "field/answer.h"
 #include "field/judge.h"
+#include "field/transport.h"
 
-#include <curl/curl.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #define ANSWER_MOST 65536
 #define BODY_MOST   65536
 #define URL_MOST    400
 #define HEADER_MOST 200
+#define NETS	    "PENSTOCK_GATEWAY_NETS"
 
 struct http {
 	struct http_config config;
+	struct transport_config transport;
 	CURLM *multi;
 };
 
@@ -32,10 +31,9 @@ struct call {
 	struct text body;
 	char *answer;
 	size_t len;
-	bool too_long, over, tls;
-	char barred[64]; /* the address it may not go to */
+	bool too_long, over;
+	struct transport transport;
 	const struct command *command;
-	const struct address_rules *rules;
 	struct gateway_reply *reply;
 	char why[CURL_ERROR_SIZE];
 };
@@ -59,6 +57,11 @@ http_new(const struct http_config *config)
 		return (NULL);
 	}
 	h->config = *config;
+	h->transport = (struct transport_config){
+	    .timeout_ms = config->timeout_ms,
+	    .ca_path = config->ca_path,
+	    .rules = &h->config.rules,
+	};
 	return (h);
 }
 
@@ -189,49 +192,6 @@ write_url(char url[static URL_MOST], const struct command *c)
 	return (len > 0 && len < URL_MOST && path_of(url) != NULL);
 }
 
-/* The last word on where a connection goes. */
-static curl_socket_t
-on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
-{
-	struct call *c = arg;
-
-	if (purpose == CURLSOCKTYPE_IPCXN &&
-	    address_allows(c->rules, &a->addr, c->tls))
-		return (
-		    socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol));
-	if (getnameinfo(&a->addr, a->addrlen, c->barred, sizeof(c->barred),
-		NULL, 0, NI_NUMERICHOST) != 0)
-		(void)snprintf(c->barred, sizeof(c->barred), "an address");
-	return (CURL_SOCKET_BAD);
-}
-
-/*
- * A connection of its own for every attempt: libcurl would send a POST again
- * by itself if a kept connection turned out to be closed.
- */
-static void
-set_transport(const struct http *h, struct call *c)
-{
-	CURL *e = c->easy;
-
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
-	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, h->config.timeout_ms);
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, h->config.timeout_ms);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (h->config.ca_path != NULL)
-		curl_easy_setopt(e, CURLOPT_CAINFO, h->config.ca_path);
-}
-
 static bool
 start(struct http *h, struct call *c)
 {
@@ -243,9 +203,7 @@ start(struct http *h, struct call *c)
 	    (c->easy = curl_easy_init()) == NULL ||
 	    !add_headers(h, c, path_of(url)))
 		return (false);
-	c->rules = &h->config.rules;
-	c->tls = strncasecmp(url, "https:", 6) == 0;
-	set_transport(h, c);
+	transport_set(&c->transport, &h->transport, c->easy, url);
 	curl_easy_setopt(c->easy, CURLOPT_URL, url);
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
 	if (!c->command->ask) {
@@ -312,10 +270,10 @@ judge(struct call *c, bool done, const char *why)
 	if (!c->command->ask && refuses(r->http_status)) {
 		r->outcome = GATEWAY_REFUSED;
 		quote(r, c);
-	} else if (c->barred[0] != '\0' && sent == 0) {
-		(void)snprintf(r->detail, sizeof(r->detail),
-		    "%s is not in PENSTOCK_GATEWAY_NETS%s", c->barred,
-		    c->tls ? " nor public" : ", which needs TLS elsewhere");
+	} else if (sent == 0 &&
+	    transport_barred(
+		&c->transport, NETS, r->detail, sizeof(r->detail))) {
+		/* It says why. */
 	} else if (!done) {
 		(void)snprintf(r->detail, sizeof(r->detail), "%s",
 		    c->too_long ? "the answer is too long" : why);

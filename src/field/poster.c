@@ -1,13 +1,11 @@
 #include "field/poster.h"
 
-#include <curl/curl.h>
-#include <netdb.h>
+#include "field/transport.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
 #define ANSWER_MOST 65536 /* read, and never looked at */
 #define ERROR_MOST  256
@@ -18,14 +16,14 @@ struct call {
 	CURL *easy;
 	struct curl_slist *headers;
 	size_t read;
-	bool tls;
-	char barred[64]; /* the address it may not go to */
+	struct transport transport;
 	char why[CURL_ERROR_SIZE];
 	void *arg;
 };
 
 struct poster {
 	struct poster_config config;
+	struct transport_config transport;
 	CURLM *multi;
 	LIST_HEAD(, call) calls;
 };
@@ -40,6 +38,11 @@ poster_new(const struct poster_config *config)
 		return (NULL);
 	}
 	p->config = *config;
+	p->transport = (struct transport_config){
+	    .timeout_ms = config->timeout_ms,
+	    .ca_path = config->ca_path,
+	    .rules = &p->config.rules,
+	};
 	LIST_INIT(&p->calls);
 	return (p);
 }
@@ -80,45 +83,6 @@ on_data(char *data, size_t one, size_t n, void *arg)
 	return (c->read > ANSWER_MOST ? 0 : one * n);
 }
 
-/* The last word on where a connection goes. */
-static curl_socket_t
-on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
-{
-	struct call *c = arg;
-
-	if (purpose == CURLSOCKTYPE_IPCXN &&
-	    address_allows(&c->poster->config.rules, &a->addr, c->tls))
-		return (
-		    socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol));
-	if (getnameinfo(&a->addr, a->addrlen, c->barred, sizeof(c->barred),
-		NULL, 0, NI_NUMERICHOST) != 0)
-		(void)snprintf(c->barred, sizeof(c->barred), "an address");
-	return (CURL_SOCKET_BAD);
-}
-
-static void
-set_transport(const struct poster_config *config, struct call *c)
-{
-	CURL *e = c->easy;
-
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
-	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, config->timeout_ms);
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, config->timeout_ms);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (config->ca_path != NULL)
-		curl_easy_setopt(e, CURLOPT_CAINFO, config->ca_path);
-}
-
 static bool
 add_headers(struct call *c, const struct post *post)
 {
@@ -139,7 +103,7 @@ start(struct poster *p, struct call *c, const struct post *post)
 {
 	CURL *e = c->easy;
 
-	set_transport(&p->config, c);
+	transport_set(&c->transport, &p->transport, e, post->url);
 	if (curl_easy_setopt(e, CURLOPT_URL, post->url) != CURLE_OK ||
 	    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)post->len) !=
 		CURLE_OK ||
@@ -162,7 +126,6 @@ poster_add(struct poster *p, const struct post *post)
 		return (false);
 	c->poster = p;
 	c->arg = post->arg;
-	c->tls = strncasecmp(post->url, "https:", 6) == 0;
 	c->easy = curl_easy_init();
 	if (c->easy == NULL || !add_headers(c, post) || !start(p, c, post)) {
 		call_free(c);
@@ -180,14 +143,12 @@ finish(struct call *c, CURLcode result)
 	long status = 0;
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (c->barred[0] != '\0' && status == 0)
-		(void)snprintf(error, sizeof(error), "%s is not in %s%s",
-		    c->barred, config->nets,
-		    c->tls ? " nor public" : ", which needs TLS elsewhere");
-	else if (status == 0)
+	if (status == 0 &&
+	    !transport_barred(
+		&c->transport, config->nets, error, sizeof(error)))
 		(void)snprintf(error, sizeof(error), "%s",
 		    c->why[0] != '\0' ? c->why : curl_easy_strerror(result));
-	else
+	else if (status != 0)
 		(void)snprintf(error, sizeof(error), "status %ld", status);
 	config->done(config->self, c->arg, (int)status,
 	    status >= 200 && status < 300 ? NULL : error);
