@@ -136,15 +136,14 @@ def test_none_waits_for_the_others(calling, receive, hook):
     for mood, receiver in bad.items():
         wait_for(mood, lambda: receiver.calls)
     # Long before: what they were sent is given up at last.
+    error = {}
     for mood, receiver in bad.items():
-        wait_for(f"dead letters of {mood}", lambda: deliveries(
-            calling, f"W-{mood}", state="dead"), 60)
+        error[mood] = wait_for(f"dead letters of {mood}", lambda: deliveries(
+            calling, f"W-{mood}", state="dead"), 60)[0]
         receiver.hold.set()
         assert deliveries(calling, f"W-{mood}", state="delivered") == []
     assert bad["moved"].ids() and None not in [
         h for h, _ in bad["moved"].calls]  # the redirect was not followed
-    error = {mood: deliveries(calling, f"W-{mood}", state="dead")[0]
-             for mood in HOSTILE}
     assert error["broken"]["status"] == 500
     assert error["moved"]["error"] == "status 302"
     assert error["silent"]["status"] is None
