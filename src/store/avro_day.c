@@ -12,7 +12,7 @@
 
 /* A block ends with the series that fills it so far, at the latest when it is
  * full. */
-#define BLOCK_WANTED 8192
+#define BLOCK_WANTED (AVRO_DAY_BLOCK / 2)
 /* Room for a full block of the longest records: three texts of 64 bytes, five
  * numbers of 10. */
 #define BLOCK_BYTES ((size_t)AVRO_DAY_BLOCK * 256)

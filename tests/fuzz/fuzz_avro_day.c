@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHUNK 20    /* bytes of input for one run of readings */
-#define MOST  40000 /* readings */
+#define CHUNK 20		   /* bytes of input for one run of readings */
+#define MOST  (4 * AVRO_DAY_BLOCK) /* readings */
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -45,7 +45,8 @@ take_runs(const uint8_t *p, size_t len)
 
 	for (nreadings = 0; len >= CHUNK; p += CHUNK, len -= CHUNK) {
 		id += 1 + p[0] % 8 * 1000;
-		n = 1 + (p[1] < 240 ? p[1] : (size_t)p[1] * 64);
+		n = p[1] < 128 ? 1 + p[1]
+			       : (size_t)(p[1] - 127) * (AVRO_DAY_BLOCK / 64);
 		memcpy(&value, p + 2, 8);
 		memcpy(&r.t_us, p + 10, 8);
 		memcpy(&r.quality, p + 18, 2);
