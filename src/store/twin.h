@@ -15,14 +15,14 @@
 #include "domain/reading.h"
 #include "domain/series_state.h"
 
-#define TWIN_SERIES	 1024
-#define TWIN_ROLLUPS	 8192 /* per series */
-#define TWIN_ANOMALIES	 16384
-#define TWIN_PLANS	 1024
-#define TWIN_COMMANDS	 4096
-#define TWIN_BREAKERS	 16
-#define TWIN_LATE	 16
-#define TWIN_HOLDS	 16
+#define TWIN_SERIES    1024
+#define TWIN_ROLLUPS   8192 /* per series */
+#define TWIN_ANOMALIES 16384
+#define TWIN_PLANS     1024
+#define TWIN_COMMANDS  4096
+#define TWIN_BREAKERS  16
+#define TWIN_LATE      16
+#define TWIN_HOLDS     16
 
 struct twin_series {
 	int32_t id;

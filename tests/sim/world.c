@@ -104,28 +104,19 @@ make_actuators(struct world *w)
 	return (n);
 }
 
-static bool
-was_executed(const struct world *w, const char *key)
-{
-	int i;
-
-	for (i = 0; i < w->executed && i < WORLD_KEYS; i++) {
-		if (strcmp(w->keys[i], key) == 0)
-			return (true);
-	}
-	return (false);
-}
-
-/* A key that was executed before is answered, not executed again. */
+/* It has no memory for keys: whatever comes is done. */
 static bool
 execute(struct world *w, const struct command *c)
 {
-	if (was_executed(w, c->key))
-		return (false);
-	(void)snprintf(w->keys[w->executed++ % WORLD_KEYS], 37, "%s", c->key);
+	bool first = w->acts[c->id - 1]++ == 0;
+
+	if (!first && !c->repeatable)
+		twin_violate(
+		    w->twin, "command %lld executed twice", (long long)c->id);
+	w->executed++;
 	if (strcmp(c->action, "close_valve") == 0)
 		(void)district_valve_set(&w->district, c->link, false);
-	return (true);
+	return (first);
 }
 
 /* What became of it, by the gateway's memory. */
@@ -137,7 +128,7 @@ answer(struct world *w, const struct command *c, struct gateway_reply *r)
 		return;
 	r->http_status = 200;
 	r->outcome =
-	    was_executed(w, c->key) ? GATEWAY_EXECUTED : GATEWAY_NEVER_HAD;
+	    w->acts[c->id - 1] > 0 ? GATEWAY_EXECUTED : GATEWAY_NEVER_HAD;
 }
 
 static void
@@ -214,26 +205,54 @@ world_done(struct world *w)
 	twin_free(w->twin);
 }
 
-enum err
-world_tick(struct world *w)
+static void
+keep(struct world *w, size_t series)
+{
+	if (w->nkept < WORLD_KEPT)
+		w->kept[w->nkept++] = (struct reading){(int32_t)series + 1,
+		    QUALITY_GOOD, w->district.values[series], w->twin->now_us,
+		    w->twin->now_us};
+}
+
+static void
+send_readings(struct world *w)
 {
 	struct reading row[DISTRICT_SERIES];
-	struct err_info info = {0};
 	size_t i, n = 0;
 	double value;
-	enum err err;
 
-	w->twin->now_us += w->district.cadence_us;
-	district_step(&w->district, w->twin->now_us);
 	for (i = 0; i < DISTRICT_SERIES; i++) {
 		value = district_read(&w->district, i);
-		if (!isnan(value))
-			row[n++] =
-			    (struct reading){(int32_t)i + 1, QUALITY_GOOD,
-				value, w->twin->now_us, w->twin->now_us};
+		if (isnan(value))
+			keep(w, i);
+		else
+			row[n++] = (struct reading){(int32_t)i + 1,
+			    QUALITY_GOOD, value + w->off[i], w->twin->now_us,
+			    w->twin->now_us};
 	}
 	w->logged += (int64_t)n;
 	twin_log(w->twin, row, n);
+}
+
+void
+world_upload(struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->nkept; i++)
+		w->kept[i].received_us = w->twin->now_us;
+	w->logged += (int64_t)w->nkept;
+	twin_log(w->twin, w->kept, w->nkept);
+	w->nkept = 0;
+}
+
+enum err
+world_cycle_at(struct world *w, int64_t t_us)
+{
+	struct err_info info = {0};
+	enum err err;
+
+	w->twin->now_us = t_us;
 	err = loop_cycle(&w->loop, &w->ports, &w->figures, &info);
 	if (err != ERR_OK) {
 		w->failed_cycles++;
@@ -241,6 +260,21 @@ world_tick(struct world *w)
 		    w->failure, sizeof(w->failure), "%.60s", info.detail);
 	}
 	return (err);
+}
+
+enum err
+world_tick_at(struct world *w, int64_t t_us)
+{
+	w->twin->now_us = t_us;
+	district_step(&w->district, t_us);
+	send_readings(w);
+	return (world_cycle_at(w, t_us));
+}
+
+enum err
+world_tick(struct world *w)
+{
+	return (world_tick_at(w, w->twin->now_us + w->district.cadence_us));
 }
 
 void

@@ -23,7 +23,7 @@ enum gateway_mode {
 	GATEWAY_DROPS	 /* acts, and the first answer is lost */
 };
 
-#define WORLD_KEYS 16
+#define WORLD_KEPT 512
 
 struct world {
 	struct district district;
@@ -36,8 +36,11 @@ struct world {
 	struct plan_template template;
 	struct actuator actuators[DISTRICT_LINKS];
 	enum gateway_mode mode;
-	int executed, received, asked; /* by the gateway */
-	char keys[WORLD_KEYS][37];     /* executed */
+	int executed, received, asked;	   /* by the gateway */
+	unsigned char acts[TWIN_COMMANDS]; /* by command: times executed */
+	double off[DISTRICT_SERIES];	   /* what its sensor adds to it */
+	struct reading kept[WORLD_KEPT];   /* measured, and not sent yet */
+	size_t nkept;
 	int64_t logged, failed_cycles;
 	char failure[64]; /* the last failed cycle's */
 };
@@ -48,6 +51,11 @@ void world_done(struct world *);
 /* One cadence on: water, readings, cycle. The cycle's error. */
 enum err world_tick(struct world *);
 void world_ticks(struct world *, int n);
+/* The same at that time, and a cycle at that time without readings. */
+enum err world_tick_at(struct world *, int64_t t_us);
+enum err world_cycle_at(struct world *, int64_t t_us);
+/* What silent sensors kept comes in at once. */
+void world_upload(struct world *);
 /* The open anomaly of a series, or NULL. */
 struct twin_anomaly *world_open(struct world *, const char *node,
     const char *metric, enum anomaly_type, enum direction, enum severity);
