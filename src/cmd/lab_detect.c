@@ -1,5 +1,5 @@
 #include "cmd/lab.h"
-#include "cmd/lab_csv.h"
+#include "cmd/lab_detect.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
 #include "model/watch.h"
@@ -10,13 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct settings {
-	const char *input, *output, *network;
-	int64_t train_until_us;
-	bool joint;
-};
-
-/* --- each reading by itself ------------------------------------------------ */
+/* --- each reading by itself ---------------------------------------------- */
 
 static bool
 room(struct watch **watches, int *n, int wanted)
@@ -52,7 +46,7 @@ write_verdict(FILE *f, const struct lab_series *s, int64_t t_us,
 }
 
 static bool
-each(const struct settings *set, struct lab_csv *in, FILE *out)
+each(const struct detect_settings *set, struct lab_csv *in, FILE *out)
 {
 	struct watch *watches = NULL;
 	struct watch_verdict v;
@@ -77,8 +71,7 @@ each(const struct settings *set, struct lab_csv *in, FILE *out)
 	return (r == CSV_END);
 }
 
-/* --- the command ------------------------------------------------------------
- */
+/* --- the command --------------------------------------------------------- */
 
 static int
 usage(void)
@@ -86,14 +79,17 @@ usage(void)
 	fprintf(stderr,
 	    "usage: penstock-lab detect --input FILE --output FILE "
 	    "[--train-until TS]\n"
+	    "       [--joint [--network FILE.inp]]\n"
 	    "FILE: node,metric,unit,ts,value with a header; - is stdin\n");
 	return (TOOL_USAGE);
 }
 
 static bool
-parse(int argc, char **argv, struct settings *set)
+parse(int argc, char **argv, struct detect_settings *set)
 {
 	static const struct option options[] = {
+	    {"joint", no_argument, NULL, 'j'},
+	    {"network", required_argument, NULL, 'n'},
 	    {"input", required_argument, NULL, 'i'},
 	    {"output", required_argument, NULL, 'o'},
 	    {"train-until", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
@@ -106,6 +102,10 @@ parse(int argc, char **argv, struct settings *set)
 			set->input = optarg;
 		else if (c == 'o')
 			set->output = optarg;
+		else if (c == 'n')
+			set->network = optarg;
+		else if (c == 'j')
+			set->joint = true;
 		else if (c != 't' ||
 		    !instant_parse(
 			optarg, strlen(optarg), &set->train_until_us))
@@ -117,7 +117,7 @@ parse(int argc, char **argv, struct settings *set)
 int
 lab_detect(int argc, char **argv)
 {
-	struct settings set;
+	struct detect_settings set;
 	struct lab_csv in;
 	FILE *out;
 	bool ok;
@@ -131,7 +131,7 @@ lab_detect(int argc, char **argv)
 		lab_csv_close(&in);
 		return (TOOL_FAILED);
 	}
-	ok = each(&set, &in, out);
+	ok = set.joint ? lab_joint(&set, &in, out) : each(&set, &in, out);
 	if (ferror(out) != 0 || fclose(out) != 0) {
 		tool_error("%s: cannot be written", set.output);
 		ok = false;

@@ -1,0 +1,38 @@
+/*
+ * controls: the simple controls of a network file, and how far what is seen
+ * contradicts them.
+ *
+ *	LINK l OPEN|CLOSED|speed IF NODE n BELOW|ABOVE v
+ *	excess = v - level (BELOW), level - v (ABOVE) while l is not as told
+ *
+ * A link may lag its rule, so an excess counts beyond the largest one seen
+ * while that was learnt, a quarter more and 2 % of v.
+ * Reference: EPANET 2.2 user manual, section [CONTROLS].
+ * Runs on: C. Frees: nothing. Units: the network file's. Errors: a line that
+ * is no such control is passed over.
+ */
+#ifndef PENSTOCK_MODEL_CONTROLS_H
+#define PENSTOCK_MODEL_CONTROLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONTROL_NAME 32
+
+struct control {
+	char link[CONTROL_NAME], node[CONTROL_NAME];
+	bool open, above;
+	double level;
+	double seen; /* the largest excess while learning */
+};
+
+/* Gives how many there are, at most `most`. */
+size_t
+controls_parse(const char *inp, size_t len, struct control *ret, size_t most);
+/* 0 while the link does as told. */
+double control_excess(const struct control *, double status, double level);
+void control_learn(struct control *, double excess);
+/* Of 1: the threshold. */
+double control_ratio(const struct control *, double excess);
+
+#endif

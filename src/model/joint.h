@@ -1,0 +1,49 @@
+/*
+ * joint: each signal of a system given the others, at each step of time.
+ *
+ *	e(j,t) = x(j,t) - b(j) [1, x(i,t), x(i,t-1), x(j,t-1)],  i != j
+ *	s(j,t) = s(j,t-1) + (e(j,t) / d(j) - s(j,t-1)) / 6
+ *	l(j,t) = l(j,t-1) + a(j) (s(j,t-12) - l(j,t-1))
+ *	r(j,t) = |s(j,t) - l(j,t)| / q(j);   ratio = max over j of r
+ *
+ * b is a ridge regression in which each predictor has the error of its
+ * instrument (half a percent of the largest value, at least 3 % of its
+ * spread), so that what a meter cannot tell is not relied on; the level of a
+ * tank given the flows around it is its mass balance. d and q come from
+ * errors on quarters that were held out of the fit: q is the largest |s - l|
+ * seen, and more the fewer independent times were seen. a is 0 unless a level
+ * that follows foretells the held-out errors clearly better: a signal that
+ * wanders (a temperature) is judged by its changes.
+ * References: Hoerl and Kennard 1970, "Ridge regression", Technometrics 12(1);
+ * Roberts 1959, "Control chart tests based on geometric moving averages",
+ * Technometrics 1(3); Fuller 1987, "Measurement error models" (errors in
+ * predictors); Stone 1974, "Cross-validatory choice", JRSS B 36(2).
+ * Runs on: T (fitting takes seconds), C (judging). Frees: joint_free(). Units:
+ * the signals' own; steps. Errors: ERR_INVALID, ERR_NO_MEMORY.
+ */
+#ifndef PENSTOCK_MODEL_JOINT_H
+#define PENSTOCK_MODEL_JOINT_H
+
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define JOINT_SIGNALS_MOST 256
+#define JOINT_STEPS_LEAST  64
+
+struct joint;
+
+/* What one signal adds. */
+struct joint_part {
+	double ratio; /* of 1: the threshold */
+	double expected, band;
+};
+
+/* x: a row of n values per step, NaN where there is none. */
+enum err joint_fit(const double *x, size_t steps, size_t n, struct joint **ret);
+void joint_free(struct joint *);
+/* The greatest ratio; 0 for signals that say nothing now. parts: n. */
+double joint_judge(struct joint *, const double *x, struct joint_part *parts);
+
+#endif

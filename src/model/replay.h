@@ -1,0 +1,38 @@
+/*
+ * replay: a run of readings that is, digit by digit, one from before.
+ *
+ *	x(t-m+1..t) = x(t-k-m+1..t-k) for some k,  m = REPLAY_RUN
+ *
+ * What is measured never comes back exactly, unless it hardly moves; so a run
+ * of fewer than m - 1 different values proves nothing, and a series that
+ * repeats itself while it is learnt (a setpoint, a counter, a simulated
+ * pattern) is not judged. Runs are known by their hash for about REPLAY_SLOTS
+ * readings; a hash of 64 bits is taken for the run itself.
+ * Reference: Mo and Sinopoli 2009, "Secure control against replay attacks",
+ * Allerton (the attack); the test is direct.
+ * Runs on: C. Units: readings. A value type without pointers.
+ */
+#ifndef PENSTOCK_MODEL_REPLAY_H
+#define PENSTOCK_MODEL_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REPLAY_RUN   6
+#define REPLAY_SLOTS 1024
+
+struct replay {
+	struct {
+		uint64_t hash;
+		uint32_t at; /* 0: empty */
+	} slot[REPLAY_SLOTS];
+	double run[REPLAY_RUN];
+	uint32_t n;
+	uint32_t repeats; /* while learning */
+};
+
+void replay_init(struct replay *);
+/* How many readings ago the same run ended; 0: never, or not to be judged. */
+uint32_t replay_judge(struct replay *, double value, bool learning);
+
+#endif
