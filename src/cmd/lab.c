@@ -15,6 +15,7 @@ static const struct command {
 	const char *does;
 } commands[] = {
     {"detect", lab_detect, "judge each reading, or the system as a whole"},
+    {"forecast", lab_forecast, "tell the days to come, from the past only"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

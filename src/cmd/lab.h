@@ -9,5 +9,6 @@
 #define PENSTOCK_CMD_LAB_H
 
 int lab_detect(int argc, char **argv);
+int lab_forecast(int argc, char **argv);
 
 #endif

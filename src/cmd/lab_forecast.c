@@ -1,0 +1,364 @@
+/*
+ * penstock-lab forecast: each series from each origin, from the data before
+ * it only.
+ */
+#include "cmd/feed_csv.h"
+#include "cmd/lab.h"
+#include "cmd/lab_csv.h"
+#include "cmd/lab_series.h"
+#include "cmd/tool.h"
+#include "core/arena.h"
+#include "core/instant.h"
+#include "model/forecast.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMORY	      ((size_t)512 * 1024 * 1024)
+#define ORIGINS_MOST  100000
+#define HOLIDAYS_MOST 10000
+
+struct settings {
+	const char *input, *output, *origins, *calendar, *baselines, *zone;
+	int64_t origin_us, horizon_us, step_us;
+};
+
+struct run {
+	int64_t *origins;
+	size_t norigins;
+	int32_t *holidays;
+	size_t nholidays;
+	size_t steps; /* of the horizon */
+	int64_t step_us;
+	struct arena arena;
+	struct forecast_point *points;
+	double *values;
+	FILE *out, *baselines;
+	size_t made, refused;
+};
+
+/* --- what is asked ---------------------------------------------------------
+ */
+
+static int
+by_time(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return ((x > y) - (x < y));
+}
+
+/* One time per line, the first cell; blank lines are passed over. */
+static bool
+times(const char *path, bool days, size_t most, int64_t **ret, size_t *ret_n)
+{
+	int64_t *t = calloc(most, sizeof(*t));
+	struct csv c;
+	enum csv_result r;
+	char text[64];
+	size_t n = 0;
+
+	if (t == NULL || !csv_open(&c, path, ',')) {
+		free(t);
+		return (false);
+	}
+	while ((r = csv_next(&c)) == CSV_OK) {
+		const int len = snprintf(text, sizeof(text), "%s%s", c.cells[0],
+		    days ? "T00:00:00Z" : "");
+
+		if (len < 0 || n == most || (size_t)len >= sizeof(text) ||
+		    !instant_parse(text, (size_t)len, &t[n++])) {
+			tool_error("%s: line %zu: %s", path, c.line,
+			    n == most ? "too many" : "not a time");
+			r = CSV_BAD;
+			break;
+		}
+	}
+	csv_close(&c);
+	if (r != CSV_END) {
+		free(t);
+		return (false);
+	}
+	qsort(t, n, sizeof(*t), by_time);
+	*ret = t;
+	*ret_n = n;
+	return (true);
+}
+
+static bool
+holidays(struct run *run, const char *path)
+{
+	int64_t *t;
+	size_t i, n;
+
+	if (path == NULL)
+		return (true);
+	if (!times(path, true, HOLIDAYS_MOST, &t, &n))
+		return (false);
+	if ((run->holidays = calloc(n + 1, sizeof(int32_t))) != NULL) {
+		for (i = 0; i < n; i++)
+			run->holidays[i] = (int32_t)(t[i] / US_PER_DAY);
+		run->nholidays = n;
+	}
+	free(t);
+	return (run->holidays != NULL);
+}
+
+static bool
+origins(struct run *run, const struct settings *set)
+{
+	if (set->origins != NULL)
+		return (times(set->origins, false, ORIGINS_MOST, &run->origins,
+		    &run->norigins));
+	if ((run->origins = calloc(1, sizeof(int64_t))) == NULL)
+		return (false);
+	run->origins[0] = set->origin_us;
+	run->norigins = 1;
+	return (true);
+}
+
+/* --- one series ------------------------------------------------------------
+ */
+
+/* Step k of the horizon, on the series' grid. */
+static size_t
+cell_of(
+    const struct run *run, const struct lab_grid *g, int64_t origin, size_t k)
+{
+	return (
+	    (size_t)((lab_wall(origin + (int64_t)k * run->step_us) - g->t0_us) /
+		run->step_us));
+}
+
+static void
+head(FILE *f, const struct lab_readings *s, int64_t origin, int64_t t)
+{
+	char when[INSTANT_TEXT];
+
+	lab_csv_cell(f, s->node);
+	putc(',', f);
+	lab_csv_cell(f, s->metric);
+	instant_format(origin, when);
+	fprintf(f, ",%s", when);
+	instant_format(t, when);
+	fprintf(f, ",%s", when);
+}
+
+static void
+baselines(struct run *run, const struct lab_readings *s,
+    const struct lab_grid *g, const struct forecast_series *past, size_t o)
+{
+	const int64_t origin = run->origins[o];
+	size_t b, k;
+
+	for (b = 0; b < FORECAST_BASELINES && run->baselines != NULL; b++) {
+		if (!forecast_baseline((enum forecast_baseline)b, past,
+			run->steps, &run->arena, run->values))
+			return;
+		for (k = 0; (int64_t)k * run->step_us <
+		     (int64_t)run->steps * run->step_us - US_PER_DAY;
+		     k++) {
+			const size_t h = cell_of(run, g, origin, k) - past->n;
+
+			if (isnan(run->values[h]))
+				continue;
+			head(run->baselines, s, origin,
+			    origin + (int64_t)k * run->step_us);
+			fprintf(run->baselines, ",%s,%.10g\n",
+			    forecast_baselines[b], run->values[h]);
+		}
+	}
+}
+
+/* The horizon has a day more than asked for: a clock may be put forward. */
+static void
+one(struct run *run, const struct lab_readings *s, const struct lab_grid *g,
+    size_t o)
+{
+	const int64_t origin = run->origins[o];
+	struct forecast_series past = {
+	    g->y, 0, g->t0_us, g->step_us, run->holidays, run->nholidays};
+	struct forecast_model model;
+	enum forecast_result r = FORECAST_TOO_SHORT;
+	char when[INSTANT_TEXT];
+	size_t k;
+
+	if (g->n > 0 && lab_wall(origin) > g->t0_us)
+		past.n = cell_of(run, g, origin, 0);
+	if (past.n > g->n)
+		r = FORECAST_TOO_SHORT;
+	else
+		r = forecast_learn(&model, &past, run->steps, &run->arena);
+	if (r == FORECAST_OK)
+		r = forecast_answer(&model, &past, &run->arena, run->points);
+	if (r != FORECAST_OK) {
+		instant_format(origin, when);
+		tool_error("%s/%s from %s: %s", s->node, s->metric, when,
+		    forecast_reason(r));
+		run->refused++;
+		return;
+	}
+	for (k = 0; (int64_t)k * run->step_us <
+	     (int64_t)run->steps * run->step_us - US_PER_DAY;
+	     k++) {
+		const struct forecast_point *p =
+		    &run->points[cell_of(run, g, origin, k) - past.n];
+
+		head(run->out, s, origin, origin + (int64_t)k * run->step_us);
+		fprintf(run->out, ",%.10g,%.10g,%.10g\n", p->value, p->lower,
+		    p->upper);
+	}
+	run->made++;
+	baselines(run, s, g, &past, o);
+}
+
+static bool
+all(struct run *run, const struct lab_file *f)
+{
+	struct lab_grid g;
+	size_t i, o;
+
+	fputs("node,metric,origin,ts,value,lower95,upper95\n", run->out);
+	if (run->baselines != NULL)
+		fputs("node,metric,origin,ts,method,value\n", run->baselines);
+	for (i = 0; i < f->n; i++) {
+		if (!lab_grid_make(&g, &f->series[i], run->step_us))
+			return (false);
+		for (o = 0; o < run->norigins; o++) {
+			one(run, &f->series[i], &g, o);
+			arena_reset(&run->arena);
+		}
+		free(g.y);
+	}
+	return (true);
+}
+
+/* --- the command -----------------------------------------------------------
+ */
+
+static int
+usage(void)
+{
+	fprintf(stderr,
+	    "usage: penstock-lab forecast --input FILE --output FILE\n"
+	    "    (--origin TS | --origins FILE) --horizon 168h [--step 1h]\n"
+	    "    [--calendar FILE] [--zone NAME] [--baselines FILE]\n"
+	    "calendar: holidays, a local date (2026-12-25) a line\n");
+	return (TOOL_USAGE);
+}
+
+static bool
+option(struct settings *set, int c)
+{
+	const struct {
+		int c;
+		const char **to;
+	} words[] = {{'i', &set->input}, {'o', &set->output},
+	    {'O', &set->origins}, {'c', &set->calendar}, {'b', &set->baselines},
+	    {'z', &set->zone}};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].c == c) {
+			*words[i].to = optarg;
+			return (true);
+		}
+	if (c == 'h')
+		return (lab_duration(optarg, &set->horizon_us));
+	if (c == 's')
+		return (lab_duration(optarg, &set->step_us));
+	return (
+	    c == 't' && instant_parse(optarg, strlen(optarg), &set->origin_us));
+}
+
+static bool
+parse(int argc, char **argv, struct settings *set)
+{
+	static const struct option options[] = {
+	    {"input", required_argument, NULL, 'i'},
+	    {"output", required_argument, NULL, 'o'},
+	    {"origin", required_argument, NULL, 't'},
+	    {"origins", required_argument, NULL, 'O'},
+	    {"horizon", required_argument, NULL, 'h'},
+	    {"step", required_argument, NULL, 's'},
+	    {"calendar", required_argument, NULL, 'c'},
+	    {"baselines", required_argument, NULL, 'b'},
+	    {"zone", required_argument, NULL, 'z'}, {NULL, 0, NULL, 0}};
+	int c;
+
+	*set = (struct settings){
+	    .origin_us = INSTANT_NONE, .step_us = US_PER_HOUR};
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!option(set, c))
+			return (false);
+	return (optind == argc && set->input != NULL && set->output != NULL &&
+	    (set->origins != NULL) == (set->origin_us == INSTANT_NONE) &&
+	    set->horizon_us >= set->step_us && US_PER_DAY % set->step_us == 0);
+}
+
+static FILE *
+open_out(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL)
+		tool_error("%s: %s", path, strerror(errno));
+	return (f);
+}
+
+static bool
+close_out(FILE *f, const char *path)
+{
+	if (f == NULL || (ferror(f) == 0 && fclose(f) == 0))
+		return (true);
+	tool_error("%s: cannot be written", path);
+	return (false);
+}
+
+static bool
+run_all(struct run *run, const struct settings *set)
+{
+	struct lab_file f;
+	bool ok;
+
+	run->step_us = set->step_us;
+	run->steps = (size_t)((set->horizon_us + US_PER_DAY) / set->step_us);
+	run->points = calloc(run->steps, sizeof(*run->points));
+	run->values = calloc(run->steps, sizeof(*run->values));
+	if (run->points == NULL || run->values == NULL ||
+	    !lab_zone(set->zone) || !origins(run, set) ||
+	    !holidays(run, set->calendar) || !lab_file_read(&f, set->input))
+		return (false);
+	ok = (run->out = open_out(set->output)) != NULL &&
+	    (set->baselines == NULL ||
+		(run->baselines = open_out(set->baselines)) != NULL) &&
+	    all(run, &f);
+	ok = close_out(run->out, set->output) &&
+	    close_out(run->baselines, set->baselines) && ok;
+	lab_file_free(&f);
+	if (ok)
+		tool_log("%zu forecasts, %zu refused", run->made, run->refused);
+	return (ok && run->made > 0);
+}
+
+int
+lab_forecast(int argc, char **argv)
+{
+	struct settings set;
+	struct run run = {0};
+	bool ok;
+
+	if (!parse(argc, argv, &set))
+		return (usage());
+	arena_init(&run.arena, MEMORY);
+	ok = run_all(&run, &set);
+	arena_done(&run.arena);
+	free(run.origins);
+	free(run.holidays);
+	free(run.points);
+	free(run.values);
+	return (ok ? TOOL_OK : TOOL_FAILED);
+}

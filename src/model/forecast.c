@@ -1,0 +1,432 @@
+#include "model/forecast_parts.h"
+
+#include "core/instant.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANDIDATES 256
+#define ORIGINS	   42	/* rolling, at most */
+#define ROUNDS	   12	/* of the greedy choice, at most FORECAST_EXPERTS */
+#define SHORTLIST  40	/* candidates that may be chosen */
+#define GROUPS	   3	/* of bands that choose together */
+#define HALF_LIFE  21.0 /* origins: how soon an old error counts half */
+#define COVER	   0.95
+
+static const forecast_run runs[FORECAST_KINDS] = {
+    [FORECAST_SEASONAL] = forecast_seasonal,
+    [FORECAST_SMOOTH] = forecast_smooth,
+    [FORECAST_REGRESS] = forecast_regress,
+    [FORECAST_MOVING] = forecast_moving,
+};
+
+static const char *const reasons[] = {
+    [FORECAST_OK] = "",
+    [FORECAST_TOO_SHORT] = "the history is too short",
+    [FORECAST_TOO_SPARSE] = "less than half of the history is there",
+    [FORECAST_BAD_STEP] = "the step divides no day, or the horizon is too long",
+    [FORECAST_NO_MEMORY] = "out of memory",
+};
+
+const char *const forecast_baselines[FORECAST_BASELINES] = {
+    [FORECAST_SAME_DAY] = "same_hour_last_day",
+    [FORECAST_SAME_WEEK] = "same_hour_last_week",
+    [FORECAST_FOUR_WEEKS] = "mean_of_last_4_weeks",
+    [FORECAST_ALPHA_BETA] = "alpha_beta_window",
+};
+
+/* The past that judges the experts. */
+struct trial {
+	const struct forecast_grid *g;
+	size_t origins[ORIGINS], norigins, horizon, day;
+	struct forecast_expert *experts;
+	size_t nexperts;
+	double **out; /* of each expert, origins x horizon */
+	double *mean; /* of those chosen so far */
+};
+
+const char *
+forecast_reason(enum forecast_result r)
+{
+	return (reasons[r]);
+}
+
+/* An eighth of a day, half of one, one, each more up to seven, the rest. */
+size_t
+forecast_band(size_t day, size_t h)
+{
+	if (h < day)
+		return (h * 8 < day ? 0 : h * 2 < day ? 1 : 2);
+	h = 2 + h / day;
+	return (h < FORECAST_BANDS ? h : FORECAST_BANDS - 1);
+}
+
+static size_t
+group_of(size_t band)
+{
+	return (band < 3 ? 0 : band < 5 ? 1 : 2);
+}
+
+/* Once a day back from the end, after two seasons at least. */
+static void
+roll(struct trial *t)
+{
+	const size_t first = 2 * t->g->season, n = t->g->n, step = t->day;
+	size_t most = n > first + 1 ? (n - first - 1) / step : 0, i;
+
+	if (most > ORIGINS)
+		most = ORIGINS;
+	t->norigins = most;
+	for (i = 0; i < most; i++)
+		t->origins[i] = n - (most - i) * step;
+}
+
+static double
+error_at(const struct trial *t, const double *f, size_t i, size_t h)
+{
+	const size_t at = t->origins[i] + h;
+
+	return (at < t->g->n ? t->g->y[at] - f[i * t->horizon + h] : NAN);
+}
+
+/* Where a group of bands begins in the horizon. */
+static size_t
+begins(const struct trial *t, size_t group)
+{
+	size_t h = 0;
+
+	while (h < t->horizon && group_of(forecast_band(t->day, h)) < group)
+		h++;
+	return (h);
+}
+
+/* Mean absolute error of (1 - share) mean + share f over one group of bands,
+ * newer origins counting more; INFINITY where f cannot say. */
+static double
+loss(const struct trial *t, const double *f, double share, size_t group)
+{
+	const size_t from = begins(t, group), to = begins(t, group + 1);
+	double sum = 0, weight = 0;
+	size_t i, h;
+
+	for (i = 0; i < t->norigins; i++) {
+		const double w = exp2(-(double)(t->norigins - i) / HALF_LIFE);
+		const double *y = t->g->y + t->origins[i],
+			     *m = t->mean + i * t->horizon,
+			     *x = f + i * t->horizon;
+		double miss = 0;
+		size_t have = 0;
+
+		for (h = from; h < to && t->origins[i] + h < t->g->n; h++)
+			if (!isnan(y[h])) {
+				miss +=
+				    fabs(y[h] - m[h] - share * (x[h] - m[h]));
+				have++;
+			}
+		sum += w * miss;
+		weight += w * (double)have;
+	}
+	return (weight > 0 && !isnan(sum) ? sum / weight : INFINITY);
+}
+
+static void
+blend(struct trial *t, const double *f, double share, size_t group)
+{
+	const size_t from = begins(t, group), to = begins(t, group + 1);
+	size_t i, h;
+
+	for (i = 0; i < t->norigins; i++)
+		for (h = from; h < to; h++) {
+			double *m = &t->mean[i * t->horizon + h];
+
+			*m += share * (f[i * t->horizon + h] - *m);
+		}
+}
+
+/* The best by themselves; *ret_n of them, the others are not looked at. */
+static void
+shortlist(const struct trial *t, size_t group, size_t *ret, size_t *ret_n)
+{
+	double losses[CANDIDATES];
+	size_t n = 0, e, i;
+
+	for (e = 0; e < t->nexperts; e++) {
+		losses[e] = loss(t, t->out[e], 1, group);
+		if (isinf(losses[e]))
+			continue;
+		for (i = n; i > 0 && losses[ret[i - 1]] > losses[e]; i--)
+			if (i < SHORTLIST)
+				ret[i] = ret[i - 1];
+		if (i < SHORTLIST)
+			ret[i] = e;
+		if (n < SHORTLIST)
+			n++;
+	}
+	*ret_n = n;
+}
+
+/* Which expert lowers the loss most when it is the n-th of equals. */
+static void
+choose(struct trial *t, size_t group, double *votes)
+{
+	size_t list[SHORTLIST], n, round, i;
+	double before = INFINITY;
+
+	shortlist(t, group, list, &n);
+	for (round = 0; round < ROUNDS && n > 0; round++) {
+		const double share = 1.0 / (double)(round + 1);
+		double best = INFINITY;
+		size_t at = 0;
+
+		for (i = 0; i < n; i++) {
+			const double l = loss(t, t->out[list[i]], share, group);
+
+			if (l < best) {
+				best = l;
+				at = list[i];
+			}
+		}
+		if (!(best < before * 1.001))
+			return;
+		before = best;
+		votes[at]++;
+		blend(t, t->out[at], share, group);
+	}
+}
+
+static bool
+try_all(struct trial *t, struct arena *a)
+{
+	struct forecast_job job = {
+	    t->origins, t->norigins, t->horizon, a, NULL};
+	const size_t cells = t->norigins * t->horizon;
+	size_t e;
+
+	t->experts = arena_calloc(a, CANDIDATES, sizeof(*t->experts));
+	t->out = arena_calloc(a, CANDIDATES, sizeof(*t->out));
+	t->mean = arena_calloc(a, cells + 1, sizeof(*t->mean));
+	if (t->experts == NULL || t->out == NULL || t->mean == NULL)
+		return (false);
+	t->nexperts = forecast_candidates(t->g, t->experts, CANDIDATES);
+	for (e = 0; e < t->nexperts; e++) {
+		const struct forecast_expert *x = &t->experts[e];
+
+		job.out = t->out[e] =
+		    arena_alloc(a, (cells + 1) * sizeof(double));
+		if (job.out == NULL ||
+		    (t->norigins > 0 && !runs[x->kind](t->g, x->param, &job)))
+			return (false);
+	}
+	return (true);
+}
+
+static void
+keep(struct forecast_model *m, const struct trial *t, double (*votes)[GROUPS])
+{
+	double total[GROUPS] = {0};
+	size_t e, b, i;
+
+	for (e = 0; e < t->nexperts; e++)
+		for (i = 0; i < GROUPS; i++)
+			total[i] += votes[e][i];
+	for (e = 0; e < t->nexperts; e++) {
+		struct forecast_expert *to = &m->experts[m->nexperts];
+		double any = 0;
+
+		for (i = 0; i < GROUPS; i++)
+			any += votes[e][i];
+		if (any == 0 || m->nexperts == FORECAST_EXPERTS)
+			continue;
+		*to = t->experts[e];
+		for (b = 0; b < FORECAST_BANDS; b++) {
+			i = group_of(b);
+			to->weight[b] =
+			    total[i] > 0 ? votes[e][i] / total[i] : 0;
+		}
+		m->nexperts++;
+	}
+}
+
+static int
+rising(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return ((x > y) - (x < y));
+}
+
+/* The k-th of n sorted, k = p (n + 1), between neighbours; beyond the ends
+ * the last stands. */
+static double
+quantile(const double *sorted, size_t n, double p)
+{
+	const double k = p * ((double)n + 1) - 1;
+	size_t i;
+
+	if (k <= 0)
+		return (sorted[0]);
+	if (k >= (double)n - 1)
+		return (sorted[n - 1]);
+	i = (size_t)k;
+	return (sorted[i] + (k - (double)i) * (sorted[i + 1] - sorted[i]));
+}
+
+static size_t
+hour_of(const struct trial *t, size_t at)
+{
+	return (at % t->day * FORECAST_HOURS / t->day % FORECAST_HOURS);
+}
+
+static void
+spread(struct forecast_model *m, const struct trial *t)
+{
+	double sum[FORECAST_HOURS] = {0}, have[FORECAST_HOURS] = {0};
+	double all = 0, n = 0;
+	size_t i, h;
+
+	for (i = 0; i < t->norigins; i++)
+		for (h = 0; h < t->horizon; h++) {
+			const double e = fabs(error_at(t, t->mean, i, h));
+
+			if (isnan(e))
+				continue;
+			sum[hour_of(t, t->origins[i] + h)] += e;
+			have[hour_of(t, t->origins[i] + h)]++;
+			all += e;
+			n++;
+		}
+	m->error = n > 0 ? all / n : 0;
+	for (h = 0; h < FORECAST_HOURS; h++) /* a third is the common one */
+		m->spread[h] = m->error > 0 && have[h] > 0
+		    ? sum[h] / have[h] * 2 / 3 + m->error / 3
+		    : 1;
+}
+
+static bool
+calibrate(struct forecast_model *m, const struct trial *t, struct arena *a)
+{
+	double *e = arena_alloc(a, (t->norigins * t->horizon + 1) * sizeof(*e));
+	size_t b, i, h;
+
+	if (e == NULL)
+		return (false);
+	spread(m, t);
+	for (b = 0; b < FORECAST_BANDS; b++) {
+		size_t n = 0;
+
+		for (i = 0; i < t->norigins; i++)
+			for (h = 0; h < t->horizon; h++) {
+				const double x = error_at(t, t->mean, i, h) /
+				    m->spread[hour_of(t, t->origins[i] + h)];
+
+				if (forecast_band(t->day, h) == b && !isnan(x))
+					e[n++] = x;
+			}
+		if (n == 0) { /* as wide as the band before */
+			m->lower[b] = b > 0 ? m->lower[b - 1] : 0;
+			m->upper[b] = b > 0 ? m->upper[b - 1] : 0;
+			continue;
+		}
+		qsort(e, n, sizeof(*e), rising);
+		m->lower[b] = fmin(0, quantile(e, n, (1 - COVER) / 2));
+		m->upper[b] = fmax(0, quantile(e, n, 1 - (1 - COVER) / 2));
+	}
+	return (true);
+}
+
+enum forecast_result
+forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
+    size_t horizon, struct arena *a)
+{
+	struct forecast_grid g;
+	struct trial t = {.g = &g, .horizon = horizon};
+	struct forecast_model m = {.version = FORECAST_VERSION};
+	double votes[CANDIDATES][GROUPS] = {{0}}, v[CANDIDATES];
+	enum forecast_result r;
+	size_t i, e;
+
+	if (horizon == 0 || horizon > FORECAST_HORIZON)
+		return (FORECAST_BAD_STEP);
+	if ((r = forecast_grid_make(&g, s, a)) != FORECAST_OK)
+		return (r);
+	m.day = g.day;
+	m.week = g.week;
+	m.horizon = horizon;
+	t.day = (size_t)(US_PER_DAY / s->step_us);
+	roll(&t);
+	if (!try_all(&t, a))
+		return (FORECAST_NO_MEMORY);
+	for (i = 0; i < GROUPS; i++) {
+		memset(v, 0, sizeof(v));
+		choose(&t, i, v);
+		for (e = 0; e < t.nexperts; e++)
+			votes[e][i] = v[e];
+	}
+	keep(&m, &t, votes);
+	if (m.nexperts == 0)
+		return (FORECAST_TOO_SHORT);
+	if (!calibrate(&m, &t, a))
+		return (FORECAST_NO_MEMORY);
+	*ret = m;
+	return (FORECAST_OK);
+}
+
+enum forecast_result
+forecast_answer(const struct forecast_model *m, const struct forecast_series *s,
+    struct arena *a, struct forecast_point *ret)
+{
+	struct forecast_grid g;
+	struct trial t = {.day = (size_t)(US_PER_DAY / s->step_us)};
+	struct forecast_job job = {&s->n, 1, m->horizon, a, NULL};
+	enum forecast_result r;
+	size_t e, h;
+
+	if ((r = forecast_grid_make(&g, s, a)) != FORECAST_OK)
+		return (r);
+	g.day = m->day;
+	g.week = m->week;
+	g.season = g.week > 0 ? g.week : g.day > 0 ? g.day : 1;
+	if ((job.out = arena_alloc(a, m->horizon * sizeof(double))) == NULL)
+		return (FORECAST_NO_MEMORY);
+	for (h = 0; h < m->horizon; h++)
+		ret[h] = (struct forecast_point){0, 0, 0};
+	for (e = 0; e < m->nexperts; e++) {
+		const struct forecast_expert *x = &m->experts[e];
+
+		if (!runs[x->kind](&g, x->param, &job))
+			return (FORECAST_NO_MEMORY);
+		for (h = 0; h < m->horizon; h++) {
+			const double w = x->weight[forecast_band(t.day, h)];
+
+			ret[h].value += w > 0 ? w * job.out[h] : 0;
+		}
+	}
+	for (h = 0; h < m->horizon; h++) {
+		const size_t b = forecast_band(t.day, h);
+		const double wide = m->spread[hour_of(&t, s->n + h)];
+
+		ret[h].lower = ret[h].value + wide * m->lower[b];
+		ret[h].upper = ret[h].value + wide * m->upper[b];
+	}
+	return (FORECAST_OK);
+}
+
+bool
+forecast_baseline(enum forecast_baseline which, const struct forecast_series *s,
+    size_t horizon, struct arena *a, double *ret)
+{
+	static const double params[FORECAST_BASELINES][FORECAST_PARAMS] = {
+	    [FORECAST_SAME_DAY] = {1, 1, 1, 0},
+	    [FORECAST_SAME_WEEK] = {0, 1, 1, 0},
+	    [FORECAST_FOUR_WEEKS] = {0, 4, 1, 0},
+	};
+	const struct forecast_job job = {&s->n, 1, horizon, a, ret};
+	struct forecast_grid g = {.y = s->y, .n = s->n};
+
+	g.day = (size_t)(US_PER_DAY / s->step_us);
+	g.week = g.season = 7 * g.day;
+	if (which == FORECAST_ALPHA_BETA)
+		return (forecast_moving(&g, params[which], &job));
+	return (forecast_seasonal(&g, params[which], &job));
+}

@@ -1,0 +1,57 @@
+/*
+ * forecast_parts: what the files of forecast share: the grid of a series and
+ * the experts.
+ *
+ * Runs on: C. Pure. Frees: nothing; memory is the job's arena. Units: steps
+ * and the series' own. Errors: false when the memory is out.
+ */
+#ifndef PENSTOCK_MODEL_FORECAST_PARTS_H
+#define PENSTOCK_MODEL_FORECAST_PARTS_H
+
+#include "model/forecast.h"
+
+struct forecast_grid {
+	const double *y; /* NaN: missing, or a holiday unlike its weekday */
+	const double *z; /* log y, NULL where that makes no sense */
+	size_t n;
+	size_t day, week; /* 0: no such season */
+	size_t season;	  /* the longest, 1 if there is none */
+};
+
+/* Forecast `horizon` steps from each origin (rising), from y[0 .. origin). */
+struct forecast_job {
+	const size_t *origins;
+	size_t norigins, horizon;
+	struct arena *arena;
+	double *out; /* norigins rows of horizon; NaN: cannot say */
+};
+
+enum forecast_kind {
+	FORECAST_SEASONAL,
+	FORECAST_SMOOTH,
+	FORECAST_REGRESS,
+	FORECAST_MOVING,
+	FORECAST_KINDS
+};
+
+typedef bool (*forecast_run)(const struct forecast_grid *, const double *param,
+    const struct forecast_job *);
+
+bool forecast_seasonal(const struct forecast_grid *, const double *param,
+    const struct forecast_job *);
+bool forecast_smooth(const struct forecast_grid *, const double *param,
+    const struct forecast_job *);
+bool forecast_regress(const struct forecast_grid *, const double *param,
+    const struct forecast_job *);
+bool forecast_moving(const struct forecast_grid *, const double *param,
+    const struct forecast_job *);
+
+/* Every expert worth a try on such a grid, without weights; how many. */
+size_t forecast_candidates(
+    const struct forecast_grid *, struct forecast_expert *ret, size_t room);
+
+/* Seasons by autocorrelation, holidays taken out, logarithms if positive. */
+enum forecast_result forecast_grid_make(
+    struct forecast_grid *, const struct forecast_series *, struct arena *);
+
+#endif

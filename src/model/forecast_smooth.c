@@ -1,0 +1,151 @@
+/*
+ * Double seasonal exponential smoothing with first-order autocorrelation.
+ *
+ *	e_t = y_t - (l + d[t mod day] + w[t mod week]),  u_t = e_t - phi e_{t-1}
+ *	l += alpha u_t;  d += delta u_t;  w += omega u_t
+ *	f(o, h) = l + d[.] + w[.] + phi^(h+1) e_{o-1}
+ *
+ * Taylor 2010, "Triple seasonal methods for short-term electricity demand
+ * forecasting", EJOR 204(1), equations of the double seasonal method; on the
+ * logarithm too. Errors beyond four times their running mean enter as four
+ * times (Gelper, Fried and Croux 2010, "Robust forecasting with exponential
+ * and Holt-Winters smoothing", J. Forecasting 29(3)).
+ */
+#include "model/forecast_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MEMORY_SEASONS 20 /* seasons run through before the first origin */
+#define FIRST_SEASONS  2  /* that give the states they begin with */
+#define CLIP	       4.0
+#define SCALE_STEP     0.02
+#define EXP_MOST       300.0
+
+enum { ALPHA, DELTA, OMEGA, PHI, LOGARITHM };
+
+struct smooth {
+	const double *y;
+	size_t day, week;
+	double level, *d, *w, error, scale;
+};
+
+static void
+slots(
+    const struct smooth *s, size_t from, size_t to, size_t period, double *ret)
+{
+	size_t i, t;
+
+	for (i = 0; i < period; i++) {
+		double sum = 0;
+		size_t have = 0;
+
+		for (t = from + (period + i - from % period) % period; t < to;
+		     t += period) {
+			double y = s->y[t];
+
+			if (isnan(y))
+				continue;
+			y -= s->level;
+			if (ret == s->w && s->day > 0)
+				y -= s->d[t % s->day];
+			sum += y;
+			have++;
+		}
+		/* One more, of nothing: a slot seen once is half noise. */
+		ret[i] = have > 0 ? sum / (double)(have + (ret == s->w)) : 0;
+	}
+}
+
+static void
+begin(struct smooth *s, size_t from, size_t to)
+{
+	double sum = 0;
+	size_t t, have = 0;
+
+	for (t = from; t < to; t++)
+		if (!isnan(s->y[t])) {
+			sum += s->y[t];
+			have++;
+		}
+	s->level = have > 0 ? sum / (double)have : 0;
+	if (s->day > 0)
+		slots(s, from, to, s->day, s->d);
+	if (s->week > 0)
+		slots(s, from, to, s->week, s->w);
+	for (sum = 0, t = from; t < to; t++)
+		if (!isnan(s->y[t]))
+			sum += fabs(s->y[t] - s->level);
+	s->scale = have > 0 ? sum / (double)have : 0;
+	s->error = 0;
+}
+
+static double
+expected(const struct smooth *s, size_t t)
+{
+	return (s->level + (s->day > 0 ? s->d[t % s->day] : 0) +
+	    (s->week > 0 ? s->w[t % s->week] : 0));
+}
+
+static void
+step(struct smooth *s, const double *param, size_t t)
+{
+	const double most = CLIP * s->scale;
+	double e, u;
+
+	if (isnan(s->y[t])) {
+		s->error *= param[PHI];
+		return;
+	}
+	e = s->y[t] - expected(s, t);
+	u = e - param[PHI] * s->error;
+	if (fabs(u) > most)
+		u = copysign(most, u);
+	s->error = u + param[PHI] * s->error;
+	s->scale += SCALE_STEP * (fabs(u) - s->scale);
+	s->level += param[ALPHA] * u;
+	if (s->day > 0)
+		s->d[t % s->day] += param[DELTA] * u;
+	if (s->week > 0)
+		s->w[t % s->week] += param[OMEGA] * u;
+}
+
+static void
+emit(const struct smooth *s, const double *param, size_t origin,
+    const struct forecast_job *job, double *out)
+{
+	double rest = s->error;
+	size_t h;
+
+	for (h = 0; h < job->horizon; h++) {
+		rest *= param[PHI];
+		out[h] = expected(s, origin + h) + rest;
+		if (param[LOGARITHM] != 0)
+			out[h] = exp(fmin(out[h], EXP_MOST));
+	}
+}
+
+bool
+forecast_smooth(const struct forecast_grid *g, const double *param,
+    const struct forecast_job *job)
+{
+	struct smooth s = {.y = param[LOGARITHM] != 0 ? g->z : g->y,
+	    .day = g->day,
+	    .week = g->week};
+	const size_t first = job->origins[0],
+		     memory = MEMORY_SEASONS * g->season;
+	size_t from = first > memory ? first - memory : 0, i, t,
+	       to = from + FIRST_SEASONS * g->season;
+
+	s.d = arena_calloc(job->arena, s.day + 1, sizeof(double));
+	s.w = arena_calloc(job->arena, s.week + 1, sizeof(double));
+	if (s.d == NULL || s.w == NULL)
+		return (false);
+	begin(&s, from, to < first ? to : first);
+	for (i = 0, t = from; i < job->norigins; i++) {
+		for (; t < job->origins[i]; t++)
+			step(&s, param, t);
+		emit(&s, param, t, job, job->out + i * job->horizon);
+	}
+	return (true);
+}

@@ -1,0 +1,229 @@
+#include "core/instant.h"
+#include "model/forecast.h"
+#include "model/ridge.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#define DAY	24
+#define WEEK	168
+#define LENGTH	(12 * WEEK)
+#define HORIZON WEEK
+
+/* A district of the water's own shape: two peaks a day, weekends later and
+ * less, and noise that has memory. */
+static double noise_state;
+static uint64_t seed;
+
+static double
+uniform(void)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+	return ((double)(seed >> 11) / 9007199254740992.0 - 0.5);
+}
+
+static double
+demand(size_t t)
+{
+	const double hour = (double)(t % DAY);
+	const bool weekend = t % WEEK >= (size_t)5 * DAY;
+	const double shift = weekend ? 2 : 0;
+
+	noise_state = 0.7 * noise_state + uniform();
+	return (20 + 8 * exp(-pow(hour - 7 - shift, 2) / 6) +
+	    6 * exp(-pow(hour - 19, 2) / 8) - (weekend ? 2 : 0) + noise_state);
+}
+
+static void
+make(double *y, size_t n)
+{
+	size_t t;
+
+	seed = 7;
+	noise_state = 0;
+	for (t = 0; t < n; t++)
+		y[t] = demand(t);
+}
+
+static double y[LENGTH + HORIZON];
+static struct forecast_point points[HORIZON];
+static struct arena arena;
+
+static struct forecast_series
+past(void)
+{
+	/* 2024-01-01 was a Monday. */
+	return ((struct forecast_series){.y = y,
+	    .n = LENGTH,
+	    .t0_us = instant_from_civil(2024, 1, 1, 0),
+	    .step_us = US_PER_HOUR});
+}
+
+static void
+setup(void)
+{
+	arena_init(&arena, (size_t)256 << 20);
+	make(y, LENGTH + HORIZON);
+}
+
+static void
+teardown(void)
+{
+	arena_done(&arena);
+}
+
+TestSuite(forecast, .init = setup, .fini = teardown);
+
+Test(forecast, beats_every_baseline_and_covers)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	double ours = 0, least = INFINITY, f[HORIZON];
+	size_t h, b, inside = 0;
+
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_expect_eq(m.day, DAY);
+	cr_expect_eq(m.week, WEEK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (h = 0; h < HORIZON; h++) {
+		ours += fabs(y[LENGTH + h] - points[h].value);
+		inside += y[LENGTH + h] >= points[h].lower &&
+		    y[LENGTH + h] <= points[h].upper;
+	}
+	for (b = 0; b < FORECAST_BASELINES; b++) {
+		double error = 0;
+
+		cr_assert(forecast_baseline(
+		    (enum forecast_baseline)b, &s, HORIZON, &arena, f));
+		for (h = 0; h < HORIZON; h++)
+			error += fabs(y[LENGTH + h] - f[h]);
+		least = fmin(least, error);
+	}
+	cr_expect_lt(ours, least);
+	cr_expect_geq(inside, HORIZON * 85 / 100);
+	cr_expect_lt(points[HORIZON - 1].upper - points[HORIZON - 1].lower, 12);
+}
+
+Test(forecast, sees_nothing_behind_the_origin)
+{
+	struct forecast_point again[HORIZON];
+	struct forecast_series s = past();
+	struct forecast_model m, other;
+	size_t t;
+
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (t = LENGTH; t < LENGTH + HORIZON; t++)
+		y[t] = 1e6;
+	cr_assert_eq(forecast_learn(&other, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&other, &s, &arena, again), FORECAST_OK);
+	cr_expect_arr_eq(points, again, sizeof(again));
+}
+
+/* A model stored as bytes answers as the one it was. */
+Test(forecast, is_a_plain_value)
+{
+	struct forecast_point again[HORIZON];
+	struct forecast_series s = past();
+	struct forecast_model m;
+	unsigned char bytes[sizeof(m)];
+
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	memcpy(bytes, &m, sizeof(m));
+	memset(&m, 0xAA, sizeof(m));
+	memcpy(&m, bytes, sizeof(m));
+	arena_reset(&arena);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, again), FORECAST_OK);
+	cr_expect_arr_eq(points, again, sizeof(again));
+}
+
+/* Gaps are gaps: neither zeros nor an end of forecasts. */
+Test(forecast, bears_gaps_and_bursts)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	double error = 0;
+	size_t t, h;
+
+	for (t = 0; t < LENGTH; t++)
+		if (t % 11 == 3 || (t > 900 && t < 900 + 5 * DAY))
+			y[t] = NAN;
+	for (t = LENGTH - 3 * WEEK; t < LENGTH - 3 * WEEK + 6; t++)
+		y[t] = 400;
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (h = 0; h < HORIZON; h++) {
+		cr_assert(isfinite(points[h].value));
+		cr_expect_leq(points[h].lower, points[h].value);
+		cr_expect_geq(points[h].upper, points[h].value);
+		error += fabs(y[LENGTH + h] - points[h].value) / HORIZON;
+	}
+	cr_expect_lt(error, 1.0);
+}
+
+Test(forecast, refuses_with_a_reason)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	size_t t;
+
+	s.n = 40;
+	cr_expect_eq(
+	    forecast_learn(&m, &s, HORIZON, &arena), FORECAST_TOO_SHORT);
+	s = past();
+	s.step_us = 7 * US_PER_HOUR;
+	cr_expect_eq(
+	    forecast_learn(&m, &s, HORIZON, &arena), FORECAST_BAD_STEP);
+	s = past();
+	cr_expect_eq(forecast_learn(&m, &s, FORECAST_HORIZON + 1, &arena),
+	    FORECAST_BAD_STEP);
+	for (t = 0; t < LENGTH; t++)
+		if (t % 3 != 0)
+			y[t] = NAN;
+	cr_expect_eq(
+	    forecast_learn(&m, &s, HORIZON, &arena), FORECAST_TOO_SPARSE);
+	for (t = 0; t <= FORECAST_NO_MEMORY; t++)
+		cr_expect_not_null(forecast_reason((enum forecast_result)t));
+}
+
+Test(forecast, finds_the_seasons_there_are)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	size_t t;
+
+	for (t = 0; t < LENGTH; t++)
+		y[t] = 5 + sin((double)(t % DAY) / DAY * 6.2831853) +
+		    uniform() / 4;
+	cr_assert_eq(forecast_learn(&m, &s, DAY, &arena), FORECAST_OK);
+	cr_expect_eq(m.day, DAY);
+	for (t = 0; t < LENGTH; t++)
+		y[t] = 5 + uniform();
+	cr_assert_eq(forecast_learn(&m, &s, DAY, &arena), FORECAST_OK);
+	cr_expect_eq(m.week, 0);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	cr_expect_float_eq(points[0].value, 5, 0.3);
+}
+
+Test(ridge, finds_a_plane_and_refuses_nothing)
+{
+	struct ridge r;
+	double c[2] = {9, 9}, x[2];
+	int i;
+
+	ridge_init(&r, 2);
+	cr_expect_not(ridge_solve(&r, 0, c));
+	cr_expect_float_eq(c[0], 9, 0);
+	for (i = 0; i < 20; i++) {
+		x[0] = i;
+		x[1] = i % 3;
+		ridge_add(&r, x, 2 * x[0] - 5 * x[1], 1 + i % 2);
+	}
+	cr_assert(ridge_solve(&r, 0, c));
+	cr_expect_float_eq(c[0], 2, 1e-9);
+	cr_expect_float_eq(c[1], -5, 1e-9);
+	cr_assert(ridge_solve(&r, 1, c));
+	cr_expect_lt(fabs(c[0]), 2);
+}
