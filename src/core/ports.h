@@ -85,6 +85,8 @@ struct window_stats {
 	int64_t count;
 	double mean, min, max;
 	double first, last;
+	double variance; /* unbiased; NAN below two readings */
+	int64_t bad;	 /* readings besides, that are not good */
 };
 
 struct telemetry_port {
@@ -99,7 +101,7 @@ struct telemetry_port {
 	    bool *ret, struct err_info *);
 	/* Writes the merge and removes exactly the log rows of take(). */
 	enum err (*store)(void *self, const struct merge *, struct err_info *);
-	/* Good readings with from <= t < to. count 0: the rest is NAN. */
+	/* Good readings with from <= t < to. count 0: what is of them is NAN. */
 	enum err (*window)(void *self, int32_t series, int64_t from_us,
 	    int64_t to_us, struct window_stats *ret, struct err_info *);
 	/* Nobody else writes segments until the end of the unit of work. Tells

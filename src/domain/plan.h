@@ -121,6 +121,9 @@ struct plan {
 	int64_t proposed_us, expires_us;
 	int64_t approved_us, executed_us; /* INSTANT_NONE until then */
 	int32_t effect_series;		  /* 0: none, so not provable */
+	int32_t control_series;		  /* 0: none */
+	int64_t before_us;		  /* 0: as long as the effect window */
+	int64_t dwell_us; /* after the last command, not judged */
 	enum direction effect_direction;
 	double effect_least;
 	int64_t effect_window_us;

@@ -84,7 +84,9 @@ twin_enter(struct twin *t, const char *what, bool writes, struct err_info *info)
 {
 	if (writes && !t->in_unit)
 		twin_violate(t, "%s outside a unit of work", what);
-	if (++t->calls == t->fail_at && t->fault != TWIN_FAULT_NONE)
+	t->calls++;
+	if (t->fault != TWIN_FAULT_NONE && t->calls >= t->fail_at &&
+	    t->calls <= t->fail_at + t->fail_more)
 		return (err_set(info, ERR_DATABASE, NULL, "fault at %s", what));
 	return (ERR_OK);
 }
@@ -396,26 +398,33 @@ window(void *self, int32_t series, int64_t from_us, int64_t to_us,
 {
 	struct twin *t = self;
 	struct twin_series *s = twin_find_series(t, series);
-	struct window_stats w = {0, 0, INFINITY, -INFINITY, NAN, NAN};
+	struct window_stats w = {
+	    .min = INFINITY, .max = -INFINITY, .first = NAN, .last = NAN};
+	double off;
 	enum err err = twin_enter(t, "window", false, info);
 	const struct reading *r;
 
 	if (err != ERR_OK)
 		return (err);
 	for (r = s->readings; r < s->readings + s->n; r++) {
-		if (r->quality != QUALITY_GOOD || r->t_us < from_us ||
-		    r->t_us >= to_us)
+		if (r->t_us < from_us || r->t_us >= to_us)
 			continue;
+		if (r->quality != QUALITY_GOOD) {
+			w.bad++;
+			continue;
+		}
 		if (w.count++ == 0)
 			w.first = r->value;
 		w.last = r->value;
-		w.mean += r->value;
+		off = r->value - w.mean;
+		w.mean += off / (double)w.count;
+		w.variance += off * (r->value - w.mean);
 		w.min = fmin(w.min, r->value);
 		w.max = fmax(w.max, r->value);
 	}
-	w.mean /= (double)w.count; /* NAN for none */
+	w.variance = w.count < 2 ? NAN : w.variance / (double)(w.count - 1);
 	if (w.count == 0)
-		w.min = w.max = NAN;
+		w.mean = w.min = w.max = NAN;
 	*ret = w;
 	return (ERR_OK);
 }

@@ -127,8 +127,9 @@ struct twin {
 	unsigned char *undo; /* (address, size, bytes)*, newest last */
 	size_t undo_len, undo_cap;
 	bool in_unit;
-	int64_t calls;	 /* port calls so far */
-	int64_t fail_at; /* the call with this number fails */
+	int64_t calls;	   /* port calls so far */
+	int64_t fail_at;   /* the call with this number fails, */
+	int64_t fail_more; /* and so many after it */
 	enum twin_fault fault;
 	char violation[200]; /* "" if all is well */
 };

@@ -254,12 +254,15 @@ take(void *self, struct arena *arena, size_t max, struct reading **ret,
 	return (e);
 }
 
-/* What the good readings in [from, to) add; *ret has sums in `mean`. */
+/* `variance` holds the sum of squares about the mean (Welford 1962). */
 static void
 window_add(struct window_stats *s, int64_t ends[2], const struct reading *r)
 {
+	double off;
+
 	if (s->count == 0)
-		*s = (struct window_stats){0, 0, r->value, r->value, 0, 0};
+		*s = (struct window_stats){
+		    .min = r->value, .max = r->value, .bad = s->bad};
 	if (s->count == 0 || r->t_us < ends[0]) {
 		ends[0] = r->t_us;
 		s->first = r->value;
@@ -268,8 +271,9 @@ window_add(struct window_stats *s, int64_t ends[2], const struct reading *r)
 		ends[1] = r->t_us;
 		s->last = r->value;
 	}
-	s->count++;
-	s->mean += r->value;
+	off = r->value - s->mean;
+	s->mean += off / (double)++s->count;
+	s->variance += off * (r->value - s->mean);
 	s->min = fmin(s->min, r->value);
 	s->max = fmax(s->max, r->value);
 }
@@ -289,9 +293,12 @@ window_rows(struct warm *w, const PGresult *r, int64_t from_us, int64_t to_us,
 		if (n == 0)
 			return (ERR_DATABASE);
 		for (i = 0, p = w->decoded; i < n; i++, p++)
-			if (p->t_us >= from_us && p->t_us < to_us &&
-			    p->quality == QUALITY_GOOD)
+			if (p->t_us < from_us || p->t_us >= to_us)
+				continue;
+			else if (p->quality == QUALITY_GOOD)
 				window_add(s, ends, p);
+			else
+				s->bad++;
 	}
 	return (ERR_OK);
 }
@@ -300,7 +307,7 @@ static enum err
 window(void *self, int32_t series, int64_t from_us, int64_t to_us,
     struct window_stats *ret, struct err_info *info)
 {
-	struct window_stats s = {0, NAN, NAN, NAN, NAN, NAN};
+	struct window_stats s = {0, NAN, NAN, NAN, NAN, NAN, NAN, 0};
 	struct warm_args a = {0};
 	AUTO_RESULT r = NULL;
 	enum err e = warm_classes_need(self, &series, 1, info);
@@ -314,7 +321,7 @@ window(void *self, int32_t series, int64_t from_us, int64_t to_us,
 	if ((e = warm_run(self, ST_cycle_window, &a, &r, info)) != ERR_OK ||
 	    (e = window_rows(self, r, from_us, to_us, &s, info)) != ERR_OK)
 		return (e);
-	s.mean /= (double)s.count;
+	s.variance = s.count < 2 ? NAN : s.variance / (double)(s.count - 1);
 	*ret = s;
 	return (ERR_OK);
 }

@@ -350,9 +350,11 @@ Test(warm_telemetry, window_is_half_open_and_good_only)
 	cr_assert_eq(w.max, 7);
 	cr_assert_eq(w.first, 2);
 	cr_assert_eq(w.last, 7);
+	cr_assert_float_eq(w.variance, 4.3, 1e-12);
+	cr_assert_eq(w.bad, 1);
 	ok(t->window(t->self, fx.series[1], NOON, NOON + DAY_US, &w, &fx.info));
 	cr_assert_eq(w.count, 0);
-	cr_assert(isnan(w.mean) && isnan(w.first));
+	cr_assert(isnan(w.mean) && isnan(w.first) && isnan(w.variance));
 }
 
 /* A row costs memory whatever it holds: of rows of one reading a bite takes

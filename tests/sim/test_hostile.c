@@ -1,5 +1,4 @@
-/* Gateways that misbehave, people who do not answer, and a database that
- * fails at every single call. */
+/* Gateways that misbehave, people who do not answer, and guards. */
 #include "world.h"
 
 #include "core/instant.h"
@@ -58,6 +57,38 @@ count_rows(const char *subject, const char *row_id)
 		n += strcmp(w.twin->transitions[i].subject, subject) == 0 &&
 		    strcmp(w.twin->transitions[i].row_id, row_id) == 0;
 	return (n);
+}
+
+/* Judged only once the dwell is over, and beside a meter it does not touch. */
+Test(hostile, a_dwell_and_a_control_are_kept_to)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+
+	p->plan.dwell_us = 60 * US_PER_SECOND;
+	p->plan.control_series = district_find("DEMO-NORTH", "flow") + 1;
+	world_ticks(&w, 16);
+	cr_assert_eq(p->plan.state, PLAN_VERIFYING);
+	world_ticks(&w, 2);
+	cr_assert_eq(p->plan.state, PLAN_WORKED, "%s", p->verdict);
+	cr_assert_not_null(strstr(p->verdict, "\"dwell_s\":60"));
+	cr_assert_not_null(
+	    strstr(p->verdict, "\"control\":{\"node\":\"DEMO-NORTH\""));
+	cr_assert_not_null(strstr(p->verdict, "\"control_change\":"));
+}
+
+/* A control that falls silent leaves nothing to compare with. */
+Test(hostile, without_its_control_it_is_not_provable)
+{
+	struct twin_plan *p = approved(GATEWAY_WORKS);
+
+	p->plan.control_series = district_find("DEMO-S2", "pressure") + 1;
+	district_inject(&w.district, DISTRICT_SILENCE, true);
+	world_ticks(&w, 20);
+	cr_assert_eq(p->plan.state, PLAN_VERIFYING);
+	world_ticks(&w, 2);
+	cr_assert_eq(p->plan.state, PLAN_NOT_PROVABLE);
+	cr_assert_not_null(
+	    strstr(p->verdict, "too few readings of the control after"));
 }
 
 /* It may have acted: it is asked, and never told twice. */
@@ -487,69 +518,4 @@ Test(hostile, verdict_waits_for_late_data)
 	twin_log(w.twin, late, 12);
 	cr_assert_eq(loop_cycle(&w.loop, &w.ports, &w.figures, NULL), ERR_OK);
 	cr_assert_eq(p->plan.state, PLAN_WORKED);
-}
-
-/* Burst, approval, verdict. */
-static void
-story(void)
-{
-	struct twin_plan *p;
-	int i;
-
-	world_ticks(&w, 2);
-	district_inject(&w.district, DISTRICT_BURST, true);
-	for (i = 0; i < 15 && w.twin->nplans == 0; i++)
-		world_ticks(&w, 1);
-	p = world_last_plan(&w);
-	cr_assert_not_null(p);
-	world_ticks(&w, 4);
-	cr_assert(twin_approve(w.twin, p->plan.id));
-	for (i = 0; i < 20 && p->plan.state != PLAN_WORKED; i++)
-		world_ticks(&w, 1);
-}
-
-static void
-expect_the_same_end(int64_t call)
-{
-	cr_assert_eq(world_last_plan(&w)->plan.state, PLAN_WORKED,
-	    "fault at call %lld: %s", (long long)call,
-	    plan_state_name(world_last_plan(&w)->plan.state));
-	cr_assert_eq(w.twin->nplans, 1);
-	cr_assert_eq(w.executed, 1);
-	cr_assert_leq(w.failed_cycles, 1);
-	cr_assert_str_eq(w.twin->violation, "", "fault at call %lld: %s",
-	    (long long)call, w.twin->violation);
-}
-
-static void
-retell(int64_t call, enum twin_fault fault)
-{
-	world_done(&w);
-	world_init(&w, 5, T0, CADENCE);
-	w.mode = GATEWAY_DROPS;
-	w.twin->fault = fault;
-	w.twin->fail_at = call;
-	story();
-	cr_assert_eq(w.failed_cycles, 1);
-	expect_the_same_end(call);
-}
-
-/* The story ends the same whichever call fails; a commit may also have
- * happened before its answer was lost. */
-Test(hostile, any_call_may_fail, .timeout = 60)
-{
-	int64_t calls, call, commits = 0;
-
-	w.mode = GATEWAY_DROPS;
-	story();
-	calls = w.twin->calls;
-	expect_the_same_end(0);
-	for (call = 1; call <= calls; call++) {
-		retell(call, TWIN_FAULT_FAIL);
-		if (strstr(w.failure, "commit") == NULL)
-			continue;
-		commits++;
-		retell(call, TWIN_FAULT_LATE);
-	}
-	cr_assert_gt(commits, 40);
 }

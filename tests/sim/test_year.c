@@ -21,7 +21,6 @@
 #define T0	 instant_from_civil(2026, 1, 1, 0)
 #define END	 instant_from_civil(2027, 1, 1, 0)
 #define KEEP	 (3 * US_PER_DAY)
-#define GATEWAYS (GATEWAY_DROPS + 1)
 
 struct habit {
 	const char *name;
@@ -51,7 +50,7 @@ struct year {
 	size_t plans_before;
 	bool answered;
 	int64_t bursts, excused, faults, restarts, approved, rejected, shelved;
-	int64_t modes[GATEWAYS];
+	int64_t modes[GATEWAY_MODES];
 };
 
 static struct year y;
@@ -91,7 +90,7 @@ now(void)
 static void
 burst(bool on)
 {
-	int mode = uniform() < 0.5 ? 0 : (int)(uniform() * GATEWAYS);
+	int mode = uniform() < 0.5 ? 0 : (int)(uniform() * GATEWAY_MODES);
 
 	if (on && (!y.w.district.west_open || y.burst_us != INSTANT_NONE))
 		return;

@@ -121,10 +121,11 @@ execute(struct world *w, const struct command *c)
 
 /* What became of it, by the gateway's memory. */
 static void
-answer(struct world *w, const struct command *c, struct gateway_reply *r)
+answer(struct world *w, enum gateway_mode mode, const struct command *c,
+    struct gateway_reply *r)
 {
 	w->asked++;
-	if (w->mode == GATEWAY_SILENT || w->mode == GATEWAY_MUTE)
+	if (mode == GATEWAY_SILENT || mode == GATEWAY_MUTE)
 		return;
 	r->http_status = 200;
 	r->outcome =
@@ -135,14 +136,17 @@ static void
 gateway(void *arg, const struct command *c, struct gateway_reply *r)
 {
 	struct world *w = arg;
+	enum gateway_mode mode =
+	    w->exchanges < w->nscript ? w->script[w->exchanges] : w->mode;
 	bool first;
 
+	w->exchanges++;
 	if (c->ask) {
-		answer(w, c, r);
+		answer(w, mode, c, r);
 		return;
 	}
 	w->received++;
-	switch (w->mode) {
+	switch (mode) {
 	case GATEWAY_SILENT:
 		return;
 	case GATEWAY_BROKEN:
@@ -161,18 +165,19 @@ gateway(void *arg, const struct command *c, struct gateway_reply *r)
 	case GATEWAY_MUTE:
 	case GATEWAY_LATE:
 	case GATEWAY_ACCEPTS:
+	case GATEWAY_MODES:
 		break;
 	}
 	first = execute(w, c);
-	if (w->mode == GATEWAY_MUTE || (w->mode == GATEWAY_DROPS && first))
+	if (mode == GATEWAY_MUTE || (mode == GATEWAY_DROPS && first))
 		return;
-	if (w->mode == GATEWAY_LATE) {
+	if (mode == GATEWAY_LATE) {
 		r->outcome = GATEWAY_PENDING;
 		return;
 	}
 	r->http_status = 200;
 	r->outcome =
-	    w->mode == GATEWAY_ACCEPTS ? GATEWAY_ACCEPTED : GATEWAY_EXECUTED;
+	    mode == GATEWAY_ACCEPTS ? GATEWAY_ACCEPTED : GATEWAY_EXECUTED;
 }
 
 void

@@ -20,7 +20,8 @@ enum gateway_mode {
 	GATEWAY_LATE,	 /* acts, and its answer comes in a later cycle */
 	GATEWAY_ACCEPTS, /* acts, and says so when asked */
 	GATEWAY_SAYS_NO, /* 409 and the like */
-	GATEWAY_DROPS	 /* acts, and the first answer is lost */
+	GATEWAY_DROPS,	 /* acts, and the first answer is lost */
+	GATEWAY_MODES
 };
 
 #define WORLD_KEPT 512
@@ -36,6 +37,8 @@ struct world {
 	struct plan_template template;
 	struct actuator actuators[DISTRICT_LINKS];
 	enum gateway_mode mode;
+	const enum gateway_mode *script; /* of the first exchanges, or NULL */
+	size_t nscript, exchanges;
 	int executed, received, asked;	   /* by the gateway */
 	unsigned char acts[TWIN_COMMANDS]; /* by command: times executed */
 	double off[DISTRICT_SERIES];	   /* what its sensor adds to it */

@@ -277,11 +277,11 @@ judge(enum direction direction, double before, double after)
 	    .effect_direction = direction,
 	    .effect_least = 10,
 	    .approved_us = NOW};
-	struct window_stats b = {.count = 3, .mean = before};
-	struct window_stats a = {.count = 3, .mean = after};
-	const char *reason;
+	struct verify_evidence e = {
+	    .windows.before = {.count = 3, .mean = before},
+	    .windows.after = {.count = 3, .mean = after}};
 
-	return (verify_judge(&p, &b, &a, &reason));
+	return (verify_judge(&p, &e));
 }
 
 Test(verify, direction_and_least)
@@ -295,28 +295,107 @@ Test(verify, direction_and_least)
 	cr_assert_eq(judge(DIRECTION_HIGH, NAN, 0), PLAN_JUDGED_NO_EFFECT);
 }
 
-Test(verify, what_cannot_be_proved)
+/* What changed both is no effect; what only the control did is one. */
+Test(verify, a_control_takes_off_what_changed_both)
+{
+	struct plan p = {.effect_series = 1,
+	    .effect_direction = DIRECTION_LOW,
+	    .effect_least = 10,
+	    .approved_us = NOW};
+	struct series s = {.node = "N"};
+	struct verify_evidence e = {.control = &s,
+	    .windows = {.controlled = true,
+		.before = {.count = 9, .mean = 80},
+		.after = {.count = 9, .mean = 60},
+		.control_before = {.count = 9, .mean = 50},
+		.control_after = {.count = 9, .mean = 32}}};
+
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NO_EFFECT);
+	cr_assert_eq(e.estimate.change, -20);
+	cr_assert_eq(e.estimate.control_change, -18);
+	cr_assert_eq(e.estimate.effect, -2);
+	e.windows.control_after.mean = 55;
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_WORKED);
+	cr_assert_eq(e.estimate.effect, -25);
+	e.windows.control_after.count = 2;
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NOT_PROVABLE);
+	cr_assert_str_eq(e.reason, "too few readings of the control after");
+	e.control = NULL;
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NOT_PROVABLE);
+	cr_assert_str_eq(e.reason, "the control series is retired");
+}
+
+/* R 4.2: t.test() of 1:5 and 11:15 gives -12.306 to -7.694, df 8. */
+Test(verify, the_span_is_students)
+{
+	struct effect_windows w = {
+	    .before = {.count = 5, .mean = 13, .variance = 2.5},
+	    .after = {.count = 5, .mean = 3, .variance = 2.5}};
+	struct effect_estimate e;
+
+	effect_estimate(&w, &e);
+	cr_assert_float_eq(e.se, 1, 1e-12);
+	cr_assert_float_eq(e.df, 8, 1e-9);
+	cr_assert_float_eq(e.low, -12.306, 1e-3);
+	cr_assert_float_eq(e.high, -7.694, 1e-3);
+	w.before.count = w.after.count = 501;
+	effect_estimate(&w, &e);
+	cr_assert_float_eq(e.t, 1.96234, 1e-4);
+}
+
+Test(verify, what_does_not_stand_out_is_not_provable)
+{
+	struct plan p = {.effect_series = 1,
+	    .effect_direction = DIRECTION_LOW,
+	    .effect_least = 10,
+	    .approved_us = NOW};
+	struct verify_evidence e = {
+	    .windows = {.before = {.count = 4, .mean = 80, .variance = 400},
+		.after = {.count = 4, .mean = 65, .variance = 400}}};
+
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NOT_PROVABLE);
+	cr_assert_str_eq(
+	    e.reason, "the change does not stand out of the spread");
+	e.windows.before.count = e.windows.after.count = 40;
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_WORKED);
+	e.windows.after.mean = 95;
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_WORSE);
+	e.windows.after.mean = 75;
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NO_EFFECT);
+}
+
+static const char *
+why_not(struct verify_evidence *e, int64_t before, int64_t after, int64_t bad)
 {
 	struct plan p = {.effect_series = 1,
 	    .effect_direction = DIRECTION_LOW,
 	    .approved_us = NOW};
-	struct window_stats few = {.count = 2}, enough = {.count = 3};
-	const char *reason;
 
-	cr_assert_eq(
-	    verify_judge(&p, &few, &enough, &reason), PLAN_JUDGED_NOT_PROVABLE);
-	cr_assert_str_eq(reason, "too few readings before");
-	cr_assert_eq(
-	    verify_judge(&p, &enough, &few, &reason), PLAN_JUDGED_NOT_PROVABLE);
-	cr_assert_str_eq(reason, "too few readings after");
-	cr_assert_eq(
-	    verify_judge(&p, &enough, &enough, &reason), PLAN_JUDGED_NO_EFFECT);
-	cr_assert_null(reason);
-	p.effect_direction = DIRECTION_NONE;
-	cr_assert_eq(verify_judge(&p, &enough, &enough, &reason),
-	    PLAN_JUDGED_NOT_PROVABLE);
+	e->windows.before = (struct window_stats){.count = before};
+	e->windows.after = (struct window_stats){.count = after, .bad = bad};
+	cr_assert_eq(verify_judge(&p, e),
+	    e->reason == NULL ? PLAN_JUDGED_NO_EFFECT
+			      : PLAN_JUDGED_NOT_PROVABLE);
+	return (e->reason == NULL ? "" : e->reason);
+}
+
+Test(verify, what_cannot_be_proved)
+{
+	struct series s = {.cadence_us = US_PER_MINUTE};
+	struct verify_evidence e = {.before_us = {0, 10 * US_PER_MINUTE},
+	    .after_us = {0, 10 * US_PER_MINUTE}};
+	struct plan p = {.effect_series = 1, .approved_us = NOW};
+
+	cr_assert_str_eq(why_not(&e, 2, 3, 0), "too few readings before");
+	cr_assert_str_eq(why_not(&e, 3, 2, 0), "too few readings after");
+	cr_assert_str_eq(why_not(&e, 3, 3, 0), "");
+	e.series = &s;
+	cr_assert_str_eq(why_not(&e, 4, 9, 0), "too few readings before");
+	cr_assert_str_eq(why_not(&e, 5, 5, 5), "");
+	cr_assert_str_eq(
+	    why_not(&e, 9, 4, 6), "too many readings after are of bad quality");
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NOT_PROVABLE);
 	p.effect_series = 0;
-	cr_assert_eq(verify_judge(&p, &enough, &enough, &reason),
-	    PLAN_JUDGED_NOT_PROVABLE);
-	cr_assert_str_eq(reason, "the plan names no effect series");
+	cr_assert_eq(verify_judge(&p, &e), PLAN_JUDGED_NOT_PROVABLE);
+	cr_assert_str_eq(e.reason, "the plan names no effect series");
 }
