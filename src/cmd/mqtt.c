@@ -8,6 +8,7 @@
  */
 #include "cmd/mqtt_batch.h"
 #include "cmd/mqtt_map.h"
+#include "cmd/mqtt_metrics.h"
 #include "cmd/mqtt_source.h"
 #include "cmd/tool.h"
 
@@ -36,13 +37,14 @@
 	X(session, "PENSTOCK_MQTT_SESSION", "604800", false)                 \
 	X(keepalive, "PENSTOCK_MQTT_KEEPALIVE", "60", false)                 \
 	X(service, "PENSTOCK_MQTT_SERVICE", "https://127.0.0.1:8443", false) \
-	X(service_ca, "PENSTOCK_MQTT_SERVICE_CA", "", false)
+	X(service_ca, "PENSTOCK_MQTT_SERVICE_CA", "", false)                 \
+	X(metrics, "PENSTOCK_MQTT_METRICS_PORT", "0", false)
 
 struct settings {
 #define X(member, ...) const char *member;
 	SETTINGS(X)
 #undef X
-	int64_t session_s, keepalive_s;
+	int64_t session_s, keepalive_s, metrics_port;
 };
 
 struct feeder {
@@ -52,6 +54,7 @@ struct feeder {
 	struct mqtt_source_config source;
 	struct mqtt_batch *batch;
 	struct client *client;
+	struct mqtt_metrics *metrics;
 };
 
 /* The variable, or the first line of the file that it names with _FILE. */
@@ -90,7 +93,9 @@ read_settings(struct settings *s)
 	return (tool_number("PENSTOCK_MQTT_SESSION", s->session, 60,
 		    UINT32_MAX - 1, &s->session_s) &&
 	    tool_number("PENSTOCK_MQTT_KEEPALIVE", s->keepalive, 5, 3600,
-		&s->keepalive_s));
+		&s->keepalive_s) &&
+	    tool_number("PENSTOCK_MQTT_METRICS_PORT", s->metrics, 0, 65535,
+		&s->metrics_port));
 }
 
 static const char *
@@ -148,7 +153,11 @@ prepare(struct feeder *f)
 		return (false);
 	f->batch = mqtt_batch_new(&(struct mqtt_batch_config){
 	    &f->map, f->client, s->key, &f->counters});
-	return (f->batch != NULL);
+	if (f->batch != NULL && s->metrics_port > 0)
+		f->metrics =
+		    mqtt_metrics_new((int)s->metrics_port, &f->counters);
+	return (
+	    f->batch != NULL && (s->metrics_port == 0 || f->metrics != NULL));
 }
 
 /*
@@ -163,15 +172,16 @@ serve(struct feeder *f, struct mqtt_source *s)
 	bool ok = true;
 
 	while (ok && !tool_stopping()) {
-		mqtt_batch_empty(f->batch);
-		ok = mqtt_source_take(s, 500);
 		n = mqtt_batch_count(f->batch);
-		if (!ok || n == 0)
+		if (n == 0) {
+			ok = mqtt_source_take(s, 500);
 			continue;
+		}
 		ok = mqtt_batch_store(f->batch, patience) &&
 		    mqtt_source_acknowledge(s);
 		if (ok)
 			atomic_fetch_add(&f->counters.acknowledged, n);
+		mqtt_batch_empty(f->batch);
 	}
 	mqtt_source_drop(s, ok);
 }
@@ -184,6 +194,7 @@ run(struct feeder *f)
 
 	while (!tool_stopping()) {
 		since = tool_monotonic_ms();
+		mqtt_batch_empty(f->batch);
 		if ((s = mqtt_source_open(&f->source)) != NULL) {
 			atomic_fetch_add(&f->counters.connected, 1);
 			tool_log("connected to %s", f->source.broker.host);
@@ -219,6 +230,7 @@ main(void)
 		summary(&f->counters);
 		rc = TOOL_OK;
 	}
+	mqtt_metrics_free(f->metrics);
 	mqtt_batch_free(f->batch);
 	client_free(f->client);
 	mqtt_map_free(&f->map);

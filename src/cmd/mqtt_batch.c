@@ -28,8 +28,9 @@ struct part {
 
 struct mqtt_batch {
 	struct mqtt_batch_config config;
-	struct part parts[MQTT_BATCH_MESSAGES + 1];
+	struct part parts[MQTT_BATCH_MESSAGES];
 	size_t n, items, stored; /* parts; readings; parts done */
+	bool over;		 /* more came than it holds: none is done */
 	struct text text;	 /* items with a comma behind each */
 	struct text body;
 	int64_t told_ms; /* the minute's begin */
@@ -72,6 +73,7 @@ mqtt_batch_empty(struct mqtt_batch *b)
 {
 	text_reset(&b->text);
 	b->n = b->items = b->stored = 0;
+	b->over = false;
 }
 
 /* What a stranger wrote, in characters a log can hold. */
@@ -238,12 +240,16 @@ add_payload(struct mqtt_batch *b, struct part *p, const struct mqtt_message *m)
 bool
 mqtt_batch_add(struct mqtt_batch *b, const struct mqtt_message *m)
 {
-	struct part *p = &b->parts[b->n++];
+	struct part *p = &b->parts[b->n];
 	const char *why;
 
+	atomic_fetch_add(&b->config.counters->received, 1);
+	b->over = b->over || b->n == MQTT_BATCH_MESSAGES;
+	if (b->over)
+		return (false);
+	b->n++;
 	*p = (struct part){.from = b->text.len};
 	quote(p->topic, m->topic, strlen(m->topic));
-	atomic_fetch_add(&b->config.counters->received, 1);
 	why = m->len == 0 ? "empty" : add_payload(b, p, m);
 	if (why != NULL) {
 		b->text.len = p->from;
@@ -251,6 +257,7 @@ mqtt_batch_add(struct mqtt_batch *b, const struct mqtt_message *m)
 	}
 	p->len = b->text.len - p->from;
 	b->items += p->items;
+	b->over = !text_ok(&b->text);
 	return (b->n < MQTT_BATCH_MESSAGES && b->items < ITEMS_FULL &&
 	    b->text.len < BYTES_FULL);
 }
@@ -392,7 +399,7 @@ mqtt_batch_store(struct mqtt_batch *b, int64_t patience_ms)
 	char why[400];
 	int attempt = 0;
 
-	while (b->stored < b->n) {
+	while (!b->over && b->stored < b->n) {
 		if (b->stored >= alone)
 			most = b->n;
 		switch (send_parts(b, most, &r)) {
@@ -414,5 +421,5 @@ mqtt_batch_store(struct mqtt_batch *b, int64_t patience_ms)
 		if (tool_monotonic_ms() + wait > end || !tool_sleep_ms(wait))
 			return (false);
 	}
-	return (true);
+	return (!b->over);
 }

@@ -113,14 +113,14 @@ flush(struct mqtt_source *s)
 	return (true);
 }
 
-/* Until `done`, or the broker refuses or is silent. */
+/* Reads, and writes nothing: messages of before may come at once. */
 static bool
-wait_until(struct mqtt_source *s, bool (*done)(const struct mqtt_source *))
+wait_for_grants(struct mqtt_source *s)
 {
 	int64_t end = tool_monotonic_ms() + PATIENCE_MS;
 
-	while (!done(s)) {
-		if (s->refused || tool_stopping() || !flush(s))
+	while (!s->connected || s->granted < s->wanted) {
+		if (s->refused || tool_stopping())
 			return (false);
 		if (tool_monotonic_ms() > end) {
 			tool_error("the broker does not answer");
@@ -130,18 +130,6 @@ wait_until(struct mqtt_source *s, bool (*done)(const struct mqtt_source *))
 			return (false);
 	}
 	return (true);
-}
-
-static bool
-is_connected(const struct mqtt_source *s)
-{
-	return (s->connected);
-}
-
-static bool
-is_subscribed(const struct mqtt_source *s)
-{
-	return (s->granted == s->wanted);
 }
 
 static bool
@@ -161,7 +149,7 @@ subscribe(struct mqtt_source *s)
 			return (false);
 		s->wanted++;
 	}
-	return (wait_until(s, is_subscribed));
+	return (true);
 }
 
 static bool
@@ -187,7 +175,7 @@ connect_to(struct mqtt_source *s)
 		rc = mosquitto_connect_bind_v5(s->m, c->broker.host,
 		    c->broker.port, c->keepalive_s, NULL, props);
 	mosquitto_property_free_all(&props);
-	return (!failed(rc) && wait_until(s, is_connected));
+	return (!failed(rc));
 }
 
 struct mqtt_source *
@@ -204,7 +192,9 @@ mqtt_source_open(const struct mqtt_source_config *config)
 	s->m = broker_client(&config->broker, &config->login, s, &info);
 	if (s->m == NULL)
 		tool_error("%s", info.detail);
-	if (s->m != NULL && connect_to(s) && subscribe(s))
+	/* All of it before the first answer, as MQTT 5 3.1.4 allows. */
+	if (s->m != NULL && connect_to(s) && subscribe(s) && flush(s) &&
+	    wait_for_grants(s))
 		return (s);
 	mqtt_source_drop(s, false);
 	return (NULL);

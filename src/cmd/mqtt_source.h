@@ -38,7 +38,8 @@ struct mqtt_source_config {
 
 struct mqtt_source;
 
-/* Connected and subscribed; NULL: not. The config is borrowed. */
+/* Connected and subscribed; NULL: not. Messages of before may have come. The
+ * config is borrowed. */
 struct mqtt_source *mqtt_source_open(const struct mqtt_source_config *);
 /* Waits for messages and takes those that are there. */
 bool mqtt_source_take(struct mqtt_source *, int wait_ms);

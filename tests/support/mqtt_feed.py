@@ -6,7 +6,9 @@ import signal
 import subprocess
 import tempfile
 
-from support.service import ROOT, wait_for
+import requests
+
+from support.service import ROOT, free_port, wait_for
 
 PROGRAM = pathlib.Path(os.environ.get(
     "PENSTOCK_BUILD", ROOT / "build")) / "src/cmd/penstock-mqtt"
@@ -19,11 +21,12 @@ class Feed:
         (self.path / "topics").write_text(topics)
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith("PENSTOCK_")}
-        self.env.update(
-            PENSTOCK_MQTT_BROKER=broker.url, PENSTOCK_MQTT_SERVICE=url,
-            PENSTOCK_MQTT_SERVICE_CA=ca or "", PENSTOCK_MQTT_KEY=key,
-            PENSTOCK_MQTT_TOPICS=str(self.path / "topics"),
-            **{f"PENSTOCK_MQTT_{k}": str(v) for k, v in more.items()})
+        settings = {"BROKER": broker.url, "SERVICE": url, "KEY": key,
+                    "METRICS_PORT": free_port(), "SERVICE_CA": ca or "", "TOPICS": self.path / "topics",
+                    **more}
+        self.env.update({f"PENSTOCK_MQTT_{k}": str(v)
+                         for k, v in settings.items()})
+        self.metrics = f"http://127.0.0.1:{settings['METRICS_PORT']}/metrics"
         self.process = None
 
     def start(self, connected=True):
@@ -43,13 +46,23 @@ class Feed:
         self.process.kill()
         self.process.wait()
 
+    def counts(self):
+        with requests.Session() as session:
+            session.trust_env = False
+            lines = session.get(self.metrics, timeout=5).text.splitlines()
+        return {w[0].removeprefix("penstock_mqtt_").removesuffix("_total"):
+                int(w[1]) for w in (line.split() for line in lines)
+                if w[0] != "#"}
+
+    def acknowledged(self, n):
+        """What it counted, once it has acknowledged that many."""
+        wait_for(f"{n} acknowledged", lambda: self.counts()["acknowledged"]
+                 >= n, 30)
+        return self.counts()
+
     def stop(self):
-        """What it counted."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(20) == 0, self.said()
-        return {w[0]: int(w[1]) for w in (
-            line.split() for line in self.said().splitlines())
-            if len(w) == 2 and w[1].isdigit()}
 
     def remove(self):
         if self.process is not None and self.process.poll() is None:
