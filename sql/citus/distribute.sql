@@ -39,6 +39,7 @@ SELECT create_reference_table('retention_classes');
 -- local: zones nodes gateways gateway_breakers links metrics series thresholds
 -- local: plan_templates template_actions anomalies plans commands transitions
 -- local: hands_off link_limits decisions loop_status users sessions api_keys idempotency hot_epoch
+-- local: revocations
 -- local: instances login_limits login_buckets login_places api_key_uses
 -- local: shards ingest_log_aside segment_spans schema_migrations archive_home
 -- local: archives archive_files imports import_parts import_marks

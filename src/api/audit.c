@@ -77,6 +77,8 @@ audit_begin(struct request *r)
 	text_init_fixed(&t, buf, sizeof(buf));
 	json_object(&t, NULL);
 	add_origin(&t, r);
+	if (r->who.zones != NULL)
+		json_raw(&t, "zones", r->who.zones, strlen(r->who.zones));
 	json_object_end(&t);
 	r->peer = arena_strdup(&r->arena, r->x->peer);
 	r->origin = text_ok(&t) ? arena_strdup(&r->arena, t.s)

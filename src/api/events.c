@@ -286,7 +286,7 @@ why_over(const struct listener *l)
 	if (who->expires_us != 0 && api->clocks.now_us() >= who->expires_us)
 		return ("token_expired");
 	if (revoked_known(api->revoked) &&
-	    revoked_has(api->revoked, who->session))
+	    revoked_has(api->revoked, &who->ends))
 		return ("session_ended");
 	return (NULL);
 }

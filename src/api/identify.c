@@ -4,9 +4,13 @@
 #include "auth/key.h"
 #include "auth/revoked.h"
 #include "auth/token_cache.h"
+#include "core/loop.h"
 
 #include <string.h>
 #include <strings.h>
+
+#define LOOK_MS 20
+#define LOOKS	100 /* two seconds */
 
 /* RFC 6750 section 2.1. NULL if there is none. */
 static const char *
@@ -50,10 +54,26 @@ changes_nothing(const struct request *r)
 	    r->method == METHOD_OPTIONS);
 }
 
+static void
+admit(struct request *r, const struct token *t, void (*next)(struct request *))
+{
+	r->who.role = t->role;
+	r->who.session = t->session;
+	r->who.expires_us = t->expires_us;
+	r->who.ends = t->ends;
+	memcpy(r->who.name, t->subject, sizeof(t->subject));
+	if (t->zones[0] != '\0' &&
+	    (r->who.zones = arena_strdup(&r->arena, t->zones)) == NULL)
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+	else
+		next(r);
+}
+
 /* The signature is good: its holder enters unless the session has ended. Who
  * cannot be told of that any more lets only those in who read. */
 static void
-enter(struct request *r, const struct token *t, void (*next)(struct request *))
+enter_known(
+    struct request *r, const struct token *t, void (*next)(struct request *))
 {
 	const struct revoked *revoked = r->api->revoked;
 
@@ -62,16 +82,55 @@ enter(struct request *r, const struct token *t, void (*next)(struct request *))
 		!revoked_fresh(revoked, r->api->clocks.monotonic_us())))
 		reply_error(r, ERR_DATABASE, NULL,
 		    "which sessions have ended cannot be looked up now");
-	else if (revoked_has(revoked, t->session)) {
+	else if (revoked_has(revoked, &t->ends)) {
 		memcpy(r->who.name, t->subject, sizeof(t->subject));
-		refuse_token(r, "the session has ended");
-	} else {
-		r->who.role = t->role;
-		r->who.session = t->session;
-		r->who.expires_us = t->expires_us;
-		memcpy(r->who.name, t->subject, sizeof(t->subject));
-		next(r);
+		refuse_token(r,
+		    t->session != 0 ? "the session has ended"
+				    : "the token was revoked");
+	} else
+		admit(r, t, next);
+}
+
+struct enter_wait {
+	struct request *r;
+	struct token token;
+	void (*next)(struct request *);
+	unsigned looks;
+};
+
+static void
+look_again(void *arg)
+{
+	struct enter_wait *w = arg;
+	struct request *r = w->r;
+	struct loop *loop = r->api->loop;
+
+	if (!request_gone(r)) {
+		if (!revoked_known(r->api->revoked) && w->looks++ < LOOKS &&
+		    loop->ops->after(loop, LOOK_MS, look_again, w) != NULL)
+			return;
+		enter_known(r, &w->token, w->next);
 	}
+	request_release(r);
+}
+
+/* A worker that has just begun knows in a moment, once it is connected. */
+static void
+enter(struct request *r, const struct token *t, void (*next)(struct request *))
+{
+	struct enter_wait *w;
+
+	if (revoked_known(r->api->revoked) || r->api->loop == NULL) {
+		enter_known(r, t, next);
+		return;
+	}
+	if ((w = arena_alloc(&r->arena, sizeof(*w))) == NULL) {
+		reply_error(r, ERR_NO_MEMORY, NULL, "request too large");
+		return;
+	}
+	*w = (struct enter_wait){.r = r, .token = *t, .next = next};
+	request_hold(r);
+	look_again(w);
 }
 
 static enum err

@@ -13,6 +13,7 @@
 #define PENSTOCK_API_REQUEST_H
 
 #include "api/route.h"
+#include "auth/revoked.h"
 #include "core/arena.h"
 #include "core/err.h"
 #include "core/exchange.h"
@@ -27,6 +28,8 @@ struct principal {
 	char name[96];	 /* user name, "key:" + key id, or "idp:" + subject */
 	int64_t session; /* 0: none */
 	int64_t expires_us; /* of the token; 0: a key */
+	struct revoked_keys ends;
+	const char *zones; /* JSON, of a foreign operator; NULL: not by token */
 };
 
 struct request {

@@ -82,8 +82,10 @@ extern const struct field query_audit[];
 extern const struct resource resource_audit_list;
 
 /* session.c */
-extern const struct field body_refresh[];
-extern const struct resource resource_logout, resource_logout_all;
+extern const struct field body_refresh[], body_revocation[],
+    query_revocations[];
+extern const struct resource resource_logout, resource_logout_all,
+    resource_revocations_list, resource_revocations_create;
 
 /* webhooks.c */
 extern const struct field body_webhook[], body_webhook_change[],

@@ -69,6 +69,12 @@
 	    "viewer=viewer,operator=operator,engineer=engineer,admin=admin", 1, 1200, \
 	    "role=word,...", false, \
 	    "Our role = its word for it; the highest that fits counts") \
+	X(idp_zones_claim, TEXT, "PENSTOCK_IDP_ZONES_CLAIM", "zones", 1, 200, "text", false, \
+	    "Claim with the zones its operators act in: codes, or * for all; as the role's") \
+	X(idp_zones_absent, TEXT, "PENSTOCK_IDP_ZONES_ABSENT", "none", 3, 4, "none|all", false, \
+	    "What an operator without that claim acts in") \
+	X(idp_life_s, NUMBER, "PENSTOCK_IDP_LIFE", "86400", 60, 86400, "s", false, \
+	    "Longest life of its tokens, from iat to exp; others are refused") \
 	X(idp_refresh_s, NUMBER, "PENSTOCK_IDP_REFRESH", "300", 10, 86400, "s", false, \
 	    "Time between two fetches of its keys") \
 	X(loop_period_ms, NUMBER, "PENSTOCK_LOOP_PERIOD", "5000", 100, 3600000, "ms", false, \

@@ -107,15 +107,16 @@ static enum err
 put_revoked(struct loader *l, const struct rows *r, int row)
 {
 	enum err e = revoked_put(l->config.revoked,
-	    &(struct revoked_row){.session = registry_row_int(r, row, 0),
+	    &(struct revoked_row){.key = registry_row_int(r, row, 0),
 		.until_us = registry_row_int(r, row, 1),
-		.change = registry_row_int(r, row, 2)},
+		.change = registry_row_int(r, row, 2),
+		.before_us = registry_row_int(r, row, 3)},
 	    l->config.now_us());
 
 	/* Its tokens would be taken: better none than that. */
 	if (e != ERR_OK)
 		(void)err_set(&l->failure, e, NULL,
-		    "no room for the sessions that were revoked");
+		    "no room for whose tokens have ended");
 	return (e);
 }
 
@@ -186,8 +187,6 @@ finish(struct loader *l, const struct err_info *info)
 	l->fresh = info->code == ERR_OK;
 	if (l->fresh) {
 		l->loaded = true;
-		revoked_loaded(l->config.revoked,
-		    l->config.loop->ops->monotonic_us(l->config.loop));
 	} else if (l->retry ==
 	    NULL) { /* said once, however many ask meanwhile */
 		log_event(LOG_LEVEL_WARN, "registry_load_failed", "detail",
@@ -289,8 +288,13 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		}
 		if (l->step->kind == AT_FIRST)
 			last_seen_trust(l->config.last_seen);
-		if (l->step->kind != CHANGED || rows->n < REGISTRY_PAGE_ROWS)
+		if (l->step->kind != CHANGED || rows->n < REGISTRY_PAGE_ROWS) {
+			if (l->step->put == put_revoked)
+				revoked_loaded(l->config.revoked,
+				    l->config.loop->ops->monotonic_us(
+					l->config.loop));
 			l->step++;
+		}
 	}
 	ask(l);
 }

@@ -55,7 +55,10 @@ read_foreign(
 
 	*ret = (struct token_foreign){.issuer = c->idp_issuer,
 	    .audience = c->idp_audience,
-	    .role_claim = c->idp_role_claim};
+	    .role_claim = c->idp_role_claim,
+	    .zones_claim = c->idp_zones_claim,
+	    .zones_absent_all = strcmp(c->idp_zones_absent, "all") == 0,
+	    .life_s = c->idp_life_s};
 	if (!is_set(c->idp_audience) || !is_set(c->idp_keys))
 		return (err_set(info, ERR_INVALID, NULL,
 		    "PENSTOCK_IDP_ISSUER needs PENSTOCK_IDP_AUDIENCE and "
@@ -66,6 +69,9 @@ read_foreign(
 	if (c->idp_keys[0] != '/' && strncmp(c->idp_keys, "https://", 8) != 0)
 		return (err_set(info, ERR_INVALID, NULL,
 		    "PENSTOCK_IDP_KEYS is neither https:// nor a whole path"));
+	if (!ret->zones_absent_all && strcmp(c->idp_zones_absent, "none") != 0)
+		return (err_set(info, ERR_INVALID, NULL,
+		    "PENSTOCK_IDP_ZONES_ABSENT is neither none nor all"));
 	if (token_roles_parse(c->idp_roles, &ret->roles, &why) != ERR_OK)
 		return (err_set(info, ERR_INVALID, NULL,
 		    "PENSTOCK_IDP_ROLES: %s", why.detail));

@@ -137,8 +137,8 @@ on_audit(const char *row)
 static void
 on_notify(void *arg, const char *table)
 {
-	static const char *const loaded[] = {
-	    "nodes", "series", "api_keys", "archives", "sessions"};
+	static const char *const loaded[] = {"nodes", "series", "api_keys",
+	    "archives", "sessions", "revocations"};
 	bool load = table == NULL;
 	size_t i;
 

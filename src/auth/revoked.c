@@ -1,12 +1,15 @@
 #include "auth/revoked.h"
 
+#include "auth/digest.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #define FIRST 64 /* places; a power of two */
 
 struct entry {
-	int64_t session; /* 0: free */
-	int64_t until_us;
+	int64_t key; /* 0: free */
+	int64_t until_us, before_us;
 };
 
 struct revoked {
@@ -39,14 +42,28 @@ revoked_free(struct revoked *r)
 	free(r);
 }
 
+int64_t
+revoked_mark(const char *kind, const char *text)
+{
+	unsigned char sha[DIGEST_LEN];
+	uint64_t mark = 0;
+
+	digest((struct digest_part[]){{kind, strlen(kind)}, {":", 1},
+		   {text, strlen(text)}},
+	    3, sha);
+	for (size_t i = 0; i < sizeof(mark); i++)
+		mark = mark << 8 | sha[i];
+	return ((int64_t)(mark | UINT64_C(1) << 63));
+}
+
 /* Where it is, or where it would go. Sessions are numbered in turn, so the
  * number spreads as well as any hash of it. */
 static struct entry *
-place_of(struct entry *places, uint32_t size, int64_t session)
+place_of(struct entry *places, uint32_t size, int64_t key)
 {
-	uint32_t i = (uint32_t)session & (size - 1);
+	uint32_t i = (uint32_t)key & (size - 1);
 
-	while (places[i].session != 0 && places[i].session != session)
+	while (places[i].key != 0 && places[i].key != key)
 		i = (i + 1) & (size - 1);
 	return (&places[i]);
 }
@@ -68,7 +85,7 @@ make_room(struct revoked *r, int64_t now_us)
 		return (ERR_NO_MEMORY);
 	for (uint32_t i = 0; i < r->size; i++)
 		if (r->places[i].until_us > now_us)
-			*place_of(places, size, r->places[i].session) =
+			*place_of(places, size, r->places[i].key) =
 			    r->places[i];
 	free(r->places);
 	r->places = places;
@@ -83,23 +100,32 @@ revoked_put(struct revoked *r, const struct revoked_row *row, int64_t now_us)
 	struct entry *e;
 	enum err err;
 
-	if (row->session <= 0)
+	if (row->key == 0)
 		return (ERR_INVALID);
 	if (r->used + 1 > r->size / 2 && (err = make_room(r, now_us)) != ERR_OK)
 		return (err);
-	e = place_of(r->places, r->size, row->session);
-	r->used += e->session == 0;
-	*e = (struct entry){row->session, row->until_us};
+	e = place_of(r->places, r->size, row->key);
+	r->used += e->key == 0;
+	*e = (struct entry){row->key, row->until_us, row->before_us};
 	if (row->change > r->change)
 		r->change = row->change;
 	return (ERR_OK);
 }
 
 bool
-revoked_has(const struct revoked *r, int64_t session)
+revoked_has(const struct revoked *r, const struct revoked_keys *k)
 {
-	return (session != 0 &&
-	    place_of(r->places, r->size, session)->session == session);
+	const struct entry *e;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (k->keys[i] == 0)
+			continue;
+		e = place_of(r->places, r->size, k->keys[i]);
+		if (e->key != 0 &&
+		    (e->before_us == 0 || k->issued_us < e->before_us))
+			return (true);
+	}
+	return (false);
 }
 
 int64_t

@@ -151,6 +151,7 @@ check_own(const struct token_config *c, const json_t *claims, struct token *t,
 	t->session = sid != NULL ? strtoll(sid, &end, 10) : 0;
 	if (t->session <= 0 || *end != '\0')
 		return (refuse(info, "the token is of no session"));
+	t->ends.keys[0] = t->session;
 	return (ERR_OK);
 }
 
@@ -197,6 +198,54 @@ best_role(const struct token_roles *roles, const json_t *words)
 	return (best);
 }
 
+/* By what it can be ended: its life is bounded, so that what ends it need not
+ * be kept for ever. */
+static enum err
+take_ends(const json_t *claims, int64_t life_s, struct token *t,
+    struct err_info *info)
+{
+	const json_t *jti = json_object_get(claims, "jti");
+	int64_t issued_us = claim_time(claims, "iat");
+
+	if (issued_us <= 0)
+		return (refuse(info, "the token does not say when it began"));
+	if (t->expires_us - issued_us > life_s * US_PER_SECOND)
+		return (refuse(info, "the token lives too long"));
+	if (jti != NULL && !json_is_string(jti))
+		return (refuse(info, "the token is malformed"));
+	t->ends = (struct revoked_keys){
+	    .keys = {revoked_mark("sub", t->subject),
+		jti != NULL ? revoked_mark("jti", json_string_value(jti)) : 0},
+	    .issued_us = issued_us,
+	};
+	return (ERR_OK);
+}
+
+/* What is no code of a zone binds to none. */
+static enum err
+take_zones(const struct token_foreign *f, const json_t *claims, struct token *t,
+    struct err_info *info)
+{
+	const json_t *v = find_claim(claims, f->zones_claim);
+	struct text list;
+	json_t *one;
+	size_t i;
+
+	text_init_fixed(&list, t->zones, sizeof(t->zones));
+	json_array(&list, NULL);
+	if (v == NULL && f->zones_absent_all)
+		json_string(&list, NULL, TOKEN_ZONES_ALL);
+	if (json_is_string(v))
+		json_string(&list, NULL, json_string_value(v));
+	json_array_foreach(v, i, one) if (json_is_string(one))
+	    json_string(&list, NULL, json_string_value(one));
+	json_array_end(&list);
+	if (!text_ok(&list))
+		return (err_set(info, ERR_FORBIDDEN, NULL,
+		    "the identity provider names too many zones"));
+	return (ERR_OK);
+}
+
 static enum err
 check_foreign(const struct token_foreign *f, const json_t *claims,
     struct token *t, struct err_info *info)
@@ -205,7 +254,8 @@ check_foreign(const struct token_foreign *f, const json_t *claims,
 	int r;
 
 	if ((e = check_names(claims, f->issuer, f->audience, info)) != ERR_OK ||
-	    (e = take_subject(claims, TOKEN_FOREIGN, t, info)) != ERR_OK)
+	    (e = take_subject(claims, TOKEN_FOREIGN, t, info)) != ERR_OK ||
+	    (e = take_ends(claims, f->life_s, t, info)) != ERR_OK)
 		return (e);
 	r = best_role(&f->roles, find_claim(claims, f->role_claim));
 	if (r < 0)
@@ -213,7 +263,8 @@ check_foreign(const struct token_foreign *f, const json_t *claims,
 		    "the identity provider gives no role here"));
 	t->role = (enum role)r;
 	t->session = 0;
-	return (ERR_OK);
+	return (
+	    t->role == ROLE_OPERATOR ? take_zones(f, claims, t, info) : ERR_OK);
 }
 
 static enum err

@@ -15,6 +15,7 @@
 #define PENSTOCK_AUTH_TOKEN_H
 
 #include "auth/keyring.h"
+#include "auth/revoked.h"
 #include "auth/role.h"
 #include "core/err.h"
 
@@ -27,6 +28,8 @@
 #define TOKEN_LIFE_MAX	86400  /* s a token may still have, whosever it is */
 #define TOKEN_FOREIGN	"idp:" /* before a foreign subject; no user has it */
 #define TOKEN_ROLES_MAX 16
+#define TOKEN_ZONES	512 /* bytes of their codes as JSON */
+#define TOKEN_ZONES_ALL "*" /* no zone is called that */
 
 struct jwks;
 
@@ -45,6 +48,11 @@ struct token_foreign {
 	 * an RFC 6901 pointer. */
 	const char *role_claim;
 	struct token_roles roles;
+	/* The same of the zones an operator acts in: a code or a list of them,
+	 * "*" for all. */
+	const char *zones_claim;
+	bool zones_absent_all;	 /* without that claim all, else none */
+	int64_t life_s;		 /* from iat, which must be there, to exp */
 	const struct jwks *keys; /* NULL: not fetched yet */
 };
 
@@ -60,6 +68,10 @@ struct token {
 	enum role role;
 	int64_t expires_us;
 	int64_t session; /* 0: of a foreign token */
+	struct revoked_keys ends;
+	/* JSON, of a foreign operator: where he acts. "": by his role alone,
+	 * or by what users say. */
+	char zones[TOKEN_ZONES];
 };
 
 /* "viewer=staff,admin=water admins": our role, then the provider's word. */

@@ -24,8 +24,11 @@ static const char set[] =
     "co9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\"}]}";
 
 static struct keyring ring;
-static struct token_foreign foreign = {
-    .issuer = "i", .audience = "a", .role_claim = "/x/roles"};
+static struct token_foreign foreign = {.issuer = "i",
+    .audience = "a",
+    .role_claim = "/x/roles",
+    .zones_claim = "/x/zones",
+    .life_s = 86400};
 static struct token_config config = {&ring, "i", "a", 900, &foreign};
 
 static void

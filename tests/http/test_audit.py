@@ -279,6 +279,8 @@ CALLS = {
     "webhooks_delete": (lambda w: ((w.webhook(),), {}), ADMIN),
     "webhooks_secret": (lambda w: ((w.webhook(),), body()), ADMIN),
     "deliveries_again": (lambda w: (w.delivery(), {}), ADMIN),
+    "revocations_create": (lambda w: ((), body(
+        principal="idp:" + w.new(), reason="x")), ADMIN),
     "users_create": (lambda w: ((), body(
         username=w.new("u"), password=PASSWORD, role="viewer")), ADMIN),
     "users_change": (lambda w: ((w.user(),), body(role="operator")), ADMIN),

@@ -313,7 +313,20 @@ ACTS = {
         "quality_flags_put", s, "flow_total_mismatch", FLAG, who),
 }
 MAY = {"anna": {"north"}, "nino": set(), "ugo": {"north", "south", None},
-       "eva": {"north", "south", None}, "idp:x": {"north", "south", None}}
+       "eva": {"north", "south", None}, "idp:x": set()}
+# Of a foreign provider it is what the service says with the request.
+ORIGINS = [
+    ({"actor": "idp:x", "role": "operator", "zones": ["north"]}, {"north"}),
+    ({"actor": "idp:x", "role": "operator", "zones": ["nowhere"]}, set()),
+    ({"actor": "idp:x", "role": "operator", "zones": []}, set()),
+    ({"actor": "idp:x", "role": "operator"}, set()),
+    ({"actor": "idp:x", "role": "operator", "zones": ["*"]},
+     {"north", "south", None}),
+    ({"actor": "idp:x", "role": "engineer"}, {"north", "south", None}),
+    ({"actor": "idp:x", "role": "admin"}, {"north", "south", None}),
+    ({"actor": "idp:y", "role": "admin", "zones": ["*"]}, set()),
+    ({"role": "admin"}, set()),
+]
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -331,6 +344,25 @@ def test_who_acts_where(places, act, who):
         db.run("user_disable", who, None)
         with refused(403):
             ACTS[act](db, who, *made["north"]())
+
+
+@pytest.mark.parametrize("origin, where", ORIGINS)
+@pytest.mark.parametrize("act", ACTS)
+def test_where_a_foreign_principal_acts(places, act, origin, where):
+    db, made = places
+    for zone, happen in made.items():
+        found = happen()
+        db.sql("SELECT set_config('penstock.origin', %s, true)",
+               json.dumps(origin))
+        if zone in where:
+            assert ACTS[act](db, "idp:x", *found)
+        else:
+            with refused(403):
+                ACTS[act](db, "idp:x", *found)
+        # Ours are bound by what is kept of them alone.
+        with refused(403):
+            ACTS[act](db, "nino", *made["north"]())
+        db.sql("SELECT set_config('penstock.origin', '', true)")
 
 
 def test_a_flag_raised_by_one_is_cleared_by_another_within_his_zones(places):

@@ -68,7 +68,8 @@ BOTH = (
     "SET session_replication_role = replica",
     "SELECT password_hash FROM users", "SELECT * FROM users",
     "SELECT u FROM users u", "SELECT secret_sha256 FROM sessions",
-    "SELECT * FROM login_buckets", "UPDATE users SET role = 'admin'",
+    "SELECT * FROM login_buckets", "DELETE FROM revocations",
+    "INSERT INTO revocations (jti) VALUES ('x')", "UPDATE users SET role = 'admin'",
     "INSERT INTO users (username, password_hash, role) VALUES ('x', 'x', "
     "'admin')", "DELETE FROM users", "UPDATE sessions SET revoked_at = NULL",
     "DELETE FROM nodes", "DELETE FROM transitions", "UPDATE metrics SET kind "
@@ -98,7 +99,9 @@ ALONE = {
     "penstock_archive": (
         "SELECT FROM audit", "SELECT username FROM users",
         "SELECT FROM api_keys", "SELECT FROM sessions", "SELECT FROM gateways",
-        "SELECT FROM plans", "INSERT INTO ingest_log (series) VALUES ('{}')",
+        "SELECT FROM plans", "SELECT FROM revocations",
+        "SELECT revocation_create('{}', 'x')",
+        "INSERT INTO ingest_log (series) VALUES ('{}')",
         "DELETE FROM ingest_log", "DELETE FROM segments",
         "INSERT INTO segments SELECT * FROM segments",
         "UPDATE plans SET state = 'approved'", "SELECT audit_refuse('[]')",

@@ -1,5 +1,6 @@
 """Sessions: begun, refreshed, ended, and what a change of the user does."""
 import hashlib
+import json
 import threading
 
 import psycopg2
@@ -126,9 +127,10 @@ def test_a_changed_user_has_no_sessions(anna, change):
 def test_what_workers_are_told(anna):
     a, b = begin(anna, "a")[1], begin(anna, "b")[1]
     anna.run("session_end", str(a))
-    (first, until, change), = anna.run("registry_revoked", "0")
+    (first, until, change, before), = anna.run("registry_revoked", "0")
     now = anna.sql("SELECT (extract(epoch FROM now()) * 1e6)::int8")[0][0]
     assert first == a and until == now + (900 + 300) * 1000000
+    assert before == 0  # whenever a token of it began
     anna.run("session_end", str(b))
     assert revoked(anna, change) == [b]
     # Once its last access token is over nobody needs to know.
@@ -247,3 +249,57 @@ def test_two_use_one_refresh_token_at_once(committed):
     assert found == ["spent"]
 
 
+
+
+def end_foreign(db, **body):
+    return db.body("revocations_create",
+                   json.dumps({"reason": "stolen", **body}), "eva")
+
+
+def test_foreign_tokens_are_ended_by_holder_or_name(anna):
+    db = anna
+    now = db.sql("SELECT extract(epoch FROM clock_timestamp())::float8")[0][0]
+    session = begin(db)[1]
+    db.run("session_end", str(session))
+    one = end_foreign(db, principal="idp:u-1")
+    two = end_foreign(db, jti="t-1")
+    assert (one["principal"], one["jti"], one["reason"],
+            one["created_by"]) == ("idp:u-1", None, "stolen", "eva")
+    assert (two["principal"], two["jti"]) == (None, "t-1")
+    rows = db.run("registry_revoked", "0")
+    # As tests/unit/auth/test_session.c has them.
+    assert [r[0] for r in rows] == [
+        session, -3318206117868394947, -8072012157011020495]
+    assert [r[2] for r in rows] == sorted(r[2] for r in rows)
+    assert rows[0][3] == rows[2][3] == 0  # whenever it began
+    assert 29 < rows[1][3] / 1e6 - now < 90
+    day = 86400 + 300
+    assert all(day - 1 < r[1] / 1e6 - now < day + 60 for r in rows[1:])
+    assert db.run("registry_revoked", str(rows[1][2])) == rows[2:]
+    listed = db.body("revocations_list", "1", None)
+    assert [i["id"] for i in listed["items"]] == [two["id"]]
+    rest = db.body("revocations_list", "9", listed["next"])
+    assert rest == {"items": [one], "next": None}
+
+
+@pytest.mark.parametrize("body, pointer", [
+    ({}, ""), ({"principal": "idp:a", "jti": "b"}, ""),
+    ({"principal": "anna"}, "/principal"),
+    ({"principal": "idp:"}, "/principal"),
+    ({"principal": "key:abc"}, "/principal")])
+def test_what_ends_nothing_is_refused(anna, body, pointer):
+    with pytest.raises(Refused) as refused:
+        end_foreign(anna, **body)
+    assert (refused.value.args[0], refused.value.args[2]) == (422, pointer)
+
+
+def test_what_ended_long_ago_is_forgotten(anna):
+    db = anna
+    end_foreign(db, jti="old")
+    db.sql("ALTER TABLE revocations DISABLE TRIGGER USER;"
+           " UPDATE revocations SET until = now() - interval '1 s';"
+           " ALTER TABLE revocations ENABLE TRIGGER USER")
+    assert revoked(db) == []
+    assert db.body("revocations_list", "9", None)["items"] == []
+    new = end_foreign(db, jti="new")
+    assert db.sql("SELECT id FROM revocations") == [(new["id"],)]

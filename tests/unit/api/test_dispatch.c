@@ -389,7 +389,7 @@ Test(dispatch, a_session_may_end_while_its_body_comes)
 	api_dispatch(&fake.api, &c.x);
 	cr_assert_not_null(c.on_body);
 	cr_assert_eq(revoked_put(fake.api.revoked,
-			 &(struct revoked_row){.session = FAKE_SESSION,
+			 &(struct revoked_row){.key = FAKE_SESSION,
 			     .until_us = FAKE_NOW_US * 2,
 			     .change = 1},
 			 FAKE_NOW_US),

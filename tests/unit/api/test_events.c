@@ -337,8 +337,8 @@ ends(const char *reason)
 		fake.draining = true;
 	else
 		cr_assert_eq(revoked_put(fake.api.revoked,
-				 &(struct revoked_row){
-				     FAKE_SESSION, FAKE_NOW_US + 900000000, 1},
+				 &(struct revoked_row){FAKE_SESSION,
+				     FAKE_NOW_US + 900000000, 1, 0},
 				 FAKE_NOW_US),
 		    ERR_OK);
 	go_off(1000);

@@ -123,6 +123,8 @@ static const struct {
     {"loop_pause", "EM"},
     {"loop_resume", "EM"},
     {"audit_list", "M"},
+    {"revocations_list", "M"},
+    {"revocations_create", "M"},
     {"archives_list", "VOEM"},
     {"archives_get", "VOEM"},
     {"retention_list", "VOEM"},

@@ -136,7 +136,7 @@ static void
 revoke(int64_t session)
 {
 	struct revoked_row row = {
-	    session, FAKE_NOW_US + 900 * US_PER_SECOND, 1};
+	    session, FAKE_NOW_US + 900 * US_PER_SECOND, 1, 0};
 
 	cr_assert_eq(revoked_put(fake.api.revoked, &row, FAKE_NOW_US), ERR_OK);
 }
@@ -243,8 +243,11 @@ keys_refresh(void (*done)(void *), void *arg)
 static struct fake_call
 by_late_key(bool comes, bool leaves)
 {
-	static struct token_foreign foreign = {
-	    .issuer = "i", .audience = "a", .role_claim = "role"};
+	static struct token_foreign foreign = {.issuer = "i",
+	    .audience = "a",
+	    .role_claim = "role",
+	    .zones_claim = "zones",
+	    .life_s = 86400};
 	static char bearer[TOKEN_MAX + 8];
 	struct fake_call c;
 

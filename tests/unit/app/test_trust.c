@@ -118,6 +118,9 @@ make(void)
 	    .idp_ca = "",
 	    .idp_role_claim = "role",
 	    .idp_roles = "viewer=viewer",
+	    .idp_zones_claim = "zones",
+	    .idp_zones_absent = "none",
+	    .idp_life_s = 86400,
 	    .idp_refresh_s = 300};
 	write_file(SET(KEY("a")));
 	cache = token_cache_new();
@@ -271,6 +274,7 @@ Test(trust, settings_that_are_refused)
 	    ROW(idp_issuer, "penstock", "PENSTOCK_IDP_ISSUER"),
 	    ROW(idp_roles, "root=x", "PENSTOCK_IDP_ROLES"),
 	    ROW(idp_roles, "admin", "PENSTOCK_IDP_ROLES"),
+	    ROW(idp_zones_absent, "some", "PENSTOCK_IDP_ZONES_ABSENT"),
 	    ROW(jwt_secret, SECRET "\nshort", "PENSTOCK_JWT_SECRET"),
 #undef ROW
 	};

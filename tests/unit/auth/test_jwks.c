@@ -245,6 +245,8 @@ open_idp(void)
 	idp.foreign = (struct token_foreign){.issuer = ISSUER,
 	    .audience = "penstock",
 	    .role_claim = "role",
+	    .zones_claim = "zones",
+	    .life_s = 3600,
 	    .keys = idp.set};
 	cr_assert_eq(token_roles_parse("viewer=staff,operator=control room,"
 				       "operator=night,admin=it",
@@ -313,7 +315,7 @@ check(jwt_alg_t alg, const char *kid, const char *claims, struct token *ret)
 
 #define WITH(iss, aud, rest)                                    \
 	"{\"iss\":\"" iss "\",\"aud\":" aud ",\"sub\":\"u-1\"," \
-	"\"exp\":1795000900" rest "}"
+	"\"iat\":1794999990,\"exp\":1795000900" rest "}"
 #define GOOD WITH(ISSUER, "\"penstock\"", ",\"role\":\"staff\"")
 
 Test(foreign, claims)
@@ -364,6 +366,72 @@ Test(foreign, claims)
 			cr_expect_eq(t.session, 0);
 		}
 	}
+}
+
+/* Only an operator is bound to zones; who names none has none. */
+Test(foreign, zones)
+{
+#define OPERATOR(rest) WITH(ISSUER, "\"penstock\"", ",\"role\":\"night\"" rest)
+	static const struct {
+		const char *claims, *where, *want;
+		bool absent_all;
+	} rows[] = {
+	    {OPERATOR(""), "zones", "[]", false},
+	    {OPERATOR(""), "zones", "[\"*\"]", true},
+	    {OPERATOR(",\"zones\":null"), "zones", "[]", true},
+	    {OPERATOR(",\"zones\":[]"), "zones", "[]", true},
+	    {OPERATOR(",\"zones\":{\"a\":\"*\"}"), "zones", "[]", true},
+	    {OPERATOR(",\"zones\":\"north\""), "zones", "[\"north\"]", false},
+	    {OPERATOR(",\"zones\":[\"a\",1,\"b\\\"\"]"), "zones",
+		"[\"a\",\"b\\\"\"]", false},
+	    {OPERATOR(",\"x\":{\"y\":[\"a\"]}"), "/x/y", "[\"a\"]", false},
+	    {GOOD, "zones", "", false},
+	};
+	char claims[TOKEN_ZONES + 400], code[TOKEN_ZONES];
+	struct token t;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		idp.foreign.zones_claim = rows[i].where;
+		idp.foreign.zones_absent_all = rows[i].absent_all;
+		cr_expect_eq(check(JWT_ALG_ES256, "e", rows[i].claims, &t),
+		    ERR_OK, "%s", rows[i].claims);
+		cr_expect_str_eq(t.zones, rows[i].want);
+	}
+	idp.foreign.zones_claim = "zones";
+	for (size_t n = TOKEN_ZONES - 5; n < TOKEN_ZONES - 3; n++) {
+		memset(code, 'z', n);
+		code[n] = '\0';
+		snprintf(claims, sizeof(claims), OPERATOR(",\"zones\":\"%s\""),
+		    code);
+		cr_expect_eq(check(JWT_ALG_ES256, "e", claims, &t),
+		    n == TOKEN_ZONES - 5 ? ERR_OK : ERR_FORBIDDEN, "%zu", n);
+	}
+}
+
+/* What may be ended has a begin and an end that are not far apart. */
+Test(foreign, ends)
+{
+#define LIFE(times)                                     \
+	"{\"iss\":\"" ISSUER "\",\"aud\":\"penstock\"," \
+	"\"sub\":\"u-1\",\"role\":\"staff\",\"exp\":1795000900" times "}"
+	static const struct {
+		const char *claims;
+		enum err want;
+	} rows[] = {
+	    {LIFE(""), ERR_UNAUTHORIZED},
+	    {LIFE(",\"iat\":1794997299"), ERR_UNAUTHORIZED},
+	    {LIFE(",\"iat\":\"1794999990\""), ERR_UNAUTHORIZED},
+	    {LIFE(",\"iat\":1794999990,\"jti\":7"), ERR_UNAUTHORIZED},
+	    {LIFE(",\"iat\":1794997300,\"jti\":\"t-1\""), ERR_OK},
+	};
+	struct token t;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		cr_expect_eq(check(JWT_ALG_RS256, "r", rows[i].claims, &t),
+		    rows[i].want, "%s", rows[i].claims);
+	cr_expect_eq(t.ends.keys[0], revoked_mark("sub", "idp:u-1"));
+	cr_expect_eq(t.ends.keys[1], revoked_mark("jti", "t-1"));
+	cr_expect_eq(t.ends.issued_us, INT64_C(1794997300000000));
 }
 
 /* RFC 8725 section 2.1: the public key is no secret. */

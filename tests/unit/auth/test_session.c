@@ -115,10 +115,16 @@ Test(refresh, what_is_none)
 	cr_expect_not(refresh_parse(text, &r));
 }
 
+static bool
+has(const struct revoked *r, int64_t session)
+{
+	return (revoked_has(r, &(struct revoked_keys){{session, 0}, 0}));
+}
+
 static void
 put(struct revoked *r, int64_t session, int64_t until_us, int64_t now_us)
 {
-	struct revoked_row row = {session, until_us, session};
+	struct revoked_row row = {session, until_us, session, 0};
 
 	cr_assert_eq(revoked_put(r, &row, now_us), ERR_OK);
 }
@@ -128,14 +134,14 @@ Test(revoked, knows_all_that_were_put_and_no_other)
 	struct revoked *r = revoked_new();
 
 	cr_expect_not(revoked_known(r));
-	cr_expect_not(revoked_has(r, 0));
-	cr_expect_not(revoked_has(r, 1));
+	cr_expect_not(has(r, 0));
+	cr_expect_not(has(r, 1));
 	for (int64_t i = 1; i <= 5000; i++)
 		put(r, 64 * i, 100, 0); /* all in one place, if unlucky */
 	put(r, 64, 100, 0);
 	for (int64_t i = 0; i <= 320000; i++)
-		cr_assert_eq(revoked_has(r, i), i > 0 && i % 64 == 0, "%lld",
-		    (long long)i);
+		cr_assert_eq(
+		    has(r, i), i > 0 && i % 64 == 0, "%lld", (long long)i);
 	cr_expect_eq(revoked_change(r), 320000);
 	cr_expect_not(revoked_fresh(r, 0));
 	revoked_loaded(r, 5);
@@ -155,12 +161,12 @@ Test(revoked, forgets_what_is_over)
 
 	for (int64_t i = 1; i <= 1000000; i++) {
 		put(r, i, i + 1000, i);
-		cr_assert(revoked_has(r, i));
+		cr_assert(has(r, i));
 		if (i > 999)
-			cr_assert(revoked_has(r, i - 998));
+			cr_assert(has(r, i - 998));
 	}
-	cr_expect_not(revoked_has(r, 1));
-	cr_expect_not(revoked_has(r, 900000));
+	cr_expect_not(has(r, 1));
+	cr_expect_not(has(r, 900000));
 	revoked_free(r);
 }
 
@@ -170,14 +176,56 @@ Test(revoked, has_a_bound)
 	struct revoked_row row = {.until_us = 100};
 	enum err e = ERR_OK;
 
-	while (e == ERR_OK && row.session <= REVOKED_MAX) {
-		row.session++;
+	while (e == ERR_OK && row.key <= REVOKED_MAX) {
+		row.key++;
 		e = revoked_put(r, &row, 0);
 	}
 	cr_expect_eq(e, ERR_TOO_LARGE);
-	cr_expect(revoked_has(r, row.session - 1));
-	cr_expect_not(revoked_has(r, row.session));
-	row.session = 0;
+	cr_expect(has(r, row.key - 1));
+	cr_expect_not(has(r, row.key));
+	row.key = 0;
 	cr_expect_eq(revoked_put(r, &row, 0), ERR_INVALID);
+	revoked_free(r);
+}
+
+/* SHA-256 of "sub:idp:u-1" begins with these bytes, the first bit set. */
+Test(revoked, marks_are_as_in_sql)
+{
+	cr_expect_eq(
+	    revoked_mark("sub", "idp:u-1"), INT64_C(-3318206117868394947));
+	cr_expect_eq(revoked_mark("jti", "t-1"), INT64_C(-8072012157011020495));
+}
+
+Test(revoked, ends_by_holder_what_began_before_and_by_name_one)
+{
+	struct revoked *r = revoked_new();
+	int64_t sub = revoked_mark("sub", "idp:u-1");
+	int64_t jti = revoked_mark("jti", "t-1");
+	const struct {
+		struct revoked_keys keys;
+		bool want;
+	} rows[] = {
+	    {{{sub, 0}, 999}, true},
+	    {{{sub, 0}, 1000}, false},
+	    {{{sub, jti}, 1000}, true},
+	    {{{revoked_mark("sub", "idp:u-2"), jti}, 5000}, true},
+	    {{{revoked_mark("sub", "idp:u-2"), 0}, 5}, false},
+	    {{{revoked_mark("jti", "idp:u-1"), revoked_mark("sub", "t-1")}, 5},
+		false},
+	};
+
+	cr_assert_eq(
+	    revoked_put(r, &(struct revoked_row){sub, 9000, 1, 1000}, 0),
+	    ERR_OK);
+	cr_assert_eq(
+	    revoked_put(r, &(struct revoked_row){jti, 9000, 2, 0}, 0), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		cr_expect_eq(
+		    revoked_has(r, &rows[i].keys), rows[i].want, "%zu", i);
+	/* The later one of a holder counts. */
+	cr_assert_eq(
+	    revoked_put(r, &(struct revoked_row){sub, 9000, 3, 2000}, 0),
+	    ERR_OK);
+	cr_expect(revoked_has(r, &rows[1].keys));
 	revoked_free(r);
 }
