@@ -2,12 +2,13 @@
 
 #include "core/percent.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #define SEGMENTS     8
 #define DECODED_MAX  1024 /* bytes; the longest parameters are shorter */
-#define ROUTES_MAX   128
+#define ROUTES_MAX   512
 #define NAME_MAX_LEN 24
 
 /* A pattern or a path taken apart at its slashes; borrowed, not decoded. */
@@ -98,7 +99,8 @@ open_patterns(void)
 {
 	static bool ready;
 
-	for (size_t i = 0; !ready && i < nroutes && i < ROUTES_MAX; i++) {
+	assert(nroutes <= ROUTES_MAX);
+	for (size_t i = 0; !ready && i < nroutes; i++) {
 		(void)split(routes[i].pattern, &patterns[i].parts);
 		name_params(&patterns[i]);
 		lengths[i] = (unsigned char)patterns[i].parts.n;
@@ -168,7 +170,7 @@ route_find(enum method method, const char *path, struct route_match *ret)
 		return;
 	if (method == METHOD_HEAD)
 		method = METHOD_GET;
-	for (size_t i = 0; i < nroutes && i < ROUTES_MAX; i++) {
+	for (size_t i = 0; i < nroutes; i++) {
 		if (lengths[i] != parts.n ||
 		    (s = score(&patterns[i].parts, &parts)) < 0 || s < best)
 			continue;
