@@ -32,7 +32,7 @@ SELECT a.id, a.series_id, a.type, a.direction, a.severity, a.alarm_state,
     (SELECT min(f.id) FROM anomalies f WHERE f.series_id = a.series_id
 	AND f.type IN ('flatline', 'silence') AND f.state = 'open'
 	AND f.first_at <= a.last_at AND f.type <> 'silence'),
-    CASE WHEN a.alarm_state IN ('returned_unacknowledged', 'latched')
+    CASE WHEN a.state = 'cleared' AND a.alarm_state <> 'normal'
 	THEN (SELECT min(b.id) FROM anomalies b
 	WHERE b.series_id = a.series_id AND b.type = a.type
 	    AND b.direction = a.direction AND b.severity = a.severity

@@ -3,16 +3,20 @@
 -- $10 jsonb evidence, $11 int8 knowledge_version -> id int8, new bool
 -- Evidence only moves forward. The update goes first so that a condition that
 -- lasts uses no new number each cycle; the index decides all the same. One
--- that comes back while its alarm is shelved, or held because it chatters,
--- is the same anomaly; else it is another, and the loop looks at the one
--- before, too.
+-- that comes back while its alarm is shelved, or within the hold of one that
+-- chatters, is the same anomaly; else it is another, and the loop looks at the
+-- one before, too. Event times count: hours that come in one batch are apart.
 WITH was AS (
 	SELECT id, state FROM anomalies
 	WHERE series_id = $1::int4 AND type = $2::text
 	    AND direction = $3::text AND severity = $4::text
 	    AND (state = 'open' OR alarm_state <> 'normal')
-	    AND (state = 'open' OR alarm_state IN ('shelved',
-		'unacknowledged', 'acknowledged'))
+	    AND (state = 'open' OR alarm_state = 'shelved'
+		OR alarm_state IN ('unacknowledged', 'acknowledged')
+		AND EXISTS (SELECT FROM alarm_classes k
+		    WHERE k.id = severity AND times >= k.chatter_limit
+		    AND $6::timestamptz < cleared_at
+			+ k.chatter_hold_s * interval '1 s'))
 	ORDER BY state DESC, id DESC LIMIT 1),
 held AS (
 	UPDATE anomalies a SET last_at = greatest(last_at, $7::timestamptz),

@@ -52,18 +52,28 @@ turned(struct twin *t, struct twin_anomaly *o)
 	}
 }
 
-/* Shelved, or held because it chatters: the same anomaly goes on. */
-static struct twin_anomaly *
-find_waiting(struct twin *t, const struct condition *c)
+static bool
+waits(const struct twin_anomaly *o, int64_t first_us)
 {
-	enum alarm_state state;
+	const struct alarm *x = &o->alarm;
+
+	if (x->state == ALARM_SHELVED)
+		return (true);
+	return ((x->state == ALARM_UNACKNOWLEDGED ||
+		    x->state == ALARM_ACKNOWLEDGED) &&
+	    alarm_chatters(x) &&
+	    first_us < o->cleared_us + x->class.chatter_hold_us);
+}
+
+/* Shelved, or within the hold of one that chatters: the same anomaly. */
+static struct twin_anomaly *
+find_waiting(struct twin *t, const struct condition *c, int64_t first_us)
+{
 	size_t i;
 
 	for (i = t->nanomalies; i-- > t->first_anomaly;) {
-		state = t->anomalies[i].alarm.state;
-		if ((state == ALARM_SHELVED || state == ALARM_UNACKNOWLEDGED ||
-			state == ALARM_ACKNOWLEDGED) &&
-		    same(&t->anomalies[i].anomaly.condition, c))
+		if (same(&t->anomalies[i].anomaly.condition, c) &&
+		    waits(&t->anomalies[i], first_us))
 			return (&t->anomalies[i]);
 	}
 	return (NULL);
@@ -91,7 +101,8 @@ anomaly_raise(void *self, const struct anomaly *a, int64_t *ret_id,
 
 	if (err != ERR_OK)
 		return (err);
-	if (o == NULL && (o = find_waiting(t, &a->condition)) != NULL)
+	if (o == NULL &&
+	    (o = find_waiting(t, &a->condition, a->first_us)) != NULL)
 		reopen(t, o, a);
 	*ret_new = o == NULL;
 	if (o == NULL) {

@@ -107,6 +107,21 @@ Test(warm_alarms, raised_and_over_unseen_and_again)
 	    sql_int("SELECT times FROM anomalies ORDER BY id DESC LIMIT 1"), 2);
 }
 
+/* The loop did not look in between, and nothing chatters. */
+Test(warm_alarms, over_and_again_within_a_cycle_is_another)
+{
+	int64_t one = raise_at(NOON, WARNING), two;
+
+	look(NOON);
+	clear_at(NOON + 1, WARNING);
+	two = raise_at(NOON + 2, WARNING);
+	cr_assert_neq(one, two);
+	look(NOON + US_PER_MINUTE);
+	cr_assert(is(one, "normal"));
+	cr_assert(is(two, "unacknowledged"));
+	cr_assert(walked(one, "L1 L3 L11"));
+}
+
 /* Nothing is due that neither turned nor has a time that came. */
 Test(warm_alarms, only_what_is_due_is_looked_at)
 {
@@ -260,6 +275,10 @@ Test(warm_alarms, one_that_chatters_is_one_anomaly)
 			 (long long)id),
 	    9);
 	cr_assert(is(id, "unacknowledged"), "held");
+	cr_assert_neq(raise_at(NOON + US_PER_HOUR, WARNING), id,
+	    "history that comes at once is not held together");
+	sql("DELETE FROM anomalies WHERE id <> %lld AND state = 'open'",
+	    (long long)id);
 	look(NOON + 60 * US_PER_MINUTE);
 	cr_assert(is(id, "returned_unacknowledged"));
 	cr_assert(walked(id, "L1 L3"));
