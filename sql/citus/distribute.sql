@@ -37,7 +37,8 @@ SELECT create_reference_table('retention_classes');
 -- triggers: on a reference table those would run on every node, each with a
 -- counter of changes of its own. The rest is small, or nobody joins it.
 -- local: zones nodes gateways gateway_breakers links metrics series thresholds
--- local: plan_templates template_actions anomalies plans commands transitions
+-- local: plan_templates template_actions template_guards template_figures
+-- local: plan_approvals anomalies plans commands transitions
 -- local: hands_off link_limits decisions loop_status users sessions api_keys idempotency hot_epoch
 -- local: revocations
 -- local: instances login_limits login_buckets login_places api_key_uses

@@ -4,5 +4,5 @@ SELECT a.template_id, a.step, a.action, a.target_type, a.target_relation,
     a.argument::text, a.repeatable
 FROM template_actions a
 JOIN plan_templates t ON t.id = a.template_id
-WHERE t.enabled
-ORDER BY t.priority, t.id, a.step
+WHERE t.enabled AND NOT a.undo
+ORDER BY t.priority, t.id, a.step, a.n

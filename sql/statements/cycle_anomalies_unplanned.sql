@@ -15,7 +15,8 @@ WHERE state = 'open' AND alarm_state NOT IN ('shelved',
 	JOIN commands c ON c.plan_id = p.id JOIN links l ON l.id = c.link_id
 	WHERE p.closed_at IS NULL AND l.code = a.planning_reasons->>'link')
     WHEN 'proposed' THEN NOT EXISTS (SELECT FROM plans p
-	WHERE p.anomaly_id = a.id AND p.state NOT IN ('expired', 'failed'))
+	WHERE p.anomaly_id = a.id AND p.state NOT IN ('expired', 'failed',
+	    'superseded'))
     END)
 ORDER BY array_position('{critical,warning,info}', severity), id
 LIMIT $1::int8

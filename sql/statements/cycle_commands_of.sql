@@ -9,4 +9,4 @@ SELECT c.id, c.plan_id, c.step, c.state, c.link_id, c.gateway_id, l.code,
 FROM commands c
 JOIN links l ON l.id = c.link_id
 JOIN gateways g ON g.id = c.gateway_id
-WHERE c.plan_id = $1::int8 ORDER BY c.step
+WHERE c.plan_id = $1::int8 ORDER BY c.step, c.id

@@ -4,9 +4,10 @@
 -- reasons, $11 int8 knowledge_version -> id int8
 INSERT INTO plans (anomaly_id, template_id, state, proposed_at, expires_at,
     effect_series_id, effect_direction, effect_least, effect_window_s,
-    command_life_s, reasons, knowledge_version)
+    command_life_s, reasons, knowledge_version, risk, approval_life_s, authors)
 SELECT $1::int8, t.id, $3::text, $4::timestamptz, $5::timestamptz,
     $6::int4, $7::text, $8::float8, $9::float8, t.command_life_s, $10::jsonb,
-    $11::int8
+    $11::int8, t.risk, t.approval_life_s,
+    array_remove(ARRAY[t.changed_by], NULL)
 FROM plan_templates t WHERE t.id = $2::int4
 RETURNING id

@@ -1,3 +1,3 @@
--- Create a plan template. $1 body jsonb
+-- Create a plan template. $1 body jsonb, $2 who
 -- -> body json, etag text, location text
-SELECT body, etag, location FROM template_create($1::jsonb)
+SELECT body, etag, location FROM template_create($1::jsonb, $2::text)

@@ -11,7 +11,8 @@
 	"latched|shelved|suppressed_by_design|out_of_service"
 #define PLAN_WORDS                                                      \
 	"proposed|approved|executing|verifying|worked|no_effect|worse|" \
-	"not_provable|rejected|expired|failed"
+	"not_provable|rejected|expired|failed|superseded|cancelled|"    \
+	"undone"
 #define COMMAND_WORDS                                                    \
 	"planned|queued|sent|accepted|executed|verified|unknown|failed|" \
 	"expired|cancelled"
@@ -55,7 +56,8 @@ const struct field query_commands[] = {
 
 static const struct field action[] = {
 	{ "step", FIELD_INTEGER, true, 1, 20, NULL, NULL,
-	    "Order; a step waits for the one before it" },
+	    "Order; those of one step are done side by side, and the next "
+	    "waits for all of them" },
 	{ "action", FIELD_STRING, true, 1, 40, NULL, NULL,
 	    "What the gateway is told: lower-case letters and _" },
 	{ "target_type", FIELD_STRING, true, 0, 0, "valve|pump", NULL,
@@ -67,6 +69,18 @@ static const struct field action[] = {
 	{ "repeatable", FIELD_BOOLEAN, false, 0, 0, NULL, NULL,
 	    "true: doing it twice does no harm, so it may be sent again "
 	    "without asking what became of it" },
+	END
+};
+
+static const struct field guard[] = {
+	{ "name", FIELD_STRING, true, 1, 40, NULL, NULL,
+	    "Named when it refuses: lower-case letters and _" },
+	{ "metric", FIELD_STRING, true, 1, CODE_MAX, NULL, NULL,
+	    "Of the anomaly's node" },
+	{ "low", FIELD_NUMBER, false, -1e12, 1e12, NULL, NULL,
+	    "No command leaves below, canonical unit" },
+	{ "high", FIELD_NUMBER, false, -1e12, 1e12, NULL, NULL,
+	    "No command leaves above, canonical unit" },
 	END
 };
 
@@ -84,10 +98,17 @@ static const struct field action[] = {
 	{ "node_type", FIELD_STRING, false, 0, 0, NODE_TYPES, NULL, \
 	    "Absent: any" }, \
 	{ "priority", FIELD_INTEGER, false, 0, 10000, NULL, NULL, \
-	    "Smaller goes first; 100 if absent" }, \
+	    "Of equally good ones the smaller goes first; 100 if absent" }, \
+	{ "risk", FIELD_STRING, false, 0, 0, "low|medium|high", NULL, \
+	    "Who must agree: low may run by policy, medium takes one person, " \
+	    "high two who did not write it; medium if absent" }, \
+	{ "approval_life_s", FIELD_NUMBER, false, 1, SECONDS_MAX, NULL, NULL, \
+	    "An approval that is older does not count; 1800 if absent" }, \
 	{ "effect_metric", FIELD_STRING, false, 1, CODE_MAX, NULL, NULL, \
-	    "Metric of the same node that proves the effect; absent: not " \
-	    "provable" }, \
+	    "Metric that proves the effect; absent: not provable" }, \
+	{ "effect_at", FIELD_STRING, false, 0, 0, "node|zone", NULL, \
+	    "Whose: the anomaly's node, or its zone (of a dma in it, else " \
+	    "the oldest series); node if absent" }, \
 	{ "effect_direction", FIELD_STRING, false, 0, 0, "high|low", NULL, \
 	    "The way it must go; needed with effect_metric" }, \
 	{ "effect_least", FIELD_NUMBER, false, 0, 1e12, NULL, NULL, \
@@ -101,6 +122,13 @@ static const struct field action[] = {
 	    "absent" }, \
 	{ "enabled", FIELD_BOOLEAN, false, 0, 0, NULL, NULL, \
 	    "false: never proposed" }, \
+	{ "protective", FIELD_BOOLEAN, false, 0, 0, NULL, NULL, \
+	    "May run unasked in an emergency once it is preapproved" }, \
+	{ "guards", FIELD_ARRAY, false, 0, 20, NULL, guard, \
+	    "What must hold while its commands leave; replaces all" }, \
+	{ "undo", FIELD_ARRAY, false, 0, 20, NULL, action, \
+	    "What takes it back, as actions, on the links that were moved; " \
+	    "replaces all" }, \
 	{ "actions", FIELD_ARRAY, must, 1, 20, NULL, action, "In order" }
 
 const struct field body_template[] = {
@@ -150,10 +178,10 @@ const struct field body_settle[] = {
 		what, { __VA_ARGS__ } }
 
 RESOURCE(templates_list, templates_list, 200, "plan template", PAGE);
-RESOURCE(templates_create, templates_create, 201, "plan template", BODY);
+RESOURCE(templates_create, templates_create, 201, "plan template", BODY, WHO);
 RESOURCE(templates_get, templates_get, 200, "plan template", PATH_CODE);
 RESOURCE(templates_change, templates_change, 200, "plan template", PATH_CODE,
-    BODY, IF_MATCH);
+    BODY, IF_MATCH, WHO);
 
 RESOURCE(anomalies_list, anomalies_list, 200, "anomaly",
     { SOURCE_QUERY, "state" }, { SOURCE_QUERY, "severity" },

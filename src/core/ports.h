@@ -158,6 +158,13 @@ struct alarm_move {
 	const char *facts; /* JSON object */
 };
 
+struct plan_holder {
+	int64_t plan_id; /* 0: none */
+	int state;	 /* enum plan_state */
+	int severity;	 /* of its anomaly */
+	int64_t undoes;	 /* 0: no other plan */
+};
+
 struct breaker_state {
 	int32_t gateway_id;
 	int failures;	       /* in a row */
@@ -193,9 +200,10 @@ struct decisions_port {
 	enum err (*plan_propose)(void *self, const struct plan *,
 	    const struct command *, size_t n, int64_t *ret_id,
 	    struct err_info *);
-	/* A plan whose commands touch this link is not final yet. */
-	enum err (*plan_open_on)(
-	    void *self, int32_t link_id, bool *ret, struct err_info *);
+	/* The plan that is not final yet whose commands touch this link; one
+	 * that was agreed to before any that is proposed. */
+	enum err (*plan_open_on)(void *self, int32_t link_id,
+	    struct plan_holder *ret, struct err_info *);
 	enum err (*plans_in)(void *self, struct arena *, int state,
 	    struct plan **ret, size_t *ret_n, struct err_info *);
 	enum err (*commands_of)(void *self, struct arena *, int64_t plan_id,

@@ -1,5 +1,7 @@
 #include "domain/plan.h"
 
+#include <string.h>
+
 #define NELEMS(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct fsm_row plan_rows[] = {
@@ -17,6 +19,17 @@ static const struct fsm_row plan_rows[] = {
     {"P12", PLAN_FAILED, PLAN_REDRIVE, PLAN_APPROVED},
     {"P13", PLAN_APPROVED, PLAN_ALL_DONE, PLAN_VERIFYING},
     {"P14", PLAN_FAILED, PLAN_ALL_DONE, PLAN_VERIFYING},
+    {"P15", PLAN_PROPOSED, PLAN_ENDORSE, PLAN_PROPOSED},
+    {"P16", PLAN_PROPOSED, PLAN_SUPERSEDE, PLAN_SUPERSEDED},
+    {"P17", PLAN_APPROVED, PLAN_CANCEL, PLAN_CANCELLED},
+    {"P18", PLAN_EXECUTING, PLAN_CANCEL, PLAN_CANCELLED},
+    {"P19", PLAN_VERIFYING, PLAN_UNDO, PLAN_UNDONE},
+    {"P20", PLAN_WORKED, PLAN_UNDO, PLAN_UNDONE},
+    {"P21", PLAN_NO_EFFECT, PLAN_UNDO, PLAN_UNDONE},
+    {"P22", PLAN_WORSE, PLAN_UNDO, PLAN_UNDONE},
+    {"P23", PLAN_NOT_PROVABLE, PLAN_UNDO, PLAN_UNDONE},
+    {"P24", PLAN_FAILED, PLAN_UNDO, PLAN_UNDONE},
+    {"P25", PLAN_CANCELLED, PLAN_UNDO, PLAN_UNDONE},
 };
 
 static const char *const plan_states[PLAN_STATE_COUNT] = {
@@ -31,6 +44,9 @@ static const char *const plan_states[PLAN_STATE_COUNT] = {
     [PLAN_REJECTED] = "rejected",
     [PLAN_EXPIRED] = "expired",
     [PLAN_FAILED] = "failed",
+    [PLAN_SUPERSEDED] = "superseded",
+    [PLAN_CANCELLED] = "cancelled",
+    [PLAN_UNDONE] = "undone",
 };
 
 static const char *const plan_events[PLAN_EVENT_COUNT] = {
@@ -45,6 +61,10 @@ static const char *const plan_events[PLAN_EVENT_COUNT] = {
     [PLAN_JUDGED_NO_EFFECT] = "judged_no_effect",
     [PLAN_JUDGED_WORSE] = "judged_worse",
     [PLAN_JUDGED_NOT_PROVABLE] = "judged_not_provable",
+    [PLAN_ENDORSE] = "endorse",
+    [PLAN_SUPERSEDE] = "supersede",
+    [PLAN_CANCEL] = "cancel",
+    [PLAN_UNDO] = "undo",
 };
 
 const struct fsm plan_fsm = {
@@ -131,6 +151,29 @@ const struct fsm command_fsm = {
     .events = command_events,
     .nevents = COMMAND_EVENT_COUNT,
 };
+
+static const char *const risks[RISK_COUNT] = {
+    [RISK_LOW] = "low",
+    [RISK_MEDIUM] = "medium",
+    [RISK_HIGH] = "high",
+};
+
+const char *
+risk_name(enum risk risk)
+{
+	return (risks[risk]);
+}
+
+int
+risk_parse(const char *s)
+{
+	int i;
+
+	for (i = 0; i < RISK_COUNT; i++)
+		if (strcmp(risks[i], s) == 0)
+			return (i);
+	return (-1);
+}
 
 const char *
 plan_state_name(enum plan_state state)

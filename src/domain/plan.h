@@ -24,6 +24,9 @@ enum plan_state {
 	PLAN_REJECTED,
 	PLAN_EXPIRED,
 	PLAN_FAILED,
+	PLAN_SUPERSEDED, /* a severer anomaly needs its links */
+	PLAN_CANCELLED,	 /* a person stopped it */
+	PLAN_UNDONE,	 /* another plan took back what it did */
 	PLAN_STATE_COUNT
 };
 enum plan_event {
@@ -38,6 +41,10 @@ enum plan_event {
 	PLAN_JUDGED_NO_EFFECT,
 	PLAN_JUDGED_WORSE,
 	PLAN_JUDGED_NOT_PROVABLE,
+	PLAN_ENDORSE, /* a person agrees, and another one must, too */
+	PLAN_SUPERSEDE,
+	PLAN_CANCEL,
+	PLAN_UNDO,
 	PLAN_EVENT_COUNT
 };
 
@@ -72,11 +79,14 @@ enum command_event {
 
 extern const struct fsm plan_fsm, command_fsm;
 
-/* One ordered action of a template. */
+/* It says who must agree: low may run unasked, high takes two people. */
+enum risk { RISK_LOW, RISK_MEDIUM, RISK_HIGH, RISK_COUNT };
+
+/* One action of a template. */
 struct template_action {
-	int step;
-	const char *action;	     /* "close_valve", "set_speed", ... */
-	const char *target_type;     /* link type: "valve", "pump" */
+	int step;		 /* those of one step are done side by side */
+	const char *action;	 /* "close_valve", "set_speed", ... */
+	const char *target_type; /* link type: "valve", "pump" */
 	const char *target_relation; /* "inlet": link into the anomaly's
 	    node; "zone": a link into the anomaly's zone */
 	const char *argument;	     /* JSON object */
@@ -93,6 +103,7 @@ struct plan_template {
 	const char *node_type;		 /* "" any */
 	int priority;			 /* smaller first */
 	const char *effect_metric;	 /* on the anomaly's node */
+	bool effect_in_zone;		 /* or on the node of its zone */
 	enum direction effect_direction; /* the way it must go */
 	double effect_least;		 /* canonical units */
 	int64_t effect_window_us;	 /* after the last command was done */
@@ -100,6 +111,11 @@ struct plan_template {
 	int64_t command_life_us;	 /* not-after = approval + this */
 	const struct template_action *actions;
 	size_t nactions;
+	enum risk risk;
+	int trials, successes;	   /* as an engineer accepted them */
+	const char *guard_metrics; /* the node must have them: codes with
+	    commas; NULL: none */
+	bool preapproved; /* protective, and agreed to for emergencies */
 };
 
 /* A link that a gateway can move. */
@@ -129,6 +145,10 @@ struct plan {
 	int64_t effect_window_us;
 	bool anomaly_cleared; /* plans_in: its anomaly is no longer open */
 	const char *reasons;  /* JSON: templates that fit and did not */
+	enum risk risk;
+	int64_t undoes; /* the plan it takes back, 0: none */
+	enum plan_state undoes_state;
+	bool preapproved; /* plans_in: as its template is now */
 	int64_t knowledge_version;
 };
 
@@ -154,7 +174,8 @@ struct command {
 
 /* The link is moved only while the series is within; NAN: no bound. */
 struct guard_limit {
-	int32_t series;
+	const char *name; /* of a template's guard; "": it bounds the link */
+	int32_t series;	  /* 0: there is none */
 	double low, high;
 };
 
@@ -174,6 +195,9 @@ struct guard_asset {
 	size_t nlimits;
 };
 
+const char *risk_name(enum risk);
+/* -1: no risk is called so. */
+int risk_parse(const char *);
 const char *plan_state_name(enum plan_state);
 const char *command_state_name(enum command_state);
 

@@ -32,6 +32,24 @@ act_move(struct act *a, const struct fsm *fsm, int64_t id, int from, int event,
 }
 
 enum err
+act_cancel_rest(struct act *a, int64_t plan_id, const char *facts)
+{
+	const struct decisions_port *d = &a->ports->decisions;
+	struct command *c;
+	size_t i, n;
+	enum err err;
+
+	err = d->commands_of(d->self, a->arena, plan_id, &c, &n, a->info);
+	for (i = 0; err == ERR_OK && i < n; i++) {
+		if (c[i].state == COMMAND_PLANNED ||
+		    c[i].state == COMMAND_QUEUED)
+			err = act_move(a, &command_fsm, c[i].id,
+			    (int)c[i].state, COMMAND_CANCEL, facts);
+	}
+	return (err);
+}
+
+enum err
 act_no_memory(struct act *a)
 {
 	return (

@@ -26,6 +26,8 @@ struct act {
 enum err act_move(struct act *, const struct fsm *, int64_t id, int from,
     int event, const char *facts_json);
 enum err act_no_memory(struct act *);
+/* Cancels those of the plan's commands that have not left. */
+enum err act_cancel_rest(struct act *, int64_t plan_id, const char *facts);
 /* The text's content in the arena; the text is done. NULL: it did not fit. */
 char *act_keep(struct act *, struct text *);
 /* {"key":"value"} */

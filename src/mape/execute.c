@@ -44,26 +44,6 @@ execute_save(struct act *a, const struct command *c, const char *error)
 	return (d->command_attempt(d->self, c, error, a->info));
 }
 
-/* Cancels those of the plan's commands that have not left. */
-static enum err
-cancel_rest(struct act *a, int64_t plan_id, const char *facts)
-{
-	const struct decisions_port *d = &a->ports->decisions;
-	struct command *commands;
-	size_t i, n;
-	enum err err;
-
-	err =
-	    d->commands_of(d->self, a->arena, plan_id, &commands, &n, a->info);
-	for (i = 0; err == ERR_OK && i < n; i++) {
-		if (commands[i].state == COMMAND_PLANNED ||
-		    commands[i].state == COMMAND_QUEUED)
-			err = execute_move(
-			    a, &commands[i], COMMAND_CANCEL, facts);
-	}
-	return (err);
-}
-
 enum err
 execute_expire(struct act *a)
 {
@@ -86,7 +66,7 @@ execute_expire(struct act *a)
 		facts = act_fact(a, "reason", reason);
 		err = execute_move_plan(a, &plans[i], PLAN_EXPIRE, facts);
 		if (err == ERR_OK)
-			err = cancel_rest(a, plans[i].id, facts);
+			err = act_cancel_rest(a, plans[i].id, facts);
 	}
 	return (err);
 }
@@ -128,7 +108,7 @@ execute_fail(
 	if (p == NULL)
 		return (ERR_OK);
 	err = execute_move_plan(x->act, p, PLAN_COMMAND_FAILED, facts);
-	return (err == ERR_OK ? cancel_rest(x->act, p->id, facts) : err);
+	return (err == ERR_OK ? act_cancel_rest(x->act, p->id, facts) : err);
 }
 
 static enum err
@@ -249,6 +229,7 @@ look_at_asset(struct execution *x, const struct command *c,
 		return (act_no_memory(x->act));
 	for (i = 0; i < asset->nlimits; i++)
 		levels[i] = (struct guard_level){
+		    .name = asset->limits[i].name,
 		    .series = knowledge_series(
 			x->act->knowledge, asset->limits[i].series),
 		    .state = act_state(x->act, asset->limits[i].series),

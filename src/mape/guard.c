@@ -189,12 +189,17 @@ limits(const struct guard_facts *f, struct guard_result *r, struct text *v)
 	size_t i;
 
 	for (i = 0; i < f->nlevels && verdict == GUARD_PASS; i++) {
+		/* Each says what it saw alone. */
+		text_init_fixed(v, r->values, sizeof(r->values));
+		json_object(v, NULL);
+		if (f->levels[i].name != NULL && f->levels[i].name[0] != '\0')
+			json_string(v, "name", f->levels[i].name);
 		if (f->levels[i].series != NULL) {
 			verdict = within(&f->levels[i], f->now_us, r, v);
 			continue;
 		}
 		(void)snprintf(r->detail, sizeof(r->detail),
-		    "a series that bounds link %s is retired",
+		    "a series that bounds link %s is retired or missing",
 		    f->command->link);
 		verdict = GUARD_REFUSE;
 	}

@@ -33,9 +33,10 @@
 
 /* A series that bounds the link, as it is known now. */
 struct guard_level {
-	const struct series *series; /* NULL: it is retired */
+	const struct series *series; /* NULL: there is none (any more) */
 	const struct series_state *state;
 	double low, high; /* NAN: no bound */
+	const char *name; /* of a template's guard; else NULL or "" */
 };
 
 struct guard_facts {

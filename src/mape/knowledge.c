@@ -32,3 +32,23 @@ knowledge_series_at(
 	}
 	return (NULL);
 }
+
+const struct series *
+knowledge_series_in(
+    const struct knowledge *k, const char *zone, const char *metric)
+{
+	const struct series *s, *found = NULL;
+	size_t i;
+
+	for (i = 0; i < k->nseries && zone[0] != '\0'; i++) {
+		s = &k->series[i];
+		if (strcmp(s->zone, zone) != 0 ||
+		    strcmp(s->metric, metric) != 0)
+			continue;
+		if (strcmp(s->node_type, "dma") == 0)
+			return (s);
+		if (found == NULL)
+			found = s;
+	}
+	return (found);
+}

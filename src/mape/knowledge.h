@@ -12,5 +12,8 @@
 const struct series *knowledge_series(const struct knowledge *, int32_t id);
 const struct series *knowledge_series_at(
     const struct knowledge *, int32_t node_id, const char *metric);
+/* What speaks for a zone: the metric of its dma, else of its oldest series. */
+const struct series *knowledge_series_in(
+    const struct knowledge *, const char *zone, const char *metric);
 
 #endif

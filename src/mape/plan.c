@@ -3,6 +3,7 @@
 #include "core/instant.h"
 #include "domain/plan.h"
 #include "mape/knowledge.h"
+#include "mape/rank.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,28 @@ matches(const char *wanted, const char *seen)
 {
 	return (
 	    wanted == NULL || wanted[0] == '\0' || strcmp(wanted, seen) == 0);
+}
+
+/* What its guards look at must be there, or no command would ever leave. */
+static bool
+has_guarded(struct planning *p, const struct plan_template *t)
+{
+	const char *at = t->guard_metrics == NULL ? "" : t->guard_metrics;
+	char metric[64];
+	size_t n;
+
+	while (*at != '\0') {
+		n = strcspn(at, ",");
+		(void)snprintf(metric, sizeof(metric), "%.*s", (int)n, at);
+		if (knowledge_series_at(
+			p->a->knowledge, p->series->node_id, metric) == NULL) {
+			(void)snprintf(p->why_not, sizeof(p->why_not),
+			    "a guard needs %s, which the node has not", metric);
+			return (false);
+		}
+		at += n + (at[n] == ',');
+	}
+	return (true);
 }
 
 /* False, and why in p->why_not, if the template is for something else. */
@@ -56,7 +79,7 @@ fits(struct planning *p, const struct plan_template *t)
 		    "node is a %s, not a %s", p->series->node_type,
 		    t->node_type);
 	else
-		return (true);
+		return (has_guarded(p, t));
 	return (false);
 }
 
@@ -77,14 +100,24 @@ add_command(struct planning *p, const struct template_action *action,
     const struct actuator *act)
 {
 	struct command *c = &p->commands[p->ncommands];
+	size_t i;
 
+	for (i = 0; i < p->ncommands; i++) {
+		if (p->commands[i].step != action->step ||
+		    p->commands[i].link_id != act->link_id)
+			continue;
+		(void)snprintf(p->why_not, sizeof(p->why_not),
+		    "step %d would move %s twice", action->step, act->link);
+		return (false);
+	}
 	if (p->ncommands == PLAN_COMMANDS_MAX) {
 		(void)snprintf(p->why_not, sizeof(p->why_not),
 		    "more than %d commands", PLAN_COMMANDS_MAX);
 		return (false);
 	}
+	p->ncommands++;
 	*c = (struct command){
-	    .step = (int)++p->ncommands,
+	    .step = action->step,
 	    .state = COMMAND_PLANNED,
 	    .link_id = act->link_id,
 	    .gateway_id = act->gateway_id,
@@ -97,11 +130,10 @@ add_command(struct planning *p, const struct template_action *action,
 	    .next_attempt_us = INSTANT_NONE,
 	    .ask_until_us = INSTANT_NONE,
 	};
-	act_uuid(p->a, c->key);
 	return (true);
 }
 
-/* Each action becomes one command for every link it reaches, in order. */
+/* Each action becomes one command for every link it reaches. */
 static bool
 resolve(struct planning *p, const struct plan_template *t)
 {
@@ -132,55 +164,143 @@ resolve(struct planning *p, const struct plan_template *t)
 	return (t->nactions > 0);
 }
 
-static void
-pass_over(struct planning *p, const struct plan_template *t)
+/* The series that would prove the effect; NULL: none would. */
+static const struct series *
+effect_of(const struct planning *p, const struct plan_template *t)
 {
-	struct text *r = &p->reasons;
+	const struct knowledge *k = p->a->knowledge;
 
-	if (r->len > REASONS_MAX / 2)
-		return; /* enough to understand it */
-	json_object(r, NULL);
-	json_string(r, "template", t->code);
-	json_bool(r, "fits", false);
-	json_string(r, "reason", p->why_not);
-	json_object_end(r);
+	if (t->effect_metric == NULL || t->effect_metric[0] == '\0')
+		return (NULL);
+	return (t->effect_in_zone
+		? knowledge_series_in(k, p->series->zone, t->effect_metric)
+		: knowledge_series_at(k, p->series->node_id, t->effect_metric));
 }
 
-static const struct plan_template *
-choose(struct planning *p)
+static bool
+has_room(const struct planning *p)
+{
+	return (p->reasons.len <= REASONS_MAX / 2); /* enough to understand */
+}
+
+static void
+write_fitting(struct planning *p, const struct ranked *r, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && has_room(p); i++) {
+		json_object(&p->reasons, NULL);
+		json_string(&p->reasons, "template", r[i].t->code);
+		json_bool(&p->reasons, "fits", true);
+		json_int(&p->reasons, "rank", (int64_t)i + 1);
+		rank_write(&p->reasons, &r[i]);
+		if (i > 0)
+			json_string(&p->reasons, "reason",
+			    r[i].score < r[0].score
+				? "its score is lower"
+				: "its score is no higher, and it comes later");
+		json_object_end(&p->reasons);
+	}
+}
+
+static void
+write_unfit(struct planning *p)
+{
+	const struct knowledge *k = p->a->knowledge;
+	size_t i;
+
+	for (i = 0; i < k->ntemplates && has_room(p); i++) {
+		if (fits(p, &k->templates[i]) && resolve(p, &k->templates[i]))
+			continue;
+		json_object(&p->reasons, NULL);
+		json_string(&p->reasons, "template", k->templates[i].code);
+		json_bool(&p->reasons, "fits", false);
+		json_string(&p->reasons, "reason", p->why_not);
+		json_object_end(&p->reasons);
+	}
+}
+
+/* *ret NULL: none fits; else p->commands are its. */
+static enum err
+choose(struct planning *p, const struct plan_template **ret)
 {
 	const struct knowledge *k = p->a->knowledge;
 	const struct plan_template *t;
-	size_t i;
+	const struct series *effect;
+	struct ranked *r = arena_calloc(p->a->arena, k->ntemplates, sizeof(*r));
+	size_t i, n = 0;
 
+	if (r == NULL)
+		return (act_no_memory(p->a));
 	for (i = 0; i < k->ntemplates; i++) {
 		t = &k->templates[i];
-		if (fits(p, t) && resolve(p, t))
-			return (t);
-		pass_over(p, t);
+		if (!fits(p, t) || !resolve(p, t))
+			continue;
+		effect = effect_of(p, t);
+		r[n++] =
+		    rank_score(t, p->anomaly, effect == NULL ? 0 : effect->id);
 	}
-	return (NULL);
+	rank_sort(r, n);
+	write_fitting(p, r, n);
+	write_unfit(p);
+	*ret = n > 0 ? r[0].t : NULL;
+	if (n > 0)
+		(void)resolve(p, r[0].t);
+	return (ERR_OK);
 }
 
-/* The first link of the commands that another live plan holds, or NULL. */
+/* A proposal for something milder gives way; nothing that was agreed to. */
+static bool
+gives_way(const struct planning *p, const struct plan_holder *h)
+{
+	return (h->state == PLAN_PROPOSED && h->undoes == 0 &&
+	    h->severity < (int)p->anomaly->condition.severity);
+}
+
+/* The first link of the commands that a live plan holds which does not give
+ * way, or NULL. */
 static enum err
 find_contested(struct planning *p, const char **ret)
 {
 	const struct decisions_port *d = &p->a->ports->decisions;
+	struct plan_holder h;
 	enum err err;
-	bool open;
 	size_t i;
 
 	*ret = NULL;
 	for (i = 0; i < p->ncommands && *ret == NULL; i++) {
 		err = d->plan_open_on(
-		    d->self, p->commands[i].link_id, &open, p->a->info);
+		    d->self, p->commands[i].link_id, &h, p->a->info);
 		if (err != ERR_OK)
 			return (err);
-		if (open)
+		if (h.plan_id != 0 && !gives_way(p, &h))
 			*ret = p->commands[i].link;
 	}
 	return (ERR_OK);
+}
+
+static enum err
+supersede(struct planning *p)
+{
+	const struct decisions_port *d = &p->a->ports->decisions;
+	struct plan_holder h;
+	char *facts, id[24];
+	size_t i;
+	enum err err = ERR_OK;
+
+	(void)snprintf(id, sizeof(id), "%lld", (long long)p->anomaly->id);
+	for (i = 0; err == ERR_OK && i < p->ncommands; i++) {
+		err = d->plan_open_on(
+		    d->self, p->commands[i].link_id, &h, p->a->info);
+		if (err != ERR_OK || h.plan_id == 0)
+			continue;
+		facts = act_fact(p->a, "severer_anomaly", id);
+		err = act_move(p->a, &plan_fsm, h.plan_id, PLAN_PROPOSED,
+		    PLAN_SUPERSEDE, facts);
+		if (err == ERR_OK)
+			err = act_cancel_rest(p->a, h.plan_id, facts);
+	}
+	return (err);
 }
 
 static enum err
@@ -208,7 +328,7 @@ propose(struct planning *p, const struct plan_template *t, const char *reasons)
 {
 	const struct decisions_port *d = &p->a->ports->decisions;
 	const struct notifier_port *notifier = &p->a->ports->notifier;
-	const struct series *effect = NULL;
+	const struct series *effect = effect_of(p, t);
 	struct plan plan = {
 	    .anomaly_id = p->anomaly->id,
 	    .template_id = t->id,
@@ -221,14 +341,15 @@ propose(struct planning *p, const struct plan_template *t, const char *reasons)
 	    .effect_least = t->effect_least,
 	    .effect_window_us = t->effect_window_us,
 	    .reasons = reasons,
+	    .risk = t->risk,
 	    .knowledge_version = p->a->knowledge->version,
 	};
+	size_t i;
 	int64_t id;
 	enum err err;
 
-	if (t->effect_metric != NULL && t->effect_metric[0] != '\0')
-		effect = knowledge_series_at(
-		    p->a->knowledge, p->series->node_id, t->effect_metric);
+	for (i = 0; i < p->ncommands; i++)
+		act_uuid(p->a, p->commands[i].key);
 	plan.effect_series = effect != NULL ? effect->id : 0;
 	if (reasons == NULL)
 		return (act_no_memory(p->a));
@@ -262,7 +383,11 @@ plan_one(struct planning *p)
 	text_init(&p->reasons, REASONS_MAX);
 	json_object(&p->reasons, NULL);
 	json_array(&p->reasons, "considered");
-	if ((t = choose(p)) == NULL)
+	if ((err = choose(p, &t)) != ERR_OK) {
+		text_done(&p->reasons);
+		return (err);
+	}
+	if (t == NULL)
 		return (record(p, "no_plan_fits",
 		    close_reasons(p, "reason", "no template fits")));
 	if ((err = find_contested(p, &contested)) != ERR_OK) {
@@ -272,6 +397,10 @@ plan_one(struct planning *p)
 	if (contested != NULL)
 		return (record(
 		    p, "plan_open", close_reasons(p, "link", contested)));
+	if ((err = supersede(p)) != ERR_OK) {
+		text_done(&p->reasons);
+		return (err);
+	}
 	return (propose(p, t, close_reasons(p, "template", t->code)));
 }
 

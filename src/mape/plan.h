@@ -1,12 +1,13 @@
 /*
- * plan: finds for each anomaly the first template, by priority, that fits it,
- * and proposes its actions as commands for a person to decide on.
+ * plan: finds for each anomaly the best of the templates that fit it (rank.h),
+ * and proposes its actions as commands for people to decide on.
  *
  * Runs on: C, inside a unit of work. Errors: those of the ports.
  *
- * The outcome is recorded with the reasons: "proposed"; "no_plan_fits" (each
- * template with why it was passed over); "plan_open" (a link that would be
- * moved belongs to a plan that is not final yet). A sensor fault fits only a
+ * The outcome is recorded with the reasons, each template with its score or
+ * why it does not fit: "proposed"; "no_plan_fits"; "plan_open" (a link that
+ * would be moved belongs to a plan that is not final yet). A proposal that
+ * nobody agreed to yet gives way to that for a severer anomaly: superseded. A sensor fault fits only a
  * template that names its type; evidence older than an hour is history and
  * gets no plan.
  *

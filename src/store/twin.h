@@ -57,9 +57,15 @@ struct twin_hold {
 	int64_t held;
 };
 
+#define TWIN_APPROVERS 2
+
 struct twin_plan {
 	struct plan plan;
 	const char *verdict;
+	/* Who agreed, different people. */
+	const char *approvers[TWIN_APPROVERS];
+	int64_t agreed_us[TWIN_APPROVERS];
+	size_t napprovers;
 };
 
 struct twin_command {
@@ -139,8 +145,13 @@ void twin_free(struct twin *);
 void twin_ports(struct twin *, struct ports *);
 /* One row of the log. */
 void twin_log(struct twin *, const struct reading *, size_t n);
-/* What a person does; false if the plan is not proposed any more. */
+/* What people do; false if the plan is not proposed any more. A high risk is
+ * agreed to by two. */
 bool twin_approve(struct twin *, int64_t plan_id);
+/* One person alone; false if he agreed to it before, too. An approval that is
+ * older than TWIN_APPROVAL_US does not count. */
+#define TWIN_APPROVAL_US (1800 * INT64_C(1000000))
+bool twin_approve_by(struct twin *, int64_t plan_id, const char *who);
 bool twin_reject(struct twin *, int64_t plan_id);
 /* Acknowledges, resolves, unshelves, ...: false if no row allows it. */
 bool twin_alarm(struct twin *, int64_t anomaly_id, enum alarm_event);

@@ -88,7 +88,8 @@ came_to_nothing(const struct twin *t, const struct twin_anomaly *o)
 	for (i = t->first_plan; i < t->nplans; i++) {
 		p = &t->plans[i].plan;
 		if (p->anomaly_id == o->anomaly.id &&
-		    p->state != PLAN_EXPIRED && p->state != PLAN_FAILED)
+		    p->state != PLAN_EXPIRED && p->state != PLAN_FAILED &&
+		    p->state != PLAN_SUPERSEDED)
 			return (false);
 	}
 	return (true);
@@ -223,18 +224,25 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 }
 
 static enum err
-plan_open_on(void *self, int32_t link_id, bool *ret, struct err_info *info)
+plan_open_on(
+    void *self, int32_t link_id, struct plan_holder *ret, struct err_info *info)
 {
 	struct twin *t = self;
 	const struct command *c;
+	const struct plan *p;
 	size_t i;
 
-	*ret = false;
-	for (i = t->first_command; i < t->ncommands; i++) {
+	*ret = (struct plan_holder){0};
+	for (i = 0; i < t->ncommands; i++) {
 		c = &t->commands[i].command;
-		if (c->link_id == link_id &&
-		    !is_final(find_plan(t, c->plan_id)->plan.state))
-			*ret = true;
+		p = &find_plan(t, c->plan_id)->plan;
+		if (c->link_id != link_id || is_final(p->state) ||
+		    (ret->plan_id != 0 && ret->state != PLAN_PROPOSED))
+			continue;
+		*ret = (struct plan_holder){p->id, (int)p->state,
+		    (int)t->anomalies[p->anomaly_id - 1]
+			.anomaly.condition.severity,
+		    p->undoes};
 	}
 	return (twin_enter(t, "plan_open_on", false, info));
 }
@@ -253,8 +261,10 @@ plans_in(void *self, struct arena *a, int state, struct plan **ret,
 			continue;
 		p = &(*ret)[n++];
 		*p = t->plans[i].plan;
-		p->anomaly_cleared =
+		p->anomaly_cleared = p->undoes == 0 &&
 		    t->anomalies[p->anomaly_id - 1].state == ANOMALY_CLEARED;
+		if (p->undoes != 0)
+			p->undoes_state = find_plan(t, p->undoes)->plan.state;
 	}
 	*ret_n = n;
 	return (twin_enter(t, "plans_in", false, info));
@@ -502,10 +512,48 @@ decide(struct twin *t, int64_t plan_id, int plan_event, int command_event)
 	return (true);
 }
 
+/* Approvals of late by different people, of which `who` is one: false if he
+ * agreed before. */
+static bool
+agree(struct twin *t, struct twin_plan *p, const char *who)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < p->napprovers; i++) {
+		if (p->agreed_us[i] <= t->now_us - TWIN_APPROVAL_US)
+			continue;
+		if (strcmp(p->approvers[i], who) == 0)
+			return (false);
+		p->approvers[n] = p->approvers[i];
+		p->agreed_us[n++] = p->agreed_us[i];
+	}
+	p->approvers[n] = twin_text(t, who);
+	p->agreed_us[n] = t->now_us;
+	p->napprovers = n + 1;
+	return (true);
+}
+
+bool
+twin_approve_by(struct twin *t, int64_t plan_id, const char *who)
+{
+	struct twin_plan *p = find_plan(t, plan_id);
+	size_t needed;
+
+	if (p == NULL || p->plan.state != PLAN_PROPOSED ||
+	    t->now_us >= p->plan.expires_us || !agree(t, p, who))
+		return (false);
+	needed = p->plan.risk == RISK_HIGH ? TWIN_APPROVERS : 1;
+	return (p->napprovers < needed ||
+	    decide(t, plan_id, PLAN_APPROVE, COMMAND_APPROVE));
+}
+
 bool
 twin_approve(struct twin *t, int64_t plan_id)
 {
-	return (decide(t, plan_id, PLAN_APPROVE, COMMAND_APPROVE));
+	const struct twin_plan *p = find_plan(t, plan_id);
+
+	return (twin_approve_by(t, plan_id, "ada") &&
+	    (p->plan.risk != RISK_HIGH || twin_approve_by(t, plan_id, "bob")));
 }
 
 bool

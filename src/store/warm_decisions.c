@@ -287,7 +287,8 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 }
 
 static enum err
-plan_open_on(void *self, int32_t link_id, bool *ret, struct err_info *info)
+plan_open_on(
+    void *self, int32_t link_id, struct plan_holder *ret, struct err_info *info)
 {
 	struct warm_args a = {0};
 	AUTO_RESULT r = NULL;
@@ -295,9 +296,17 @@ plan_open_on(void *self, int32_t link_id, bool *ret, struct err_info *info)
 
 	warm_i32(&a, link_id);
 	e = warm_run(self, ST_cycle_plan_open_on, &a, &r, info);
-	if (e == ERR_OK)
-		*ret = warm_get_bool(r, 0, 0);
-	return (e);
+	if (e != ERR_OK)
+		return (e);
+	*ret = (struct plan_holder){0};
+	if (PQntuples(r) == 1)
+		*ret = (struct plan_holder){
+		    .plan_id = warm_get_i64(r, 0, 0),
+		    .state = fsm_state(&plan_fsm, warm_get_text(r, 0, 1)),
+		    .severity = severity_parse(warm_get_text(r, 0, 2)),
+		    .undoes = warm_get_i64(r, 0, 3),
+		};
+	return (ERR_OK);
 }
 
 static enum err

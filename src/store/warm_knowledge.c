@@ -120,6 +120,7 @@ template_of(struct arena *a, const PGresult *r, int i, struct plan_template *t)
 	int direction = direction_parse(warm_get_text(r, i, 4));
 	int least = severity_parse(warm_get_text(r, i, 5));
 	int effect = direction_parse(warm_get_text(r, i, 9));
+	int risk = risk_parse(warm_get_text(r, i, 14));
 
 	*t = (struct plan_template){
 	    .id = warm_get_i32(r, i, 0),
@@ -139,10 +140,16 @@ template_of(struct arena *a, const PGresult *r, int i, struct plan_template *t)
 	    .effect_window_us = warm_get_span(r, i, 11),
 	    .expires_us = warm_get_span(r, i, 12),
 	    .command_life_us = warm_get_span(r, i, 13),
+	    .risk = risk < 0 ? RISK_HIGH : (enum risk)risk,
+	    .effect_in_zone = strcmp(warm_get_text(r, i, 15), "zone") == 0,
+	    .trials = warm_get_i32(r, i, 16),
+	    .successes = warm_get_i32(r, i, 17),
+	    .guard_metrics = warm_dup_text(a, r, i, 18),
+	    .preapproved = warm_get_i32(r, i, 19) != 0,
 	};
 	return (t->code != NULL && t->metric != NULL &&
 	    t->anomaly_type != NULL && t->node_type != NULL &&
-	    t->effect_metric != NULL);
+	    t->effect_metric != NULL && t->guard_metrics != NULL);
 }
 
 static bool

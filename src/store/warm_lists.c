@@ -19,6 +19,7 @@ static bool
 plan_of(struct arena *arena, const PGresult *r, int i, struct plan *p)
 {
 	int direction = direction_parse(warm_get_text(r, i, 9));
+	int risk = risk_parse(warm_get_text(r, i, 15));
 
 	*p = (struct plan){
 	    .id = warm_get_i64(r, i, 0),
@@ -38,7 +39,13 @@ plan_of(struct arena *arena, const PGresult *r, int i, struct plan *p)
 	    .reasons = warm_dup_text(arena, r, i, 12),
 	    .knowledge_version = warm_get_i64(r, i, 13),
 	    .anomaly_cleared = warm_get_i32(r, i, 14) != 0,
+	    .risk = risk < 0 ? RISK_HIGH : (enum risk)risk,
+	    .undoes = warm_get_i64(r, i, 16),
+	    .preapproved = warm_get_i32(r, i, 18) != 0,
 	};
+	if (p->undoes != 0)
+		p->undoes_state = (enum plan_state)fsm_state(
+		    &plan_fsm, warm_get_text(r, i, 17));
 	return (p->reasons != NULL);
 }
 
@@ -175,17 +182,20 @@ limits(struct warm *w, struct arena *arena, const struct command *c,
 	enum err e;
 	int i;
 
-	warm_i32(&args, c->link_id);
-	warm_text(&args, c->action);
+	warm_i64(&args, c->id);
 	e = warm_run(w, ST_cycle_guard_limits, &args, &r, info);
 	if (e != ERR_OK)
 		return (e);
 	l = arena_alloc(arena, ((size_t)PQntuples(r) + 1) * sizeof(*l));
 	if (l == NULL)
 		return (no_memory(info));
-	for (i = 0; i < PQntuples(r); i++)
-		l[i] = (struct guard_limit){warm_get_i32(r, i, 0),
-		    warm_get_f64(r, i, 1), warm_get_f64(r, i, 2)};
+	for (i = 0; i < PQntuples(r); i++) {
+		l[i] = (struct guard_limit){warm_dup_text(arena, r, i, 0),
+		    warm_get_i32(r, i, 1), warm_get_f64(r, i, 2),
+		    warm_get_f64(r, i, 3)};
+		if (l[i].name == NULL)
+			return (no_memory(info));
+	}
 	a->limits = l;
 	a->nlimits = (size_t)PQntuples(r);
 	return (ERR_OK);

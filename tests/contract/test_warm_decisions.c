@@ -219,7 +219,7 @@ Test(warm_decisions, a_plan_comes_back_as_proposed)
 	struct plan *p = NULL;
 	struct command *c = NULL;
 	size_t n = 0;
-	bool open = false;
+	struct plan_holder h;
 
 	ok(d->plans_in(d->self, &fx.arena, PLAN_PROPOSED, &p, &n, &fx.info));
 	cr_assert_eq(n, 1);
@@ -238,11 +238,17 @@ Test(warm_decisions, a_plan_comes_back_as_proposed)
 	cr_assert_str_eq(c[0].link, "V1");
 	cr_assert_str_eq(c[0].argument, "{\"percent\": 100}");
 	cr_assert_eq(c[0].not_after_us, INSTANT_NONE);
-	ok(d->plan_open_on(d->self, fx.link, &open, &fx.info));
-	cr_assert(open);
+	cr_assert_eq(p[0].risk, RISK_HIGH);
+	cr_assert_eq(p[0].undoes, 0);
+	cr_assert_not(p[0].preapproved);
+	ok(d->plan_open_on(d->self, fx.link, &h, &fx.info));
+	cr_assert_eq(h.plan_id, id);
+	cr_assert_eq(h.state, PLAN_PROPOSED);
+	cr_assert_eq(h.severity, SEVERITY_CRITICAL);
+	cr_assert_eq(h.undoes, 0);
 	cr_assert_eq(move("plan", id, "proposed", "expired"), ERR_OK);
-	ok(d->plan_open_on(d->self, fx.link, &open, &fx.info));
-	cr_assert_not(open);
+	ok(d->plan_open_on(d->self, fx.link, &h, &fx.info));
+	cr_assert_eq(h.plan_id, 0);
 }
 
 Test(warm_decisions, a_move_needs_the_state_it_leaves)

@@ -51,6 +51,12 @@ check_loaded(const struct knowledge *w)
 	cr_assert_eq(t[0].effect_direction, DIRECTION_HIGH);
 	cr_assert_eq(t[0].effect_window_us, 60 * US_PER_SECOND);
 	cr_assert_eq(t[0].command_life_us, 300 * US_PER_SECOND);
+	cr_assert_eq(t[0].risk, RISK_HIGH);
+	cr_assert(t[0].effect_in_zone);
+	cr_assert_eq(t[0].trials, 9);
+	cr_assert_eq(t[0].successes, 4);
+	cr_assert_str_eq(t[0].guard_metrics, "pressure");
+	cr_assert_not(t[0].preapproved);
 	cr_assert_eq(t[0].nactions, 1);
 	cr_assert_str_eq(t[0].actions[0].action, "close_valve");
 	cr_assert_str_eq(t[0].actions[0].target_relation, "inlet");

@@ -121,8 +121,13 @@ fill(void)
 	fx.template = (int32_t)sql_int(
 	    "INSERT INTO plan_templates (code, name, metric_id, "
 	    "least_severity, effect_metric_id, effect_direction, effect_least, "
-	    "effect_window_s, change) VALUES ('T1', 'Close', 2, 'warning', 2, "
-	    "'high', 0.5, 60, 0) RETURNING id");
+	    "effect_window_s, change, risk, effect_at) VALUES ('T1', 'Close', "
+	    "2, 'warning', 2, 'high', 0.5, 60, 0, 'high', 'zone') RETURNING "
+	    "id");
+	sql("INSERT INTO template_guards VALUES (%d, 'floor', 2, 5, NULL)",
+	    fx.template);
+	sql("INSERT INTO template_figures VALUES (%d, 9, 4, now(), 'eve')",
+	    fx.template);
 	sql("INSERT INTO template_actions VALUES (%d, 1, 'close_valve', "
 	    "'valve', 'inlet', '{\"percent\": 100}')",
 	    fx.template);

@@ -268,7 +268,8 @@ def places(empty):
         "code": "ACC-T", "name": "x", "metric": "flow",
         "least_severity": "warning", "effect_window_s": 60,
         "actions": [{"step": 1, "action": "close_valve",
-                     "target_type": "valve", "target_relation": "zone"}]}))
+                     "target_type": "valve", "target_relation": "zone"}]}),
+        "eva")
     assert template
     made = {}
     for zone in "north", "south", None:

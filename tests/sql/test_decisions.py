@@ -33,7 +33,7 @@ def refused(db, status, pointer, words, name, *args):
 
 
 def make_template(db, **more):
-    return db.run("templates_create", json.dumps(TEMPLATE | more))[0]
+    return db.run("templates_create", json.dumps(TEMPLATE | more), "eve")[0]
 
 
 @pytest.fixture
@@ -93,6 +93,10 @@ def test_template(db):
         "actions": [TEMPLATE["actions"][0],
                     TEMPLATE["actions"][1]
                     | {"argument": {}, "repeatable": False}]}
+    assert (body["risk"], body["approval_life_s"], body["effect_at"],
+            body["protective"], body["changed_by"], body["trials"],
+            body["guards"], body["undo"]) == (
+                "medium", 1800, "node", False, "eve", 0, [], [])
     assert (body["priority"], body["expires_s"], body["command_life_s"],
             body["enabled"], body["anomaly_type"], body["effect_unit"]) == (
                 100, 3600, 300, True, None, "m3/h")
@@ -101,19 +105,20 @@ def test_template(db):
                      db.body("templates_list", 1000, None)["items"]]
     changed, newer, _ = db.run("templates_change", "T-T", j(
         enabled=False, priority=5, direction="high", name=None,
-        actions=TEMPLATE["actions"][:1]), etag)[0]
+        actions=TEMPLATE["actions"][:1]), etag, "ed")[0]
     assert (changed["enabled"], changed["priority"], changed["direction"],
             changed["name"], len(changed["actions"])) == (
                 False, 5, "high", "Close the valve", 1)
     assert newer != etag
     same, _, _ = db.run("templates_change", "T-T", j(direction=None),
-                        newer)[0]
+                        newer, "ed")[0]
     assert same == changed | {"direction": None}
-    refused(db, 412, "", "version", "templates_change", "T-T", "{}", etag)
+    refused(db, 412, "", "version", "templates_change", "T-T", "{}", etag,
+            "ed")
     refused(db, 404, "", "no plan template X", "templates_change", "X",
-            "{}", None)
+            "{}", None, "ed")
     refused(db, 409, "/code", "T-T exists", "templates_create",
-            json.dumps(TEMPLATE))
+            json.dumps(TEMPLATE), "eve")
 
 
 @pytest.mark.parametrize("change, pointer, words", [
@@ -124,12 +129,22 @@ def test_template(db):
     ({"code": "a b"}, "/code", "letters"),
     ({"actions": [TEMPLATE["actions"][0] | {"action": "Close!"}]},
      "/actions/0/action", "lower-case"),
-    ({"actions": [TEMPLATE["actions"][0]] * 2}, "/actions/1/step",
-     "step 1 is given twice"),
+    ({"undo": [TEMPLATE["actions"][0] | {"action": "Open!"}]},
+     "/undo/0/action", "lower-case"),
+    ({"guards": [{"name": "floor", "metric": "beer", "low": 1}]},
+     "/guards/0/metric", "no metric beer"),
+    ({"guards": [{"name": "floor", "metric": "flow"}]}, "/guards/0/low",
+     "low, high or both"),
+    ({"guards": [{"name": "Floor", "metric": "flow", "low": 1}]},
+     "/guards/0/name", "lower-case"),
+    ({"guards": [{"name": "floor", "metric": "flow", "low": 2, "high": 1}]},
+     "/guards/0/low", "above high"),
+    ({"guards": [{"name": "floor", "metric": "flow", "low": 2}] * 2},
+     "/guards/1/name", "given twice"),
 ])
 def test_bad_templates(db, change, pointer, words):
     refused(db, 422, pointer, words, "templates_create",
-            json.dumps(TEMPLATE | change))
+            json.dumps(TEMPLATE | change), "eve")
     assert db.run("templates_get", "T-T") == []
 
 
@@ -234,7 +249,8 @@ def test_what_expired_is_not_decided(db, plan, anomaly, series):
 
 @pytest.mark.parametrize("state", [
     "approved", "executing", "verifying", "worked", "no_effect", "worse",
-    "not_provable", "rejected", "expired", "failed"])
+    "not_provable", "rejected", "expired", "failed", "superseded", "cancelled",
+    "undone"])
 def test_only_proposed_plans_are_decided(db, plan, anomaly, series, state):
     other = make_plan(db, anomaly, series, state)
     for decision in ("approve", "reject"):

@@ -21,6 +21,18 @@ def facts(db, command):
     return dict(zip(names, row))
 
 
+def test_guards_of_a_template(db, command, series):  # noqa: F811
+    """On the anomaly's node; what it has not got is said, not passed over."""
+    db.run("templates_change", "T-T", j(guards=[
+        {"name": "floor", "metric": "flow", "low": 2},
+        {"name": "head", "metric": "pressure", "high": 80}]), None, "eve")
+    rows = db.run("cycle_guard_limits", command)
+    assert [r[:2] for r in rows] == [("floor", series), ("head", 0)]
+    assert (rows[0][2], rows[1][3]) == (2, 80)
+    db.sql("UPDATE plans SET undoes = id")
+    assert db.run("cycle_guard_limits", command) == []
+
+
 def test_nothing_is_guarded_at_first(db, command):
     assert facts(db, command) == {
         "where": None, "by": None, "why": None, "locked_by": None,
@@ -48,10 +60,10 @@ def test_guards_of_a_link(db, command, series):  # noqa: F811
     seen = facts(db, command)
     assert (seen["most"], seen["least_s"], seen["exclusion"]) == (
         4, 2.5, "feeders")
-    link = db.sql("SELECT id FROM links WHERE code = 'T-V'")[0][0]
-    rows = db.run("cycle_guard_limits", link, "close_valve")
-    assert [(r[0], r[1]) for r in rows][0] == (series, 1) and len(rows) == 2
-    assert len(db.run("cycle_guard_limits", link, "open_valve")) == 1
+    rows = db.run("cycle_guard_limits", command)
+    assert [r[:3] for r in rows][0] == ("", series, 1) and len(rows) == 2
+    db.sql("UPDATE commands SET action = 'open_valve' WHERE id = %s", command)
+    assert len(db.run("cycle_guard_limits", command)) == 1
     refused(db, 412, "", "version", "link_guards_put", "T-V", "{}", etag)
     body, _, _ = db.run("link_guards_put", "T-V", "{}", newer)[0]
     assert body["limits"] == [] and body["max_per_hour"] is None

@@ -19,7 +19,7 @@ CHANGES = {
     "links_change": ("LOCK-V", '{"gateway": null}', None),
     "links_delete": ("LOCK-V", None),
     "gateways_change": ("LOCK-G", '{"name": "y"}', None),
-    "templates_change": ("LOCK-T", '{"name": "y"}', None),
+    "templates_change": ("LOCK-T", '{"name": "y"}', None, "eve"),
     "nodes_change": ("LOCK-A", '{"zone": "LOCK-Z"}', None),
     "nodes_retire": ("LOCK-A", None),
     "nodes_create": ('{"code": "LOCK-C", "type": "tank", "zone": "LOCK-Z"}',),
@@ -58,7 +58,7 @@ def network(db):
     db.run("links_create", json.dumps({
         "code": "LOCK-V", "type": "valve", "from_node": "LOCK-A",
         "to_node": "LOCK-B", "gateway": "LOCK-G"}))
-    db.run("templates_create", json.dumps(TEMPLATE))
+    db.run("templates_create", json.dumps(TEMPLATE), "eve")
     db.run("api_key_create", '{"name": "LOCK-K"}', KEY, b"1" * 32, "x")
     db.run("user_create", '{"username": "lock.user", "role": "viewer"}', HASH)
     db.connection.commit()

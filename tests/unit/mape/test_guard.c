@@ -193,7 +193,7 @@ Test(guard, limits)
 	struct series tank = {
 	    .id = 2, .node = "T", .metric = "level", .cadence_us = 60 * SEC};
 	struct series_state level;
-	struct guard_level l = {&tank, &level, 1, 4};
+	struct guard_level l = {&tank, &level, 1, 4, ""};
 
 	series_state_init(&level, 2);
 	facts.levels = &l;
@@ -228,7 +228,7 @@ Test(guard, limits_need_a_value)
 {
 	struct series tank = {.id = 2, .node = "T", .metric = "level"};
 	struct series_state level;
-	struct guard_level l = {&tank, &level, 1, 4};
+	struct guard_level l = {&tank, &level, 1, 4, ""};
 
 	series_state_init(&level, 2);
 	facts.levels = &l;

@@ -148,7 +148,7 @@ Test(plan, zone_reaches_all_valves_of_the_zone)
 	cr_assert_eq(t->ncommands, 2);
 	cr_assert_str_eq(t->commands[0].command.link, "V1");
 	cr_assert_str_eq(t->commands[1].command.link, "V2");
-	cr_assert_eq(t->commands[1].command.step, 2);
+	cr_assert_eq(t->commands[1].command.step, 1, "side by side");
 	cr_assert_str_neq(
 	    t->commands[0].command.key, t->commands[1].command.key);
 }
@@ -226,6 +226,38 @@ Test(plan, the_severest_goes_first)
 	expect(warning, "plan_open", "\"link\":\"V1\"");
 }
 
+Test(plan, a_proposal_gives_way_to_a_severer_anomaly)
+{
+	struct twin_anomaly *warning, *critical;
+
+	templates[0].least_severity = SEVERITY_WARNING;
+	warning = raise_on(1, ANOMALY_THRESHOLD, SEVERITY_WARNING);
+	expect(warning, "proposed", "isolate");
+	critical = burst();
+	expect(critical, "proposed", "isolate");
+	cr_assert_eq(t->nplans, 2);
+	cr_assert_eq(t->plans[0].plan.state, PLAN_SUPERSEDED);
+	cr_assert_eq(t->commands[0].command.state, COMMAND_CANCELLED);
+	cr_assert_str_eq(t->transitions[t->ntransitions - 2].row_id, "P16");
+	expect(warning, "plan_open", "\"link\":\"V1\"");
+	cr_assert(twin_reject(t, 2));
+	expect(warning, "proposed", "isolate");
+	cr_assert_eq(t->nplans, 3, "its own was never decided on");
+}
+
+Test(plan, what_was_agreed_to_gives_way_to_nothing)
+{
+	struct twin_anomaly *critical;
+
+	templates[0].least_severity = SEVERITY_WARNING;
+	expect(raise_on(1, ANOMALY_THRESHOLD, SEVERITY_WARNING), "proposed",
+	    "isolate");
+	cr_assert(twin_approve(t, 1));
+	critical = burst();
+	expect(critical, "plan_open", "\"link\":\"V1\"");
+	cr_assert_eq(t->plans[0].plan.state, PLAN_APPROVED);
+}
+
 Test(plan, history_gets_no_plan)
 {
 	struct twin_anomaly *o = burst();
@@ -256,6 +288,95 @@ Test(plan, again_after_a_proposal_that_came_to_nothing)
 	o->anomaly.last_us = NOW - PLAN_HISTORY_US - 1;
 	expect(o, "proposed", "isolate");
 	cr_assert_eq(t->nplans, 3, "nobody sees it any more");
+}
+
+/* What was passed over is kept with its score. */
+Test(plan, the_best_score_is_proposed)
+{
+	struct twin_anomaly *o;
+
+	k.ntemplates = 2;
+	templates[1].trials = 20;
+	templates[1].successes = 19;
+	o = burst();
+	expect(
+	    o, "proposed", "\"template\":\"second\",\"fits\":true,\"rank\":1");
+	cr_assert_eq(t->plans[0].plan.template_id, 8);
+	cr_assert(strstr(o->reasons,
+		      "\"template\":\"isolate\",\"fits\":true,\"rank\":2,"
+		      "\"score\":1,"),
+	    "%s", o->reasons);
+	cr_assert(strstr(o->reasons, "its score is lower"));
+	cr_assert(strstr(o->reasons, "\"trials\":20,\"successes\":19"));
+}
+
+Test(plan, risk_is_taken_for_what_is_severe)
+{
+	k.ntemplates = 2;
+	templates[0].least_severity = templates[1].least_severity =
+	    SEVERITY_INFO;
+	templates[0].risk = RISK_LOW;
+	templates[1].risk = RISK_HIGH;
+	templates[1].trials = templates[1].successes = 16;
+	expect(raise_on(1, ANOMALY_THRESHOLD, SEVERITY_INFO), "proposed",
+	    "\"template\":\"isolate\",\"fits\":true,\"rank\":1");
+	expect(burst(), "proposed",
+	    "\"template\":\"second\",\"fits\":true,\"rank\":1");
+	cr_assert_eq(t->plans[1].plan.risk, RISK_HIGH);
+}
+
+Test(plan, equals_go_by_priority)
+{
+	k.ntemplates = 2;
+	templates[0].priority = 2;
+	templates[1].priority = 1;
+	expect(burst(), "proposed", "it comes later");
+	cr_assert_eq(t->plans[0].plan.template_id, 8);
+}
+
+Test(plan, steps_keep_their_order_and_no_link_is_moved_twice_in_one)
+{
+	static const struct template_action twice[] = {
+	    {1, "close_valve", "valve", "inlet", "{}", false},
+	    {2, "close_valve", "valve", "zone", "{}", false},
+	    {2, "stop_pump", "pump", "inlet", "{}", false},
+	};
+
+	templates[0].actions = twice;
+	templates[0].nactions = 3;
+	expect(burst(), "proposed", "isolate");
+	cr_assert_eq(t->ncommands, 4);
+	cr_assert_eq(t->commands[0].command.step, 1);
+	cr_assert_eq(t->commands[3].command.step, 2);
+	cr_assert_str_eq(t->commands[3].command.link, "PU1");
+}
+
+Test(plan, one_step_moves_a_link_once)
+{
+	static const struct template_action both[] = {
+	    {1, "close_valve", "valve", "inlet", "{}", false},
+	    {1, "open_valve", "valve", "zone", "{}", false},
+	};
+
+	templates[0].actions = both;
+	templates[0].nactions = 2;
+	expect(burst(), "no_plan_fits", "step 1 would move V1 twice");
+}
+
+Test(plan, a_guard_needs_its_metric)
+{
+	templates[0].guard_metrics = "pressure,level";
+	expect(burst(), "no_plan_fits", "a guard needs level");
+}
+
+Test(plan, the_effect_may_be_that_of_the_zone)
+{
+	templates[0].effect_metric = "flow";
+	templates[0].effect_in_zone = true;
+	templates[0].metric = "pressure";
+	expect(raise_on(2, ANOMALY_THRESHOLD, SEVERITY_CRITICAL), "proposed",
+	    "isolate");
+	cr_assert_eq(t->plans[0].plan.effect_series, 1);
 }
 
 Test(plan, no_effect_series_is_allowed)
