@@ -116,7 +116,7 @@ put_revoked(struct loader *l, const struct rows *r, int row)
 	/* Its tokens would be taken: better none than that. */
 	if (e != ERR_OK)
 		(void)err_set(&l->failure, e, NULL,
-		    "no room for whose tokens have ended");
+		    "no room for the sessions and tokens that ended");
 	return (e);
 }
 

@@ -357,37 +357,43 @@ on_event(void *arg, int error)
 	}
 }
 
-/* Nothing is under way for it, and it says nothing; a proxy has its own
- * means. */
+/* Nothing is under way for it, and it says nothing. */
 static bool
 idles(const struct conn *k)
 {
-	return (!k->proxied &&
-	    (k->state == SHAKE || k->state == IDLE || k->state == HEAD ||
-		k->state == LINGER));
+	return (k->state == SHAKE || k->state == IDLE || k->state == HEAD ||
+	    k->state == LINGER);
+}
+
+/* Of a proxy's or of the others; NULL: none may yield. */
+static struct conn *
+longest_silent(bool proxied)
+{
+	int64_t most = edge_monotonic_us() - GRACE_US;
+	struct conn *k, *longest = NULL;
+
+	for (k = TAILQ_FIRST(&conns); k != NULL; k = TAILQ_NEXT(k, list))
+		if (k->proxied == proxied && idles(k) && k->waits_us <= most) {
+			longest = k;
+			most = k->waits_us - 1;
+		}
+	return (longest);
 }
 
 /* Keeps a place free: else a few addresses that hold what they may, and do
- * nothing with it, keep everybody out. */
+ * nothing with it, keep everybody out. A proxy has its own means against
+ * those, and yields last. */
 static void
 make_place(void)
 {
-	int64_t most;
-	struct conn *k, *longest;
+	struct conn *k;
 
 	while (nconns >= nconns_max) {
-		longest = NULL;
-		most = edge_monotonic_us() - GRACE_US;
-		for (k = TAILQ_FIRST(&conns); k != NULL;
-		     k = TAILQ_NEXT(k, list))
-			if (idles(k) && k->waits_us <= most) {
-				longest = k;
-				most = k->waits_us - 1;
-			}
-		if (longest == NULL)
+		if ((k = longest_silent(false)) == NULL &&
+		    (k = longest_silent(true)) == NULL)
 			return;
 		metric_count(COUNTER_EDGE_YIELDED, 1);
-		conn_close(longest);
+		conn_close(k);
 	}
 }
 

@@ -25,7 +25,8 @@ class Answer:
 class Raw:
     """One connection. send() bytes, answer() one response at a time."""
 
-    def __init__(self, url, ca, timeout=10, rcvbuf=None):
+    def __init__(self, url, ca, timeout=10, rcvbuf=None,
+                 source=None):
         at = urlsplit(url)
         context = ssl.create_default_context(cafile=ca)
         # An end without close_notify is one that was cut.
@@ -35,6 +36,8 @@ class Raw:
             self.plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.plain.settimeout(timeout)
+        if source:
+            self.plain.bind((source, 0))
         self.plain.connect((at.hostname, at.port))
         self.sock = context.wrap_socket(self.plain, server_hostname=at.hostname)
         self.buffer = bytearray()

@@ -1,10 +1,12 @@
 """Whom a request is from when a proxy passed it on: believed of those named in
 the settings alone, and then by limits, throttle and record alike."""
 
+import time
+
 import pytest
 
 import edge_probe
-from raw import Raw, request
+from raw import request
 from support.service import free_port, wait_for
 
 A, B = "203.0.113.7", "2001:db8::7"
@@ -79,6 +81,32 @@ def test_the_cap_counts_what_a_client_has_under_way(probe):
     assert [peer(raw, mine) for raw in raws] == [A] * 6
     for raw in raws:
         raw.sock.close()
+
+
+def test_idle_ones_of_a_proxy_yield_last(probe):
+    p = probe(proxies="127.0.0.2", connections=4, header_timeout=60)
+
+    def served(raw):
+        return raw.send(request()).answer().status == 200
+
+    def connect(**more):
+        made = p.connect(**more)
+        assert served(made)
+        return made
+    held = [connect(source="127.0.0.2") for _ in range(2)]
+    stranger = connect()
+    time.sleep(2.2)  # whoever was silent for 2 s may yield
+    # That is the stranger, though the proxy's were silent for longer.
+    newer = connect()
+    assert stranger.closed()
+    assert served(held[0]) and served(held[1])
+    newer.sock.close()
+    held.append(connect(source="127.0.0.2"))
+    time.sleep(2.2)
+    # Where only its own are left, the one silent longest does.
+    newest = connect()
+    assert held[0].closed()
+    assert served(held[1]) and served(held[2]) and served(newest)
 
 
 def test_settings_that_are_wrong_are_named(own_service):
