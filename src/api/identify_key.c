@@ -79,6 +79,17 @@ struct key_wait {
 	void (*next)(struct request *);
 };
 
+static void
+name_holder(struct principal *who, const struct key_entry *entry)
+{
+	size_t room = sizeof(who->name) - sizeof("key:");
+	size_t len = entry->name.len < room ? entry->name.len : room;
+
+	memcpy(who->name, "key:", 4);
+	memcpy(who->name + 4, entry->name.s, len);
+	who->name[4 + len] = '\0';
+}
+
 /* Who has shown that the key, or what stands for it, is his. */
 static void
 admit(struct request *r, const struct key_entry *entry,
@@ -99,8 +110,7 @@ admit(struct request *r, const struct key_entry *entry,
 		note_use(api, entry, now_us);
 	r->who.role = ROLE_DEVICE;
 	r->who.scope = entry->scope;
-	(void)snprintf(
-	    r->who.name, sizeof(r->who.name), "key:%s", entry->name.s);
+	name_holder(&r->who, entry);
 	next(r);
 }
 

@@ -31,6 +31,21 @@ key_new(struct key *ret, char ret_text[static KEY_LEN + 1])
 	    ret_text, KEY_LEN + 1, KEY_PREFIX "%s_%s", ret->id, secret);
 }
 
+/* isalnum() in the C locale; strspn() makes a table of all bytes each time. */
+static bool
+is_id(const char *s)
+{
+	unsigned char c;
+
+	for (int i = 0; i < KEY_ID; i++) {
+		c = (unsigned char)s[i];
+		if ((unsigned)(c - '0') > 9 &&
+		    (unsigned)((c | 0x20) - 'a') > 25)
+			return (false);
+	}
+	return (true);
+}
+
 bool
 key_parse(const char *text, struct key *ret)
 {
@@ -38,7 +53,7 @@ key_parse(const char *text, struct key *ret)
 
 	if (strnlen(text, KEY_LEN + 1) != KEY_LEN ||
 	    strncmp(text, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0 ||
-	    strspn(id, letters) < KEY_ID || id[KEY_ID] != '_')
+	    !is_id(id) || id[KEY_ID] != '_')
 		return (false);
 	memcpy(ret->id, id, KEY_ID);
 	ret->id[KEY_ID] = '\0';
