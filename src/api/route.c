@@ -90,8 +90,29 @@ name_params(struct pattern *p)
 }
 
 static struct pattern patterns[ROUTES_MAX];
-/* How many segments each has: most are passed over by this alone. */
-static unsigned char lengths[ROUTES_MAX];
+/* Routes by how many segments they have and how long the last one is, 0 if
+ * that is a parameter: most are never looked at. Places + 1. */
+#define LENGTHS 16u
+static unsigned short heads[SEGMENTS + 1][LENGTHS], after[ROUTES_MAX];
+
+static unsigned short *
+head_of(const struct parts *p)
+{
+	size_t len = p->seg[p->n - 1].len;
+
+	if (p->seg[p->n - 1].s[0] == '{')
+		len = 0;
+	return (&heads[p->n][len < LENGTHS ? len : LENGTHS - 1]);
+}
+
+static void
+link_pattern(size_t i)
+{
+	unsigned short *head = head_of(&patterns[i].parts);
+
+	after[i] = *head;
+	*head = (unsigned short)(i + 1);
+}
 
 /* Patterns are taken apart once per process. */
 static void
@@ -103,7 +124,7 @@ open_patterns(void)
 	for (size_t i = 0; !ready && i < nroutes; i++) {
 		(void)split(routes[i].pattern, &patterns[i].parts);
 		name_params(&patterns[i]);
-		lengths[i] = (unsigned char)patterns[i].parts.n;
+		link_pattern(i);
 	}
 	ready = true;
 }
@@ -154,13 +175,44 @@ take_params(const struct pattern *pattern, const struct parts *path,
 	return (true);
 }
 
+struct found {
+	int score; /* of the best so far; -1: none */
+	size_t at;
+	enum method method;
+};
+
+/* From a head of routes on. */
+static void
+look(size_t from, const struct parts *path, struct found *f,
+    struct route_match *ret)
+{
+	for (size_t n = from; n != 0; n = after[n - 1]) {
+		const struct route *r = &routes[n - 1];
+		int s = score(&patterns[n - 1].parts, path);
+
+		if (s < 0 || s < f->score)
+			continue;
+		if (s > f->score) {
+			f->score = s;
+			f->at = n - 1;
+			ret->route = NULL;
+			ret->allowed = 1u << METHOD_OPTIONS;
+		}
+		ret->allowed |= 1u << r->method;
+		if (r->method == METHOD_GET)
+			ret->allowed |= 1u << METHOD_HEAD;
+		if (r->method == f->method)
+			ret->route = r;
+	}
+}
+
 void
 route_find(enum method method, const char *path, struct route_match *ret)
 {
+	struct found f = {
+	    .score = -1, .method = method == METHOD_HEAD ? METHOD_GET : method};
 	char decoded[DECODED_MAX];
 	struct parts parts;
-	int best = -1, s;
-	size_t fit = 0;
 
 	ret->route = NULL;
 	ret->allowed = 0;
@@ -168,25 +220,9 @@ route_find(enum method method, const char *path, struct route_match *ret)
 	open_patterns();
 	if (!split(path, &parts) || !decode(&parts, decoded, sizeof(decoded)))
 		return;
-	if (method == METHOD_HEAD)
-		method = METHOD_GET;
-	for (size_t i = 0; i < nroutes; i++) {
-		if (lengths[i] != parts.n ||
-		    (s = score(&patterns[i].parts, &parts)) < 0 || s < best)
-			continue;
-		if (s > best) {
-			best = s;
-			fit = i;
-			ret->route = NULL;
-			ret->allowed = 1u << METHOD_OPTIONS;
-		}
-		ret->allowed |= 1u << routes[i].method;
-		if (routes[i].method == METHOD_GET)
-			ret->allowed |= 1u << METHOD_HEAD;
-		if (routes[i].method == method)
-			ret->route = &routes[i];
-	}
-	if (best >= 0 && !take_params(&patterns[fit], &parts, ret)) {
+	look(*head_of(&parts), &parts, &f, ret);
+	look(heads[parts.n][0], &parts, &f, ret);
+	if (f.score >= 0 && !take_params(&patterns[f.at], &parts, ret)) {
 		ret->route = NULL;
 		ret->allowed = 0;
 	}
