@@ -3,6 +3,7 @@
 #include "api/fake.h"
 #include "auth/refresh.h"
 #include "core/instant.h"
+#include "core/loop.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -173,6 +174,69 @@ Test(tokens, while_nothing_is_known_of_sessions)
 	cr_expect_eq(c.status, 503);
 	cr_expect(got_is(&c, "Retry-After", "1"));
 	call_done(&c);
+}
+
+static struct {
+	loop_timer_cb *cb;
+	void *arg;
+} timer;
+
+static struct loop_timer *
+after(struct loop *l, unsigned ms, loop_timer_cb *cb, void *arg)
+{
+	(void)l;
+	if (ms <= 100) { /* the record's are longer, and never go off */
+		timer.cb = cb;
+		timer.arg = arg;
+	}
+	return ((struct loop_timer *)&timer);
+}
+
+/* A request of a worker that has just begun, after it looked `looks` times. */
+static void
+while_it_waits(struct fake_call *c, int looks)
+{
+	static const struct loop_ops ops = {.after = after};
+	static struct loop loop = {.ops = &ops};
+	static char bearer[TOKEN_MAX + 8];
+
+	revoked_free(fake.api.revoked);
+	fake.api.revoked = revoked_new();
+	fake.api.loop = &loop;
+	snprintf(bearer, sizeof(bearer), "%s", fake_bearer(ROLE_VIEWER));
+	call_init(c, METHOD_GET, "/api/v1/auth/me", NULL);
+	call_header(c, "Authorization", bearer);
+	api_dispatch(&fake.api, &c->x);
+	for (int i = 0; i < looks; i++) {
+		cr_expect_eq(c->answers, 0);
+		timer.cb(timer.arg);
+	}
+	cr_expect_eq(c->answers, 0);
+}
+
+Test(tokens, wait_until_a_new_worker_knows_who_has_ended)
+{
+	struct fake_call c;
+
+	while_it_waits(&c, 3);
+	revoked_loaded(fake.api.revoked, fake.api.clocks.monotonic_us());
+	timer.cb(timer.arg);
+	cr_expect_eq(c.status, 200, "%s", c.body);
+	call_done(&c);
+	while_it_waits(&c, 3);
+	revoke(FAKE_SESSION);
+	revoked_loaded(fake.api.revoked, fake.api.clocks.monotonic_us());
+	timer.cb(timer.arg);
+	cr_expect_eq(c.status, 401);
+	call_done(&c);
+	while_it_waits(&c, 99);
+	timer.cb(timer.arg);
+	cr_expect_eq(c.status, 503);
+	call_done(&c);
+	while_it_waits(&c, 1);
+	call_leave(&c);
+	timer.cb(timer.arg);
+	cr_expect_eq(c.answers, 0);
 }
 
 /* Who may have logged out since reads, and changes nothing. */
