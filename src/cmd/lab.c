@@ -16,6 +16,7 @@ static const struct command {
 } commands[] = {
     {"detect", lab_detect, "judge each reading, or the system as a whole"},
     {"forecast", lab_forecast, "tell the days to come, from the past only"},
+    {"leaks", lab_leaks, "find new leaks in what zones take in"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

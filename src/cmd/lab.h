@@ -10,5 +10,6 @@
 
 int lab_detect(int argc, char **argv);
 int lab_forecast(int argc, char **argv);
+int lab_leaks(int argc, char **argv);
 
 #endif

@@ -1,0 +1,352 @@
+#include "model/leak.h"
+
+#include <math.h>
+#include <string.h>
+
+#define DAY		  24
+#define REFERENCE	  (6 * DAY)
+#define ENOUGH		  0.75	    /* of a window's hours must be there */
+#define LEARN_DIFFERENCES (2 * DAY) /* before the first alarm */
+#define LEARN_LATE	  30	    /* hours */
+#define STEP_SIGMAS	  3.8
+#define CLIP		  3.0  /* sigmas of D that teach */
+#define STEP_PEAKS	  1.15 /* above the largest D lately */
+#define STEP_SHARE	  0.02 /* of the level */
+#define SIGMA_SHARE	  0.003
+#define SIGMA_STEP	  (1.0 / (14 * DAY))
+#define PEAK_KEEP	  0.999 /* an hour: halves in a month */
+#define MAD_TO_SD	  1.2533
+#define ONSET_SPAN	  (2 * DAY)
+#define NIGHT_FROM	  2
+#define NIGHT_TO	  5
+#define GROWTH_NEW	  7	/* nights */
+#define GROWTH_OLD	  15	/* nights ago the reference ends */
+#define GROWTH_SHARE	  0.035 /* of the level */
+#define GROWTH_SPREADS	  4.0	/* of the nights compared with */
+
+#define GROWTH_DAYS  3 /* in a row */
+#define PATTERN_STEP 0.2
+
+const char *
+leak_kind_name(enum leak_kind k)
+{
+	static const char *const names[] = {"none", "step", "growth"};
+
+	return (names[k]);
+}
+
+void
+leak_init(struct leak *l)
+{
+	size_t i;
+
+	memset(l, 0, sizeof(*l));
+	for (i = 0; i < LEAK_MEMORY; i++)
+		l->u[i] = l->x[i] = NAN;
+	for (i = 0; i < LEAK_NIGHTS; i++)
+		l->nights[i] = l->raw[i] = NAN;
+}
+
+static double *
+at(double *ring, int64_t hour)
+{
+	return (&ring[(hour % LEAK_MEMORY + LEAK_MEMORY) % LEAK_MEMORY]);
+}
+
+/* Mean over hours (from, to]; NaN if there are fewer than enough. */
+static double
+mean_of(double *ring, int64_t from, int64_t to, int64_t enough)
+{
+	double sum = 0;
+	int64_t h, have = 0;
+
+	for (h = from + 1; h <= to; h++)
+		if (!isnan(*at(ring, h))) {
+			sum += *at(ring, h);
+			have++;
+		}
+	return (have < enough || have == 0 ? NAN : sum / (double)have);
+}
+
+static double
+mean(double *ring, int64_t from, int64_t to)
+{
+	return (
+	    mean_of(ring, from, to, (int64_t)(ENOUGH * (double)(to - from))));
+}
+
+static double
+difference(struct leak *l, double *ret_reference)
+{
+	*ret_reference = mean(l->u, l->seen - DAY - REFERENCE, l->seen - DAY);
+	return (mean(l->u, l->seen - DAY, l->seen) - *ret_reference);
+}
+
+/* Hour 0 of the epoch was a Thursday's. */
+static size_t
+slot(int64_t hour)
+{
+	return ((size_t)((hour % LEAK_WEEK + LEAK_WEEK) % LEAK_WEEK));
+}
+
+/* What the slot's shape is, or, before it was seen, the same hour of the days
+ * that were. */
+static double
+shape(const struct leak *l, int64_t hour)
+{
+	const size_t s = slot(hour);
+	double sum = 0, have = 0;
+	size_t d;
+
+	if (l->weight[s] > 0)
+		return (l->pattern[s]);
+	for (d = s % DAY; d < LEAK_WEEK; d += DAY)
+		if (l->weight[d] > 0) {
+			sum += l->pattern[d];
+			have++;
+		}
+	return (have > 0 ? sum / have : 0);
+}
+
+/* The shape, from an hour so long ago that a leak since would be known. */
+static void
+learn(struct leak *l, int64_t hour)
+{
+	const double now = mean(l->u, l->seen - LEAK_MEMORY + 1, l->seen);
+	const double u = *at(l->u, hour);
+	const size_t s = slot(hour);
+
+	if (isnan(u) || isnan(now))
+		return;
+	l->pattern[s] = shape(l, hour);
+	l->weight[s]++;
+	l->pattern[s] += fmax(PATTERN_STEP, 1 / l->weight[s]) * (u - now);
+}
+
+static int64_t
+onset(struct leak *l, double reference)
+{
+	double sum = 0, best = 0;
+	int64_t h, n = 0, found = l->seen;
+
+	for (h = l->seen; h > l->seen - ONSET_SPAN; h--) {
+		if (isnan(*at(l->u, h)))
+			continue;
+		sum += *at(l->u, h) - reference;
+		n++;
+		if (sum * fabs(sum) / (double)n > best) {
+			best = sum * fabs(sum) / (double)n;
+			found = h;
+		}
+	}
+	return (found);
+}
+
+/* The step has lasted a day: it is the level now. With a gap in that day, the
+ * next hours decide. */
+static void
+settle(struct leak *l)
+{
+	const double after = mean(l->u, l->onset, l->onset + DAY);
+	const double late = mean(l->u, l->seen - DAY, l->seen);
+	double by = (isnan(after) ? late : after) - l->before;
+	int64_t h;
+
+	if (isnan(by) && l->seen - l->onset < LEAK_MEMORY / 2)
+		return;
+	l->settle = 0;
+	if (isnan(by))
+		return;
+	l->offset += by;
+	for (h = l->seen - LEAK_MEMORY + 1; h <= l->seen; h++)
+		if (h >= l->onset)
+			*at(l->u, h) -= by;
+}
+
+static void
+night_of(struct leak *l, int64_t hour, double x, double u)
+{
+	const int64_t clock = (hour % DAY + DAY) % DAY;
+	int i;
+
+	if (clock == NIGHT_FROM)
+		l->night_n = 0, l->night_sum = l->night_raw = 0;
+	if (clock >= NIGHT_FROM && clock < NIGHT_TO) {
+		l->night_n++;
+		l->night_sum += u;
+		l->night_raw += x;
+	}
+	if (clock != NIGHT_TO || l->night_n == 0)
+		return;
+	for (i = LEAK_NIGHTS - 1; i > 0; i--) {
+		l->nights[i] = l->nights[i - 1];
+		l->raw[i] = l->raw[i - 1];
+	}
+	l->nights[0] = l->night_sum / l->night_n;
+	l->raw[0] = l->night_raw / l->night_n;
+	l->nnights++;
+	l->night_n = 0;
+}
+
+static double
+nights_mean(const double *nights, int from, int to, double *ret_spread)
+{
+	double sum = 0, squares = 0;
+	int i, n = 0;
+
+	for (i = from; i < to; i++)
+		if (!isnan(nights[i])) {
+			sum += nights[i];
+			squares += nights[i] * nights[i];
+			n++;
+		}
+	if (n < 5)
+		return (NAN);
+	*ret_spread = sqrt(fmax(0, squares / n - sum / n * sum / n));
+	return (sum / n);
+}
+
+static void
+usual_nights(const struct leak *l, int64_t begun, struct leak_alarm *a)
+{
+	const int ago = (int)((l->seen - begun) / DAY);
+	double spread;
+
+	a->night = l->raw[0];
+	a->usual =
+	    nights_mean(l->raw, ago < LEAK_NIGHTS ? ago + 1 : LEAK_NIGHTS,
+		ago + 8 < LEAK_NIGHTS ? ago + 8 : LEAK_NIGHTS, &spread);
+}
+
+static bool
+growth(struct leak *l, double level, struct leak_alarm *ret)
+{
+	double spread = 0, other = 0, now, then, rise, limit;
+	int i;
+
+	now = nights_mean(l->nights, 0, GROWTH_NEW, &other);
+	then = nights_mean(l->nights, GROWTH_OLD, LEAK_NIGHTS, &spread);
+	rise = now - then;
+	limit = fmax(GROWTH_SHARE * fabs(level), GROWTH_SPREADS * spread);
+	if (!(rise > limit)) {
+		l->growing = 0;
+		return (false);
+	}
+	if (++l->growing != GROWTH_DAYS)
+		return (false);
+	for (i = GROWTH_NEW; i < LEAK_NIGHTS; i++)
+		l->nights[i] += rise; /* told; only more is news */
+	l->growing = 0;
+	*ret = (struct leak_alarm){.kind = LEAK_GROWTH,
+	    .onset = l->seen - GROWTH_OLD * DAY,
+	    .size = rise,
+	    .confidence = 1 - exp(-rise / limit)};
+	ret->volume = rise * GROWTH_OLD * DAY / 2; /* it grew from nothing */
+	usual_nights(l, ret->onset, ret);
+	return (true);
+}
+
+/* The last two days' do not count as seen lately: they may be the leak. */
+static void
+remember(struct leak *l, double d)
+{
+	const double size = fabs(d - l->centre);
+	const double part = fmax(SIGMA_STEP, 1.0 / (double)(l->judged + 1));
+
+	l->judged++;
+	if (l->judged > LEARN_DIFFERENCES)
+		d = l->centre +
+		    fmax(
+			-CLIP * l->sigma, fmin(CLIP * l->sigma, d - l->centre));
+	l->sigma += part * (MAD_TO_SD * fabs(d - l->centre) - l->sigma);
+	l->centre += part * (d - l->centre);
+	l->today = fmax(l->today, size);
+	l->peak *= PEAK_KEEP;
+	if (l->judged % DAY == 0) {
+		l->peak = fmax(l->peak, l->yesterday);
+		l->yesterday = l->today;
+		l->today = 0;
+	}
+}
+
+static bool
+step(struct leak *l, double level, struct leak_alarm *ret)
+{
+	double reference, d = difference(l, &reference), limit;
+
+	if (isnan(d))
+		return (false);
+	limit = fmax(STEP_SHARE * fabs(level),
+	    fmax(STEP_PEAKS * l->peak,
+		STEP_SIGMAS * fmax(l->sigma, SIGMA_SHARE * fabs(level))));
+	if (l->judged < LEARN_DIFFERENCES || fabs(d - l->centre) <= limit) {
+		remember(l, d);
+		return (false);
+	}
+	l->onset = d > 0 ? onset(l, reference) : l->seen - DAY / 2;
+	l->before = reference;
+	l->settle = l->onset + DAY;
+	if (l->settle <= l->seen)
+		l->settle = l->seen + 1;
+	if (d < 0)
+		return (false);
+	*ret = (struct leak_alarm){.kind = LEAK_STEP,
+	    .onset = l->onset,
+	    .confidence = 1 - exp(-d / limit)};
+	ret->size = mean(l->u, l->onset - 1, l->seen) - reference;
+	if (isnan(ret->size))
+		ret->size = d;
+	ret->volume = ret->size * (double)(l->seen - l->onset + 1);
+	usual_nights(l, l->onset, ret);
+	return (true);
+}
+
+static void
+pass(struct leak *l, int64_t hour)
+{
+	if (!l->started) {
+		l->started = true;
+		l->begun = hour;
+		l->seen = hour - 1;
+	}
+	if (hour - l->seen > LEAK_MEMORY)
+		l->seen = hour - LEAK_MEMORY;
+	while (l->seen < hour) {
+		l->seen++;
+		*at(l->u, l->seen) = *at(l->x, l->seen) = NAN;
+	}
+}
+
+bool
+leak_hour(struct leak *l, int64_t hour, double x, struct leak_alarm *ret)
+{
+	const bool young = !l->started || hour - l->begun < LEAK_WEEK;
+	const size_t judged = l->judged;
+	double level, u;
+
+	pass(l, hour);
+	if (isnan(x))
+		return (false);
+	*at(l->x, hour) = x;
+	if (young) {
+		l->pattern[slot(hour)] = x;
+		l->weight[slot(hour)] = 1;
+		return (false);
+	}
+	u = x - shape(l, hour) - l->offset;
+	*at(l->u, hour) = u;
+	night_of(l, hour, x, u);
+	level = mean(l->x, hour - LEAK_MEMORY + 1, hour);
+	if (isnan(level))
+		return (false);
+	if (l->settle != 0) {
+		if (hour >= l->settle)
+			settle(l);
+		return (false);
+	}
+	if (step(l, level, ret))
+		return (true);
+	if (l->settle == 0 && l->judged > judged)
+		learn(l, hour - LEARN_LATE);
+	return ((hour % DAY + DAY) % DAY == NIGHT_TO && growth(l, level, ret));
+}

@@ -1,0 +1,67 @@
+/*
+ * leak: new leaks in the inflow of one zone, hour by hour, without look-ahead.
+ *
+ *	u_t = x_t - P[hour of week] - offset
+ *	D_t = mean(u over the last day) - mean(u over six days before)
+ *	step: D_t - mean D > k sigma_D, above all lately seen, above a share of x
+ *	onset = argmax_s (sum_{i=s..t} (u_i - ref))^2 / (t - s + 1)
+ *	growth: mean night u of seven nights against those of weeks ago
+ *
+ * P is the shape of the week, learnt with the level taken out; sigma_D comes
+ * from D itself, so the limit is the series' own. A step that stays moves the
+ * offset, up (an alarm) or down (a repair, none). Growth is judged at night,
+ * when legitimate use is least, for recurrence over nights; only what exceeds
+ * the nights of weeks ago counts, so legitimate use is taken out by itself.
+ * References: Page 1954, Biometrika 41 (step); Hinkley 1970, Biometrika 57(1)
+ * (the onset); Puust et al. 2010, Urban Water J. 7(1) (night flow); IWA
+ * practice for the window 02:00-05:00 of the wall's clock.
+ * Runs on: C. Pure. Frees: nothing, a plain value of 6 KiB. Units: the
+ * series' own flow; hours.
+ */
+#ifndef PENSTOCK_MODEL_LEAK_H
+#define PENSTOCK_MODEL_LEAK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEAK_WEEK   168
+#define LEAK_MEMORY 168 /* hours of u that are kept */
+#define LEAK_NIGHTS 35
+
+enum leak_kind { LEAK_NONE, LEAK_STEP, LEAK_GROWTH };
+
+struct leak_alarm {
+	enum leak_kind kind;
+	int64_t onset;	     /* the hour, as given to leak_hour() */
+	double size;	     /* flow */
+	double confidence;   /* 0..1 */
+	double night, usual; /* flow at night, now and before the onset */
+	double volume;	     /* flow times hours since the onset */
+};
+
+struct leak {
+	double pattern[LEAK_WEEK], weight[LEAK_WEEK];
+	double u[LEAK_MEMORY]; /* by hour mod LEAK_MEMORY, NaN: missing */
+	double x[LEAK_MEMORY];
+	double nights[LEAK_NIGHTS], raw[LEAK_NIGHTS];
+	double offset;
+	double centre, sigma;	       /* of D lately */
+	double peak, today, yesterday; /* largest D - centre */
+	double night_sum, night_raw;
+	int night_n, nnights, growing;
+	int64_t begun, seen; /* first and last hour, in hours of the wall */
+	int64_t settle;	     /* an open step is settled at this hour */
+	int64_t onset;
+	double before; /* mean u before it */
+	size_t judged;
+	bool started;
+};
+
+void leak_init(struct leak *);
+/* Hours rise; those left out, and NaN, are missing. False: nothing new. */
+bool
+leak_hour(struct leak *, int64_t hour, double x, struct leak_alarm *ret_alarm);
+const char *leak_kind_name(enum leak_kind);
+
+#endif

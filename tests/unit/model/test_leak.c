@@ -1,0 +1,165 @@
+#include "model/balance.h"
+#include "model/leak.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+#define DAY   24
+#define HOURS (70 * DAY)
+#define FIRST (19723 * (int64_t)DAY) /* 2024-01-01 */
+
+static uint64_t seed;
+
+static double
+uniform(void)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+	return ((double)(seed >> 11) / 9007199254740992.0 - 0.5);
+}
+
+/* What a district takes in: one peak a day, less at weekends. */
+static double
+inflow(int64_t t)
+{
+	const double hour = (double)(t % DAY);
+
+	return (100 - 50 * cos((hour - 3) / DAY * 6.2831853) -
+	    (t / DAY % 7 >= 5 ? 8 : 0) + 8 * uniform());
+}
+
+struct found {
+	size_t n;
+	int64_t at;
+	struct leak_alarm first;
+};
+
+/* A leak of `size` from hour `from` until `to`; hours in [gap, gap + 30)
+ * are missing. */
+static struct found
+watch(double size, int64_t from, int64_t to, int64_t gap)
+{
+	struct found f = {0, 0, {0}};
+	struct leak_alarm a;
+	struct leak l;
+	int64_t t;
+
+	seed = 5;
+	leak_init(&l);
+	for (t = 0; t < HOURS; t++) {
+		double x = inflow(t) + (t >= from && t < to ? size : 0);
+
+		if (gap > 0 && t >= gap && t < gap + 30)
+			x = NAN;
+		if (leak_hour(&l, FIRST + t, x, &a) && f.n++ == 0) {
+			f.at = t;
+			f.first = a;
+		}
+	}
+	return (f);
+}
+
+Test(leak, alarms_within_a_day_and_once)
+{
+	const int64_t from = 30 * DAY + 14;
+	const struct found f = watch(15, from, HOURS, 0);
+
+	cr_assert_eq(f.n, 1, "%zu alarms", f.n);
+	cr_expect_eq(f.first.kind, LEAK_STEP);
+	cr_expect_geq(f.at, from);
+	cr_expect_lt(f.at, from + DAY);
+	cr_expect_leq(f.first.onset - FIRST, from + 3);
+	cr_expect_geq(f.first.onset - FIRST, from - 3);
+	cr_expect_float_eq(f.first.size, 15, 6);
+	cr_expect_gt(f.first.volume, 0);
+	cr_expect(f.first.confidence > 0 && f.first.confidence < 1);
+}
+
+Test(leak, is_silent_without_one)
+{
+	cr_expect_eq(watch(0, 0, 0, 0).n, 0);
+	cr_expect_eq(watch(0, 0, 0, 25 * DAY).n, 0);
+}
+
+/* What is mended is no alarm; the next leak is one. */
+Test(leak, knows_a_repair)
+{
+	const struct found f = watch(20, 30 * DAY, 40 * DAY, 0);
+
+	cr_expect_eq(f.n, 1, "%zu alarms", f.n);
+}
+
+Test(leak, bears_a_gap_at_the_onset)
+{
+	const struct found f = watch(20, 30 * DAY, HOURS, 30 * DAY - 10);
+
+	cr_expect_eq(f.n, 1, "%zu alarms", f.n);
+	cr_expect_lt(f.at, 32 * DAY);
+}
+
+Test(leak, sees_one_that_grows)
+{
+	struct leak_alarm a = {0};
+	struct leak l;
+	bool seen = false;
+	int64_t t, at = 0;
+
+	seed = 5;
+	leak_init(&l);
+	for (t = 0; t < HOURS && !seen; t++) {
+		const double grown =
+		    t > 35 * DAY ? (double)(t - 35 * DAY) / (35 * DAY) * 25 : 0;
+
+		seen = leak_hour(&l, FIRST + t, inflow(t) + grown, &a);
+		at = t;
+	}
+	cr_assert(seen);
+	cr_expect_eq(a.kind, LEAK_GROWTH);
+	cr_expect_gt(at, 36 * DAY);
+	cr_expect_gt(a.size, 2);
+	cr_expect_gt(a.night, a.usual);
+}
+
+/* Two inlets share one network, which also feeds a pump that fills a tank. */
+Test(balance, finds_what_feeds_what)
+{
+	static double north[HOURS], south[HOURS], pump[HOURS], tank[HOURS],
+	    other[HOURS];
+	const struct balance_input in[] = {{north, BALANCE_FLOW},
+	    {south, BALANCE_FLOW}, {pump, BALANCE_FLOW}, {tank, BALANCE_LEVEL},
+	    {other, BALANCE_FLOW}};
+	struct balance_zone z[5];
+	double level = 3, part, before, end = 3;
+	size_t t, n, i;
+	bool on = true;
+
+	seed = 11;
+	for (t = 0; t < HOURS; t++) {
+		const double use = 20 + 8 * sin((double)t / DAY * 6.2831853);
+
+		on = level < 2.5 || (on && level < 3.5);
+		pump[t] = on ? 44 : 0;
+		before = level;
+		level += (pump[t] - use - uniform()) / 150;
+		tank[t] = (before + level) / 2; /* the hour's mean */
+		part = 0.5 + 0.1 * uniform();
+		north[t] = (inflow((int64_t)t) + pump[t]) * part;
+		south[t] = (inflow((int64_t)t) + pump[t]) * (1 - part);
+		other[t] = inflow((int64_t)t);
+		end = use;
+	}
+	n = balance_zones(in, 5, 14 * DAY, z);
+	cr_assert_eq(n, 3, "%zu zones", n);
+	cr_assert_eq(z[0].n, 2); /* pump - tank */
+	cr_expect_eq(z[0].terms[0].input, 2);
+	cr_expect_eq(z[0].terms[1].input, 3);
+	cr_expect_float_eq(z[0].terms[1].factor, -150, 30);
+	cr_assert_eq(z[1].n, 3); /* north + south - pump */
+	for (i = 0; i < 3; i++)
+		cr_expect_eq(z[1].terms[i].factor, i < 2 ? 1 : -1);
+	cr_assert_eq(z[2].n, 1);
+	cr_expect_eq(z[2].terms[0].input, 4);
+	cr_expect_float_eq(balance_at(&z[0], in, HOURS - 1), end, 6);
+	cr_expect_float_eq(balance_at(&z[1], in, 100),
+	    north[100] + south[100] - pump[100], 1e-9);
+	cr_expect(isnan(balance_at(&z[0], in, 0)));
+}
