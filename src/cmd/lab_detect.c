@@ -9,65 +9,131 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- each reading by itself ---------------------------------------------- */
 
+#define CHUNK 4096
+
+/* Readings are read, judged and written by the chunk, so that the time of
+ * judging alone can be told. */
+struct bench {
+	const struct detect_settings *set;
+	struct lab_csv *in;
+	FILE *out;
+	struct watch *watches;
+	int n, room;
+	struct lab_row rows[CHUNK];
+	struct watch_verdict verdicts[CHUNK];
+	int64_t judged, spent_ns;
+};
+
 static bool
-room(struct watch **watches, int *n, int wanted)
+new_series(struct bench *b)
 {
 	struct watch *w;
-	int i;
 
-	if (wanted <= *n)
-		return (true);
-	i = wanted > 2 * *n ? wanted : 2 * *n;
-	if ((w = realloc(*watches, (size_t)i * sizeof(*w))) == NULL) {
-		tool_error("out of memory");
-		return (false);
+	if (b->n == b->room) {
+		b->room = b->room == 0 ? 16 : 2 * b->room;
+		w = realloc(b->watches, (size_t)b->room * sizeof(*w));
+		if (w == NULL) {
+			tool_error("out of memory");
+			return (false);
+		}
+		b->watches = w;
 	}
-	*watches = w;
-	for (; *n < i; (*n)++)
-		watch_init(&w[*n]);
+	watch_init(&b->watches[b->n], b->in->series[b->n].unit);
+	b->n++;
 	return (true);
 }
 
-static void
-write_verdict(FILE *f, const struct lab_series *s, int64_t t_us,
-    const struct watch_verdict *v)
+static enum csv_result
+read_chunk(struct bench *b, int *ret_n)
 {
-	char when[INSTANT_TEXT];
+	enum csv_result r = CSV_OK;
+	struct lab_row row;
 
-	instant_format(t_us, when);
-	lab_csv_cell(f, s->node);
-	putc(',', f);
-	lab_csv_cell(f, s->metric);
-	fprintf(f, ",%s,%.6f,%d,%s\n", when, v->score, v->alarm,
-	    watch_rule_name(v->rule));
+	for (*ret_n = 0; *ret_n < CHUNK;) {
+		if ((r = lab_csv_next(b->in, &row)) != CSV_OK)
+			break;
+		while (b->n < b->in->n)
+			if (!new_series(b))
+				return (CSV_BAD);
+		if (!isnan(row.value))
+			b->rows[(*ret_n)++] = row;
+	}
+	return (r);
+}
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec * INT64_C(1000000000) + t.tv_nsec);
+}
+
+static void
+judge_chunk(struct bench *b, int n)
+{
+	int64_t from = now_ns();
+	int i;
+
+	for (i = 0; i < n; i++)
+		watch_judge(&b->watches[b->rows[i].series], b->rows[i].value,
+		    b->rows[i].t_us, b->set->a_week, &b->verdicts[i]);
+	b->spent_ns += now_ns() - from;
+	b->judged += n;
+}
+
+static void
+write_chunk(struct bench *b, int n)
+{
+	const struct watch_verdict *v = b->verdicts;
+	const struct lab_series *s;
+	char when[INSTANT_TEXT];
+	int i;
+
+	for (i = 0; i < n; i++, v++) {
+		s = &b->in->series[b->rows[i].series];
+		instant_format(b->rows[i].t_us, when);
+		lab_csv_cell(b->out, s->node);
+		putc(',', b->out);
+		lab_csv_cell(b->out, s->metric);
+		fprintf(b->out, ",%s,%.6f,%d,%s\n", when, v->score, v->alarm,
+		    watch_rule_name(v->rule));
+	}
 }
 
 static bool
 each(const struct detect_settings *set, struct lab_csv *in, FILE *out)
 {
-	struct watch *watches = NULL;
-	struct watch_verdict v;
-	struct lab_row row;
-	enum csv_result r = CSV_BAD;
-	int n = 0;
+	struct bench *b = calloc(1, sizeof(*b));
+	enum csv_result r;
+	int n;
 
-	fputs("node,metric,ts,score,alarm,rule\n", out);
-	while ((r = lab_csv_next(in, &row)) == CSV_OK) {
-		if (isnan(row.value))
-			continue;
-		if (!room(&watches, &n, row.series + 1)) {
-			r = CSV_BAD;
-			break;
-		}
-		watch_judge(&watches[row.series], row.value, row.t_us, &v);
-		if (row.t_us >= set->train_until_us)
-			write_verdict(
-			    out, &in->series[row.series], row.t_us, &v);
+	if (b == NULL) {
+		tool_error("out of memory");
+		return (false);
 	}
-	free(watches);
+	b->set = set;
+	b->in = in;
+	b->out = out;
+	fputs("node,metric,ts,score,alarm,rule\n", out);
+	do {
+		r = read_chunk(b, &n);
+		judge_chunk(b, n);
+		write_chunk(b, n);
+	} while (r == CSV_OK);
+	if (set->time && r == CSV_END)
+		printf("%lld readings of %d series judged in %.3f s: "
+		       "%.0f a second; %zu bytes a series\n",
+		    (long long)b->judged, b->n, (double)b->spent_ns / 1e9,
+		    (double)b->judged * 1e9 / (double)(b->spent_ns + 1),
+		    sizeof(*b->watches));
+	free(b->watches);
+	free(b);
 	return (r == CSV_END);
 }
 
@@ -79,7 +145,8 @@ usage(void)
 	fprintf(stderr,
 	    "usage: penstock-lab detect --input FILE --output FILE "
 	    "[--train-until TS]\n"
-	    "       [--joint [--network FILE.inp]]\n"
+	    "       [--alarms-a-week N] [--time] | "
+	    "[--joint [--network FILE.inp]]\n"
 	    "FILE: node,metric,unit,ts,value with a header; - is stdin\n");
 	return (TOOL_USAGE);
 }
@@ -88,14 +155,18 @@ static bool
 parse(int argc, char **argv, struct detect_settings *set)
 {
 	static const struct option options[] = {
+	    {"time", no_argument, NULL, 'c'},
+	    {"alarms-a-week", required_argument, NULL, 'a'},
 	    {"joint", no_argument, NULL, 'j'},
 	    {"network", required_argument, NULL, 'n'},
 	    {"input", required_argument, NULL, 'i'},
 	    {"output", required_argument, NULL, 'o'},
 	    {"train-until", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+	int64_t a_week;
 	int c;
 
 	memset(set, 0, sizeof(*set));
+	set->a_week = 1;
 	set->train_until_us = INSTANT_NONE;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'i')
@@ -106,7 +177,14 @@ parse(int argc, char **argv, struct detect_settings *set)
 			set->network = optarg;
 		else if (c == 'j')
 			set->joint = true;
-		else if (c != 't' ||
+		else if (c == 'c')
+			set->time = true;
+		else if (c == 'a') {
+			if (!tool_number(
+				"--alarms-a-week", optarg, 1, 10000, &a_week))
+				return (false);
+			set->a_week = (double)a_week;
+		} else if (c != 't' ||
 		    !instant_parse(
 			optarg, strlen(optarg), &set->train_until_us))
 			return (false);

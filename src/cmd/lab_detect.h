@@ -11,6 +11,7 @@
 struct detect_settings {
 	const char *input, *output, *network;
 	int64_t train_until_us; /* INSTANT_NONE: not given */
+	double a_week;		/* false alarms of each series that may come */
 	bool joint, time;
 };
 

@@ -300,8 +300,7 @@ step(struct system *y)
 	if ((learn || y->set->train_until_us == INSTANT_NONE) && ratio <= 1 &&
 	    !remember(y))
 		return (false);
-	if (!learn || y->set->train_until_us == INSTANT_NONE)
-		tell(y, ratio);
+	tell(y, ratio);
 	for (i = 0; i < JOINT_SIGNALS_MOST; i++)
 		y->now[i] = NAN;
 	return (true);

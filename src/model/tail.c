@@ -3,11 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-#define PER_OCTAVE   4
-#define LEAST_OCTAVE (-6)
+#define PER_OCTAVE   8
+#define LEAST_OCTAVE (-2)
 #define EXCEED	     0.05
 #define PRIOR_G	     0.25
-#define PRIOR_N	     4
+#define PRIOR_N	     12
 #define REFRESH	     16
 
 void
@@ -21,12 +21,9 @@ tail_init(struct tail *t)
 static int
 bin_of(double z)
 {
-	int exponent;
-	double m = frexp(z, &exponent); /* z = m 2^e, m in [1/2, 1) */
-	int i = (exponent - 1 - LEAST_OCTAVE) * PER_OCTAVE + (m >= 0.840896) +
-	    (m >= 0.707107) + (m >= 0.594604);
+	double i = z > 0 ? (log2(z) - LEAST_OCTAVE) * PER_OCTAVE : 0;
 
-	return (!(z > 0) || i < 0 ? 0 : i < TAIL_BINS ? i : TAIL_BINS - 1);
+	return (i < 0 ? 0 : i < TAIL_BINS ? (int)i : TAIL_BINS - 1);
 }
 
 /* The middle of a bin, in natural logarithms. */

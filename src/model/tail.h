@@ -6,7 +6,7 @@
  *
  * u is the least of a grid of thresholds that at most 5 % exceed; a histogram
  * over the logarithm of z, halved now and then so that it forgets, gives u,
- * P(Z > u) and g. A few excesses as heavy as g = 1/4 are taken as seen before
+ * P(Z > u) and g. A dozen values as heavy as g = 1/4 are taken as seen before
  * any came. What enters is bounded, so nothing that was seen is out of reach.
  * References: Hill 1975, "A simple general approach to inference about the
  * tail of a distribution", Ann. Statist. 3(5); Siffer et al. 2017, "Anomaly
@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-#define TAIL_BINS 64
+#define TAIL_BINS 80
 
 struct tail {
 	float bins[TAIL_BINS];

@@ -30,22 +30,18 @@ def times(rows):
 
 
 def run(lab, data, score, work):
-    result = work / "nab.csv"
-    with open(result, "w", newline="") as f:
-        out = csv.writer(f)
-        for path in streams(data):
-            rows = rows_of(path)
-            long, judged = work / "nab_in.csv", work / "nab_out.csv"
-            with open(long, "w") as g:
-                g.write("node,metric,unit,ts,value\n")
-                for when, (_, value) in zip(times(rows), rows):
-                    g.write(f"s,value,,{when.isoformat()}Z,{value}\n")
-            lab("detect", "--input", long, "--output", judged)
-            with open(judged, newline="") as g:
-                scores = [r["score"] for r in csv.DictReader(g)]
-            name = f"{path.parent.name}/{path.name}"
-            out.writerows((name, ts, s)
-                          for (ts, _), s in zip(rows, scores, strict=True))
+    rows = {f"{p.parent.name}/{p.name}": rows_of(p) for p in streams(data)}
+    long, judged, result = (work / n for n in ("in.csv", "out.csv", "nab.csv"))
+    with open(long, "w") as f:
+        f.write("node,metric,unit,ts,value\n")
+        for name, stream in rows.items():
+            f.writelines(f"{name},value,,{when.isoformat()}Z,{value}\n"
+                         for when, (_, value) in zip(times(stream), stream))
+    lab("detect", "--input", long, "--output", judged)
+    with open(judged, newline="") as f, open(result, "w", newline="") as g:
+        given = {name: iter(stream) for name, stream in rows.items()}
+        csv.writer(g).writerows((r["node"], next(given[r["node"]])[0],
+                                 r["score"]) for r in csv.DictReader(f))
     said = score("nab_score.py", result)
     standard = float(said.split("score ")[1].split()[0])
     yield ("NAB part, standard score", f"{standard:.1f}", "> 55", "> 70",
