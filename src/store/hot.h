@@ -24,10 +24,10 @@
  * and which one is the newest only PostgreSQL can tell once nothing is held
  * here. A write goes out as soon as there is one, under load every 5 ms while
  * somebody has read newest values of this instance within the last second, else
- * every 50. What a worker has not yet written its own readers see at once. Those
+ * every 200. What a worker has not yet written its own readers see at once. Those
  * of the instance's other workers wait for it, if what they found is older than
  * the newest time seen of that series: a few ms, and after 50 PostgreSQL is
- * asked. Those of other instances may see what was newest 50 ms ago.
+ * asked. Those of other instances may see what was newest 200 ms ago.
  *
  * NEAR. A worker keeps copies of the newest values it has read from Redis, as
  * long as it knows that they are what Redis would say. Its own instance cannot

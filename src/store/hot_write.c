@@ -19,7 +19,7 @@
 #define DIRTY_MAX   262144u /* series */
 #define FEW	    8u
 #define PACE_US	    5000
-#define CALM_US	    50000
+#define CALM_US	    200000
 #define READ_US	    US_PER_SECOND
 
 static struct dirty_slot *
