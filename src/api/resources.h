@@ -65,6 +65,12 @@ extern const struct resource resource_link_guards_get, resource_link_guards_put,
     resource_link_lock, resource_link_unlock, resource_hands_off_list,
     resource_hands_off_set, resource_hands_off_release;
 
+/* resources_proofs.c */
+extern const struct field body_proof[], body_figures[];
+extern const struct resource resource_template_proof_get,
+    resource_template_proof_put, resource_template_figures_get,
+    resource_template_figures_accept;
+
 /* imports.c */
 extern const struct field body_import[];
 extern const struct resource resource_imports_create, resource_imports_list,

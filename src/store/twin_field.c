@@ -3,6 +3,21 @@
 
 #include <string.h>
 
+/* As many people as its risk asks for, or agreed to beforehand. */
+static void
+check_approvals(struct twin *t, const struct twin_plan *p)
+{
+	size_t needed = p->plan.risk == RISK_HIGH ? TWIN_APPROVERS : 1;
+
+	if (p->plan.state != PLAN_EXECUTING)
+		twin_violate(t, "sent for a plan that is not executing");
+	if (p->napprovers < needed && !p->plan.preapproved)
+		twin_violate(
+		    t, "sent with %zu of %zu approvals", p->napprovers, needed);
+	if (p->napprovers > 1 && strcmp(p->approvers[0], p->approvers[1]) == 0)
+		twin_violate(t, "one person agreed twice");
+}
+
 /* What must hold whenever a command leaves. */
 static void
 check_leaving(struct twin *t, const struct command *c)
@@ -13,8 +28,7 @@ check_leaving(struct twin *t, const struct command *c)
 		twin_violate(t, "sent inside a unit of work");
 	if (row->approved_us == INSTANT_NONE)
 		twin_violate(t, "sent without approval");
-	if (t->plans[row->command.plan_id - 1].plan.state != PLAN_EXECUTING)
-		twin_violate(t, "sent for a plan that is not executing");
+	check_approvals(t, &t->plans[row->command.plan_id - 1]);
 	if (row->command.state != COMMAND_SENT)
 		twin_violate(t, "sent before it was recorded");
 	if (t->now_us > row->command.not_after_us)

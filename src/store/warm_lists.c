@@ -32,6 +32,10 @@ plan_of(struct arena *arena, const PGresult *r, int i, struct plan *p)
 	    .approved_us = warm_get_time(r, i, 6),
 	    .executed_us = warm_get_time(r, i, 7),
 	    .effect_series = warm_get_i32(r, i, 8),
+	    .control_series =
+		warm_get_i32(r, i, PQfnumber(r, "control_series")),
+	    .before_us = warm_get_span(r, i, PQfnumber(r, "before_s")),
+	    .dwell_us = warm_get_span(r, i, PQfnumber(r, "dwell_s")),
 	    .effect_direction =
 		direction < 0 ? DIRECTION_NONE : (enum direction)direction,
 	    .effect_least = warm_get_f64(r, i, 10),

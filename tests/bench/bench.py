@@ -18,6 +18,7 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "http")]
 
+import case_loop  # noqa: E402
 import case_requests  # noqa: E402
 import case_scale  # noqa: E402
 import case_store  # noqa: E402
@@ -25,7 +26,8 @@ from edge_probe import Probe  # noqa: E402
 from support.service import (  # noqa: E402
     ROOT, Service, free_port, wait_for)
 
-CASES = {**case_requests.CASES, **case_store.CASES, **case_scale.CASES}
+CASES = {**case_requests.CASES, **case_store.CASES, **case_scale.CASES,
+         **case_loop.CASES}
 HEAD = ("case", "ours", "p50 ms", "p99 ms", "against", "ratio", "must", "aim",
         "")
 

@@ -251,6 +251,25 @@ Test(warm_decisions, a_plan_comes_back_as_proposed)
 	cr_assert_eq(h.plan_id, 0);
 }
 
+Test(warm_decisions, a_plan_says_how_it_is_proved)
+{
+	struct plan *p = NULL;
+	size_t n = 0;
+
+	(void)propose();
+	sql("UPDATE plans SET before_s = 900, dwell_s = 2.5, "
+	    "control_series_id = %d",
+	    (int)fx.series[1]);
+	ok(d->plans_in(d->self, &fx.arena, PLAN_PROPOSED, &p, &n, &fx.info));
+	cr_assert_eq(n, 1);
+	cr_assert_eq(p->before_us, 900 * US_PER_SECOND);
+	cr_assert_eq(p->dwell_us, 5 * US_PER_SECOND / 2);
+	cr_assert_eq(p->control_series, fx.series[1]);
+	sql("UPDATE plans SET control_series_id = NULL");
+	ok(d->plans_in(d->self, &fx.arena, PLAN_PROPOSED, &p, &n, &fx.info));
+	cr_assert_eq(p->control_series, 0);
+}
+
 Test(warm_decisions, a_move_needs_the_state_it_leaves)
 {
 	int64_t id = propose();

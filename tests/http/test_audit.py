@@ -232,6 +232,10 @@ CALLS = {
                          ENGINEER),
     "templates_change": (lambda w: ((w.template(),), body(name="U")),
                          ENGINEER),
+    "template_proof_put": (lambda w: ((w.template(),), body(dwell_s=5)),
+                           ENGINEER),
+    "template_figures_accept": (lambda w: ((w.template(),), body(
+        trials=0, successes=0)), ENGINEER),
     "anomalies_ack": (lambda w: ((w.anomaly(),), body(note="seen")),
                       OPERATOR),
     "anomalies_comment": (lambda w: (w.alarm(), body(text="x")), OPERATOR),

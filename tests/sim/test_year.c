@@ -34,9 +34,11 @@ static const struct habit habits[2] = {
     {"slow", 10, 75, 0.25, 0.15, 0.5},
 };
 
-/* A plan waits for the operator until then. */
+/* A plan waits for somebody until then; for a high risk one calls the other. */
 struct decision {
 	int64_t plan, at_us;
+	size_t who; /* of habits */
+	bool called;
 };
 
 struct year {
@@ -49,7 +51,8 @@ struct year {
 	int64_t burst_us, excused_us;
 	size_t plans_before;
 	bool answered;
-	int64_t bursts, excused, faults, restarts, approved, rejected, shelved;
+	int64_t bursts, excused, faults, restarts;
+	int64_t approved, rejected, shelved, called;
 	int64_t modes[GATEWAY_MODES];
 };
 
@@ -100,6 +103,7 @@ burst(bool on)
 		return;
 	y.bursts++;
 	y.plans_before = y.w.twin->nplans;
+	y.w.template.risk = uniform() < 0.4 ? RISK_HIGH : RISK_MEDIUM;
 	y.answered = false;
 	y.excused_us = INSTANT_NONE;
 	y.w.mode = (enum gateway_mode)mode;
@@ -224,10 +228,10 @@ trouble(void)
 
 /* People. */
 
-static const struct habit *
+static size_t
 on_duty(void)
 {
-	return (&habits[(now() / US_PER_DAY) % 2]);
+	return ((size_t)(now() / US_PER_DAY) % 2);
 }
 
 static bool
@@ -241,7 +245,7 @@ is_night(void)
 static void
 look_at_plans(void)
 {
-	const struct habit *h = on_duty();
+	const struct habit *h = &habits[on_duty()];
 	const struct plan *p;
 	size_t i;
 
@@ -249,7 +253,7 @@ look_at_plans(void)
 		p = &y.w.twin->plans[i].plan;
 		if (p->state != PLAN_PROPOSED || p->id <= y.decision.plan)
 			continue;
-		y.decision.plan = p->id;
+		y.decision = (struct decision){.plan = p->id, .who = on_duty()};
 		y.decision.at_us =
 		    now() + between(h->least_min, h->most_min, US_PER_MINUTE);
 		if (is_night() && uniform() < h->sleeps)
@@ -257,19 +261,35 @@ look_at_plans(void)
 	}
 }
 
+/* One alone does not do for a high risk. */
+static void
+agree(struct decision *d)
+{
+	const struct plan *p = &y.w.twin->plans[d->plan - 1].plan;
+	const struct habit *other = &habits[1 - d->who];
+
+	y.approved += twin_approve_by(y.w.twin, d->plan, habits[d->who].name);
+	if (p->state != PLAN_PROPOSED || d->called)
+		return;
+	d->called = true;
+	d->who = 1 - d->who;
+	d->at_us =
+	    now() + between(other->least_min, other->most_min, US_PER_MINUTE);
+	y.called++;
+}
+
 static void
 decide(void)
 {
-	const struct habit *h = on_duty();
-	bool rejects = uniform() < h->rejects;
+	struct decision *d = &y.decision;
 
-	if (y.decision.at_us == INSTANT_NONE || now() < y.decision.at_us)
+	if (d->at_us == INSTANT_NONE || now() < d->at_us)
 		return;
-	y.decision.at_us = INSTANT_NONE;
-	if (rejects)
-		y.rejected += twin_reject(y.w.twin, y.decision.plan);
+	d->at_us = INSTANT_NONE;
+	if (uniform() < habits[d->who].rejects)
+		y.rejected += twin_reject(y.w.twin, d->plan);
 	else
-		y.approved += twin_approve(y.w.twin, y.decision.plan);
+		agree(d);
 }
 
 static bool
@@ -282,7 +302,7 @@ asks_for_somebody(const struct twin_anomaly *o)
 static void
 look_at_alarms(void)
 {
-	const struct habit *h = on_duty();
+	const struct habit *h = &habits[on_duty()];
 	struct twin_anomaly *o;
 	size_t i;
 
@@ -492,6 +512,7 @@ Test(year, all_of_it, .timeout = 110)
 	cr_assert_geq(y.w.failed_cycles, y.faults / 2);
 	cr_assert_gt(y.rejected, 0);
 	cr_assert_gt(y.shelved, 0);
+	cr_assert_gt(y.called, 5);
 	cr_assert_gt(count_plans(PLAN_WORKED), 10);
 	cr_assert_gt(count_plans(PLAN_FAILED), 0);
 	cr_assert_gt(count_plans(PLAN_EXPIRED), 0);
