@@ -38,22 +38,39 @@ moves(const struct replay *r)
 	return (same <= 1);
 }
 
+/* Remembers the run in place of itself or of its set's oldest; when it was
+ * here before, 0 if never. */
+static uint32_t
+recall(struct replay *r, uint64_t h)
+{
+	struct replay_slot *set = r->slot[h % REPLAY_SETS], *at = set;
+	uint32_t before;
+	int i;
+
+	for (i = 0; i < REPLAY_WAYS; i++) {
+		if (set[i].at != 0 && set[i].hash == h) {
+			at = &set[i];
+			break;
+		}
+		if (set[i].at < at->at)
+			at = &set[i];
+	}
+	before = at->hash == h ? at->at : 0;
+	at->hash = h;
+	at->at = r->n;
+	return (before);
+}
+
 uint32_t
 replay_judge(struct replay *r, double value, bool learning)
 {
-	uint64_t h;
-	uint32_t at, ago = 0;
+	uint32_t before;
 
 	r->run[r->n++ % REPLAY_RUN] = value;
-	if (r->n < REPLAY_RUN || !moves(r))
+	if (r->n < REPLAY_RUN || !moves(r) ||
+	    (before = recall(r, hash(r))) == 0)
 		return (0);
-	h = hash(r);
-	at = (uint32_t)(h % REPLAY_SLOTS);
-	if (r->slot[at].at != 0 && r->slot[at].hash == h)
-		ago = r->n - r->slot[at].at;
-	r->slot[at].hash = h;
-	r->slot[at].at = r->n;
-	if (learning && ago > 0)
+	if (learning)
 		r->repeats++;
-	return (learning || r->repeats > 0 ? 0 : ago);
+	return (r->repeats > 0 ? 0 : r->n - before);
 }

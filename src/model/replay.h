@@ -6,7 +6,7 @@
  * What is measured never comes back exactly, unless it hardly moves; so a run
  * of fewer than m - 1 different values proves nothing, and a series that
  * repeats itself while it is learnt (a setpoint, a counter, a simulated
- * pattern) is not judged. Runs are known by their hash for about REPLAY_SLOTS
+ * pattern) is not judged. Runs are known by their hash for about a thousand
  * readings; a hash of 64 bits is taken for the run itself.
  * Reference: Mo and Sinopoli 2009, "Secure control against replay attacks",
  * Allerton (the attack); the test is direct.
@@ -18,14 +18,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REPLAY_RUN   6
-#define REPLAY_SLOTS 1024
+#define REPLAY_RUN  6
+#define REPLAY_SETS 256
+#define REPLAY_WAYS 4
+
+struct replay_slot {
+	uint64_t hash;
+	uint32_t at; /* 0: empty */
+};
 
 struct replay {
-	struct {
-		uint64_t hash;
-		uint32_t at; /* 0: empty */
-	} slot[REPLAY_SLOTS];
+	struct replay_slot slot[REPLAY_SETS][REPLAY_WAYS];
 	double run[REPLAY_RUN];
 	uint32_t n;
 	uint32_t repeats; /* while learning */

@@ -1,0 +1,167 @@
+#include "model/controls.h"
+#include "model/joint.h"
+#include "model/replay.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#define STEPS	2000
+#define SIGNALS 4
+
+static double
+uniform(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed / 4294967296.0);
+}
+
+/* Two inflows, what flows out, and something that only wanders. */
+static void
+next(double *x, uint32_t *seed)
+{
+	x[0] = 10 + 5 * uniform(seed);
+	x[1] = 20 + 5 * uniform(seed);
+	x[2] = x[0] + x[1] + 0.05 * (uniform(seed) - 0.5);
+	x[3] += uniform(seed) - 0.5;
+}
+
+static struct joint *
+learnt(uint32_t *seed, double *x)
+{
+	static double rows[STEPS * SIGNALS];
+	struct joint *m;
+	int i;
+
+	for (i = 0; i < STEPS; i++) {
+		next(x, seed);
+		memcpy(rows + i * SIGNALS, x, SIGNALS * sizeof(*x));
+	}
+	cr_assert_eq(joint_fit(rows, STEPS, SIGNALS, &m), ERR_OK);
+	return (m);
+}
+
+/* 30 + 3 is nothing odd by itself: the sum lies between 30 and 40. */
+Test(joint, finds_a_sum_that_is_wrong)
+{
+	struct joint_part parts[SIGNALS];
+	double x[SIGNALS] = {0}, honest;
+	uint32_t seed = 1;
+	struct joint *m = learnt(&seed, x);
+	int i, found = -1;
+
+	for (i = 0; i < 500; i++) {
+		next(x, &seed);
+		cr_expect_leq(joint_judge(m, x, parts), 1, "step %d", i);
+	}
+	for (i = 0; i < 48 && found < 0; i++) {
+		next(x, &seed);
+		honest = x[2];
+		x[2] += 3;
+		if (joint_judge(m, x, parts) <= 1)
+			continue;
+		found = i;
+		cr_expect_gt(parts[2].ratio, parts[3].ratio);
+		cr_expect_float_eq(parts[2].expected, honest, 0.5);
+	}
+	cr_expect(found >= 0 && found < 6, "after %d steps", found);
+	joint_free(m);
+}
+
+Test(joint, does_without_a_signal_that_is_missing)
+{
+	struct joint_part parts[SIGNALS];
+	double x[SIGNALS] = {0}, gap[SIGNALS];
+	uint32_t seed = 2;
+	struct joint *m = learnt(&seed, x);
+
+	next(x, &seed);
+	memcpy(gap, x, sizeof(gap));
+	gap[2] = NAN;
+	cr_expect(isfinite(joint_judge(m, gap, parts)));
+	cr_expect_eq(parts[2].ratio, 0);
+	joint_free(m);
+}
+
+Test(joint, refuses_what_it_cannot_learn_from)
+{
+	static const double x[2 * JOINT_STEPS_LEAST];
+	struct joint *m = NULL;
+
+	cr_expect_eq(joint_fit(x, JOINT_STEPS_LEAST - 1, 2, &m), ERR_INVALID);
+	cr_expect_eq(joint_fit(x, JOINT_STEPS_LEAST, 1, &m), ERR_INVALID);
+	cr_expect_eq(
+	    joint_fit(x, JOINT_STEPS_LEAST, JOINT_SIGNALS_MOST + 1, &m),
+	    ERR_INVALID);
+	cr_expect_null(m);
+	cr_assert_eq(joint_fit(x, JOINT_STEPS_LEAST, 2, &m), ERR_OK,
+	    "signals that never move are learnt, and say nothing");
+	joint_free(m);
+}
+
+Test(replay, tells_how_long_ago_it_was)
+{
+	static struct replay r;
+	double x[200];
+	uint32_t seed = 3;
+	int i;
+
+	replay_init(&r);
+	for (i = 0; i < 200; i++) {
+		x[i] = i < 100 ? uniform(&seed) : x[i - 48];
+		cr_expect_eq(replay_judge(&r, x[i], false),
+		    i < 100 + REPLAY_RUN - 1 ? 0 : 48, "reading %d", i);
+	}
+}
+
+Test(replay, says_nothing_of_what_hardly_moves_or_always_repeats)
+{
+	static struct replay r;
+	int i;
+
+	replay_init(&r);
+	for (i = 0; i < 100; i++)
+		cr_expect_eq(replay_judge(&r, i % 2, false), 0);
+	replay_init(&r);
+	for (i = 0; i < 300; i++)
+		cr_expect_eq(replay_judge(&r, i % 24, i < 100), 0);
+}
+
+Test(controls, reads_the_section_and_nothing_else)
+{
+	static const char inp[] =
+	    "[PUMPS]\nLINK PU9 OPEN IF NODE T9 BELOW 4\n"
+	    "[CONTROLS]\r\n; LINK PU8 OPEN IF NODE T8 BELOW 4\r\n"
+	    "LINK PU1 OPEN IF   NODE\tT1 BELOW 4 ; why\r\n"
+	    "link PU1 closed if node T1 above 6.3\r\n"
+	    "LINK V2 0.5 IF NODE T2 ABOVE .5\n"
+	    "LINK PU3 OPEN AT TIME 7\nLINK PU4 OPEN IF NODE T4 BELOW x\n"
+	    "[RULES]\nLINK PU7 OPEN IF NODE T7 BELOW 4";
+	struct control c[8];
+
+	cr_assert_eq(controls_parse(inp, strlen(inp), c, 8), 3);
+	cr_expect_str_eq(c[0].link, "PU1");
+	cr_expect_str_eq(c[0].node, "T1");
+	cr_expect(c[0].open && !c[0].above && c[0].level == 4);
+	cr_expect(!c[1].open && c[1].above && c[1].level == 6.3);
+	cr_expect(c[2].open && c[2].above && c[2].level == 0.5);
+	cr_expect_eq(controls_parse(inp, strlen(inp), c, 1), 1);
+	cr_expect_eq(controls_parse("", 0, c, 8), 0);
+}
+
+/* Closed above 6: open at 7 is an excess of 1. The largest seen is 0.4, so
+ * the threshold is 0.4 * 1.25 + 0.02 * 6 = 0.62. */
+Test(controls, weighs_what_contradicts_them)
+{
+	struct control c = {.above = true, .level = 6};
+
+	cr_expect_eq(control_excess(&c, 0, 7), 0);
+	cr_expect_eq(control_excess(&c, 1, 5), 0);
+	cr_expect_eq(control_excess(&c, NAN, 7), 0);
+	cr_expect_eq(control_excess(&c, 1, NAN), 0);
+	cr_expect_float_eq(control_excess(&c, 1, 7), 1, 1e-12);
+	control_learn(&c, 0.4);
+	control_learn(&c, 0.1);
+	cr_expect_float_eq(control_ratio(&c, 1), 1 / 0.62, 1e-9);
+	cr_expect_eq(control_ratio(&c, 0), 0);
+}

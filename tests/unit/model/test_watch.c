@@ -1,0 +1,175 @@
+#include "core/instant.h"
+#include "model/tail.h"
+#include "model/watch.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#define STEP   (10 * US_PER_MINUTE)
+#define A_DAY  144
+#define MEMORY 4096
+#define BEGIN  (INT64_C(1767571200) * US_PER_SECOND) /* a Monday */
+#define SWING  10.0
+#define NOISE  1.0
+#define QUIET  (28 * A_DAY)
+#define A_WEEK 1.0
+
+/* Numerical Recipes' generator: the same noise everywhere. */
+static double
+uniform(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed / 4294967296.0);
+}
+
+static double
+demand(int i, uint32_t *seed)
+{
+	return (50 + SWING * sin(2 * M_PI * i / A_DAY) +
+	    NOISE * (uniform(seed) + uniform(seed) + uniform(seed) - 1.5));
+}
+
+static struct watch_verdict
+judge(struct watch *w, int i, double x)
+{
+	struct watch_verdict v;
+
+	watch_judge(w, x, BEGIN + i * STEP, A_WEEK, &v);
+	return (v);
+}
+
+static struct watch
+quiet(uint32_t *seed, int *ret_alarms)
+{
+	struct watch w;
+	int i, alarms = 0;
+
+	watch_init(&w, "");
+	for (i = 0; i < QUIET; i++)
+		alarms += judge(&w, i, demand(i, seed)).alarm;
+	if (ret_alarms != NULL)
+		*ret_alarms = alarms;
+	return (w);
+}
+
+/* P(Z > z) = z^-4 exactly, in a scrambled order: -log10 P(Z > 10) = 4. */
+Test(tail, tells_the_rarity_of_a_power_law)
+{
+	struct tail t;
+	int i;
+
+	tail_init(&t);
+	for (i = 0; i < 2048; i++)
+		tail_learn(&t, pow((i * 5 % 2048 + 0.5) / 2048, -0.25), MEMORY);
+	cr_expect_float_eq(tail_rarity(&t, 10), 4, 0.25);
+	cr_expect_float_eq(tail_rarity(&t, pow(0.01, -0.25)), 2, 0.15);
+	cr_expect_eq(tail_rarity(&t, 1), 0);
+	cr_expect_eq(tail_rarity(&t, 0), 0);
+}
+
+Test(tail, takes_any_number)
+{
+	struct tail t;
+
+	tail_init(&t);
+	tail_learn(&t, INFINITY, MEMORY);
+	tail_learn(&t, 0, MEMORY);
+	tail_learn(&t, 1e-300, MEMORY);
+	tail_learn(&t, 1e300, MEMORY);
+	cr_expect(isfinite(tail_rarity(&t, 1e300)));
+}
+
+Test(watch, keeps_to_its_number_of_false_alarms)
+{
+	uint32_t seed = 1;
+	int alarms;
+
+	quiet(&seed, &alarms);
+	cr_expect_leq(alarms, 8, "%d in four weeks", alarms);
+}
+
+/* Three scales of the noise, far less than the day's swing. */
+Test(watch, finds_a_shift_below_the_daily_swing)
+{
+	uint32_t seed = 2;
+	struct watch w = quiet(&seed, NULL);
+	struct watch_verdict v;
+	int i, found = -1, told = 0;
+
+	for (i = 0; i < A_DAY; i++) {
+		v = judge(&w, QUIET + i, demand(QUIET + i, &seed) + 3 * NOISE);
+		if (v.alarm && found < 0) {
+			found = i;
+			cr_expect_eq(v.rule, WATCH_DRIFT);
+			cr_expect_float_eq(v.expected,
+			    50 + SWING * sin(2 * M_PI * i / A_DAY), 2);
+		}
+		told += v.alarm;
+	}
+	cr_expect(found >= 0 && found <= 24, "after %d readings", found);
+	cr_expect_leq(told, 12, "one event told %d times", told);
+}
+
+Test(watch, tells_what_is_certain)
+{
+	uint32_t seed = 3;
+	struct watch w = quiet(&seed, NULL);
+	struct watch_verdict v;
+	int i, frozen = 0;
+
+	for (i = QUIET; i < QUIET + 60; i++) {
+		v = judge(&w, i, 50);
+		frozen += v.rule == WATCH_FREEZE && v.alarm;
+	}
+	cr_expect_eq(frozen, 1, "a run is told once, not %d times", frozen);
+	v = judge(&w, i + A_DAY, demand(i + A_DAY, &seed));
+	cr_expect_eq(v.rule, WATCH_SILENCE);
+	cr_expect(v.alarm);
+
+	watch_init(&w, "degC");
+	v = judge(&w, 0, 20);
+	cr_expect_not(v.alarm);
+	v = judge(&w, 1, 500);
+	cr_expect_eq(v.rule, WATCH_LIMIT);
+	cr_expect(v.alarm && v.score == 1);
+	cr_expect_eq(w.n, 1, "what cannot be is not learnt from");
+}
+
+Test(watch, goes_on_from_a_copy_as_it_would_have)
+{
+	uint32_t seed = 4, other;
+	struct watch w = quiet(&seed, NULL), copy;
+	struct watch_verdict a, b;
+	int i;
+
+	memcpy(&copy, &w, sizeof(w));
+	other = seed;
+	for (i = QUIET; i < QUIET + 3 * A_DAY; i++) {
+		a = judge(&w, i, demand(i, &seed));
+		b = judge(&copy, i, demand(i, &other));
+		cr_assert_eq(memcmp(&a.score, &b.score, sizeof(a.score)), 0);
+		cr_assert_eq(a.rule, b.rule);
+	}
+}
+
+Test(watch, scores_a_constant_series_nothing)
+{
+	struct watch_verdict v;
+	struct watch w;
+	int i;
+
+	watch_init(&w, "");
+	for (i = 0; i < QUIET; i++) {
+		v = judge(&w, i, 7);
+		cr_assert_not(v.alarm);
+		cr_assert_eq(v.score, 0);
+	}
+	v = judge(&w, i, 9);
+	cr_expect_gt(v.score, 0);
+}
+
+Test(watch, stays_small)
+{
+	cr_expect_leq(sizeof(struct watch), 4096);
+}
