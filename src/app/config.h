@@ -99,6 +99,12 @@
 	    "Gateways' secrets are derived from it, 32 bytes or more; empty: nothing is signed") \
 	X(gateway_nets, TEXT, "PENSTOCK_GATEWAY_NETS", "", 0, 1000, "a.b.c.d/n,...", false, \
 	    "Networks that are not public where gateways may be, there also without TLS") \
+	X(broker, TEXT, "PENSTOCK_GATEWAY_BROKER", "", 0, 255, "host", false, \
+	    "The MQTT broker that is told the user and password below; no other is") \
+	X(broker_user, TEXT, "PENSTOCK_GATEWAY_BROKER_USER", "", 0, 255, "text", false, \
+	    "Who we are to that broker; empty: nobody") \
+	X(broker_password, TEXT, "PENSTOCK_GATEWAY_BROKER_PASSWORD", "", 0, 1000, "text", true, \
+	    "The password of that user") \
 	X(gateway_ask_s, NUMBER, "PENSTOCK_GATEWAY_ASK", "300", 1, 86400, "s", false, \
 	    "How long after its not-after a gateway is asked what became of a command") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \

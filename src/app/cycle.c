@@ -5,7 +5,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "field/carrier.h"
-#include "field/http.h"
+#include "field/connector.h"
 #include "ingest/last_seen.h"
 #include "mape/loop.h"
 #include "store/warm.h"
@@ -31,7 +31,7 @@
 struct cycle {
 	struct cycle_config config;
 	struct warm *warm;
-	struct http_config http;
+	struct connector_config connector;
 	struct carrier *carrier;
 	struct ports ports;
 	struct loop_timer *timer;
@@ -99,27 +99,21 @@ send_batch(
     void *arg, const struct command *cmds, size_t n, struct gateway_reply *ret)
 {
 	const struct cycle *c = arg;
-	struct http *http = http_new(&c->http);
-	struct actuator_port port;
-	size_t i;
 
-	for (i = 0; i < n; i++)
-		ret[i] = (struct gateway_reply){.outcome = GATEWAY_NOT_TAKEN};
-	if (http == NULL)
-		return;
-	port = http_port(http);
-	port.send(port.self, cmds, n, ret);
-	http_free(http);
+	connector_send(&c->connector, cmds, n, ret);
 }
 
 struct cycle *
 cycle_new(const struct cycle_config *config)
 {
 	struct cycle *c = calloc(1, sizeof(*c));
-	struct http_config http = {
+	struct connector_config connector = {
 	    .timeout_ms = (long)config->gateway_timeout_ms,
 	    .whole_ms = (long)config->gateway_timeout_ms + 1000,
 	    .ca_path = config->gateway_ca,
+	    .broker = config->broker,
+	    .broker_user = config->broker_user,
+	    .broker_password = config->broker_password,
 	};
 	struct err_info info = {0};
 
@@ -131,14 +125,15 @@ cycle_new(const struct cycle_config *config)
 	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
 	c->ctx.rules.lost_us += config->gateway_timeout_ms * INT64_C(1000);
 	/* Both were checked when the service started. */
-	(void)address_rules_parse(config->gateway_nets, &http.rules, &info);
+	(void)address_rules_parse(
+	    config->gateway_nets, &connector.rules, &info);
 	if (config->gateway_secret != NULL)
-		http.signer = gateway_signer(config->gateway_secret);
+		connector.signer = gateway_signer(config->gateway_secret);
 	c->warm = warm_new(config->database_url, "penstock loop");
-	c->http = http;
-	c->carrier =
-	    carrier_new(&(struct carrier_config){c, send_batch, PATIENCE_MS,
-		http.whole_ms < LINGER_MS ? http.whole_ms : LINGER_MS});
+	c->connector = connector;
+	c->carrier = carrier_new(&(struct carrier_config){c, send_batch,
+	    PATIENCE_MS,
+	    connector.whole_ms < LINGER_MS ? connector.whole_ms : LINGER_MS});
 	if (c->warm == NULL || c->carrier == NULL) {
 		cycle_free(c);
 		return (NULL);

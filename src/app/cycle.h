@@ -26,6 +26,8 @@ struct cycle_config {
 	const char *gateway_secret;  /* borrowed; NULL: nothing is signed */
 	const char *gateway_nets;    /* borrowed; field/address.h */
 	unsigned gateway_ask_s;
+	/* Borrowed; field/connector.h. */
+	const char *broker, *broker_user, *broker_password;
 };
 
 /* NULL if memory is out. */

@@ -15,7 +15,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "edge/edge.h"
-#include "field/http.h"
+#include "field/connector.h"
 #include "ingest/last_seen.h"
 #include "store/hot.h"
 #include "store/resolve.h"
@@ -131,7 +131,7 @@ kore_parent_configure(int argc, char **argv)
 	    limits_load(&config, &limits, &info) != ERR_OK ||
 	    trust_check(&config, &info) != ERR_OK ||
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
-	    check_gateways(&info) != ERR_OK || http_start(&info) != ERR_OK)
+	    check_gateways(&info) != ERR_OK || connector_start(&info) != ERR_OK)
 		refuse(&info);
 	(void)openapi_make(); /* if not now, when it is asked for */
 	resolve_names();

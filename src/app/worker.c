@@ -407,7 +407,10 @@ open_loop(const struct shared *shared, struct err_info *info)
 		: NULL,
 	    .gateway_secret = self.api.gateway_secret,
 	    .gateway_nets = self.config->gateway_nets,
-	    .gateway_ask_s = (unsigned)self.config->gateway_ask_s};
+	    .gateway_ask_s = (unsigned)self.config->gateway_ask_s,
+	    .broker = unless_empty(self.config->broker),
+	    .broker_user = unless_empty(self.config->broker_user),
+	    .broker_password = unless_empty(self.config->broker_password)};
 	const struct courier_config oc = {
 	    .database_url = self.config->database_url,
 	    .secret = self.api.webhook_secret,

@@ -10,16 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define ANSWER_MOST 65536
-#define BODY_MOST   65536
 #define URL_MOST    400
 #define HEADER_MOST 200
-#define NETS	    "PENSTOCK_GATEWAY_NETS"
 
 struct http {
-	struct http_config config;
+	struct connector_config config;
 	struct transport_config transport;
 	CURLM *multi;
 };
@@ -47,8 +46,8 @@ http_start(struct err_info *info)
 	return (ERR_OK);
 }
 
-struct http *
-http_new(const struct http_config *config)
+static void *
+open_config(const struct connector_config *config)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
@@ -65,11 +64,11 @@ http_new(const struct http_config *config)
 	return (h);
 }
 
-void
-http_free(struct http *h)
+static void
+close_it(void *self)
 {
-	if (h == NULL)
-		return;
+	struct http *h = self;
+
 	curl_multi_cleanup(h->multi);
 	free(h);
 }
@@ -101,22 +100,6 @@ on_data(char *data, size_t one, size_t n, void *arg)
 	return (n);
 }
 
-static void
-write_body(struct text *t, const struct command *c)
-{
-	text_init(t, BODY_MOST);
-	json_object(t, NULL);
-	json_int(t, "command", c->id);
-	json_string(t, "link", c->link);
-	json_string(t, "action", c->action);
-	json_raw(t, "argument", c->argument, strlen(c->argument));
-	json_int(t, "plan", c->plan_id);
-	json_string(t, "idempotency_key", c->key);
-	if (c->not_after_us != INSTANT_NONE)
-		json_instant(t, "not_after", c->not_after_us);
-	json_object_end(t);
-}
-
 static bool
 add_header(struct call *c, const char *line)
 {
@@ -127,41 +110,27 @@ add_header(struct call *c, const char *line)
 	return (more != NULL);
 }
 
-static void
-sign(const struct http *h, const struct call *c, const char *path,
-    char ret[static SIGNATURE_TEXT], int64_t time_s)
-{
-	const struct signer_port *signer = &h->config.signer;
-	struct signed_request q = {
-	    .gateway = c->command->gateway,
-	    .secret_version = c->command->secret_version,
-	    .method = c->command->ask ? "GET" : "POST",
-	    .path = path,
-	    .time_s = time_s,
-	    .body = c->body.len > 0 ? c->body.s : "",
-	    .len = c->body.len,
-	};
-
-	ret[0] = '\0';
-	if (signer->self != NULL)
-		signer->sign(signer->self, &q, ret);
-}
-
 static bool
 add_headers(struct http *h, struct call *c, const char *path)
 {
 	char line[HEADER_MOST], signature[SIGNATURE_TEXT];
-	time_t now = time(NULL);
+	struct signed_request q = {
+	    .method = c->command->ask ? "GET" : "POST",
+	    .path = path,
+	    .time_s = time(NULL),
+	    .body = c->body.len > 0 ? c->body.s : "",
+	    .len = c->body.len,
+	};
 
 	(void)snprintf(
 	    line, sizeof(line), "Idempotency-Key: %s", c->command->key);
 	if (!add_header(c, line) || !add_header(c, "Accept: application/json"))
 		return (false);
 	(void)snprintf(
-	    line, sizeof(line), "Penstock-Time: %lld", (long long)now);
+	    line, sizeof(line), "Penstock-Time: %lld", (long long)q.time_s);
 	if (!add_header(c, line))
 		return (false);
-	sign(h, c, path, signature, now);
+	connector_sign(&h->config, c->command, &q, signature);
 	(void)snprintf(line, sizeof(line), "Penstock-Signature: %s", signature);
 	if (signature[0] != '\0' && !add_header(c, line))
 		return (false);
@@ -198,7 +167,7 @@ start(struct http *h, struct call *c)
 	char url[URL_MOST];
 
 	if (!c->command->ask)
-		write_body(&c->body, c->command);
+		connector_body(&c->body, c->command);
 	if (!text_ok(&c->body) || !write_url(url, c->command) ||
 	    (c->easy = curl_easy_init()) == NULL ||
 	    !add_headers(h, c, path_of(url)))
@@ -272,7 +241,7 @@ judge(struct call *c, bool done, const char *why)
 		quote(r, c);
 	} else if (sent == 0 &&
 	    transport_barred(
-		&c->transport, NETS, r->detail, sizeof(r->detail))) {
+		&c->transport, CONNECTOR_NETS, r->detail, sizeof(r->detail))) {
 		/* It says why. */
 	} else if (!done) {
 		(void)snprintf(r->detail, sizeof(r->detail), "%s",
@@ -368,8 +337,12 @@ send_all(
 	free(calls);
 }
 
-struct actuator_port
-http_port(struct http *h)
+static bool
+speaks(const char *url)
 {
-	return ((struct actuator_port){h, send_all, NULL});
+	return (strncasecmp(url, "https://", 8) == 0 ||
+	    strncasecmp(url, "http://", 7) == 0);
 }
+
+const struct connector http_connector = {
+    speaks, open_config, send_all, close_it};

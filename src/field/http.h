@@ -1,5 +1,5 @@
 /*
- * http: the actuator port for field gateways that take commands as JSON over
+ * http: the connector for field gateways that take commands as JSON over
  * HTTP: POST {url}/commands with an Idempotency-Key; and tell by
  * GET {url}/commands/{key} what became of one. What the answers mean:
  *
@@ -16,31 +16,18 @@
  * must have ours. Requests have Penstock-Time and, if there is a signer,
  * Penstock-Signature (auth/gateway_key.h).
  *
- * Runs on: T, one thread at a time. Frees: http_free(). Units: ms.
+ * Runs on: T, one thread at a time. Units: ms.
  * Errors: in the replies. Redirects and proxies are never followed; TLS is
  * verified; no address is called that the rules do not allow.
  */
 #ifndef PENSTOCK_FIELD_HTTP_H
 #define PENSTOCK_FIELD_HTTP_H
 
-#include "core/ports.h"
-#include "field/address.h"
+#include "field/connector.h"
 
-struct http;
-
-struct http_config {
-	long timeout_ms;     /* of one call */
-	long whole_ms;	     /* of one send(), however many commands */
-	const char *ca_path; /* PEM; NULL: the system's */
-	struct address_rules rules;
-	struct signer_port signer;
-};
+extern const struct connector http_connector;
 
 /* Once in the program, before its threads: libcurl asks for it. */
 enum err http_start(struct err_info *);
-/* The config is copied, its strings are borrowed. NULL if memory is out. */
-struct http *http_new(const struct http_config *);
-void http_free(struct http *);
-struct actuator_port http_port(struct http *);
 
 #endif

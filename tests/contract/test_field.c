@@ -3,7 +3,7 @@
 #include "domain/plan.h"
 #include "field/answer.h"
 #include "field/carrier.h"
-#include "field/http.h"
+#include "field/connector.h"
 #include "support/gateway_fake.h"
 
 #include <criterion/criterion.h>
@@ -37,10 +37,11 @@ command(const char *url)
 	});
 }
 
-static struct http_config
+static struct connector_config
 settings(void)
 {
-	struct http_config c = {.timeout_ms = TIMEOUT_MS, .whole_ms = WHOLE_MS};
+	struct connector_config c = {
+	    .timeout_ms = TIMEOUT_MS, .whole_ms = WHOLE_MS};
 	struct err_info info = {0};
 
 	cr_assert_eq(
@@ -51,14 +52,11 @@ settings(void)
 static struct gateway_reply
 send_to(const char *url)
 {
-	struct http_config config = settings();
-	struct http *h = http_new(&config);
-	struct actuator_port port = http_port(h);
+	struct connector_config config = settings();
 	struct command c = command(url);
 	struct gateway_reply r;
 
-	port.send(port.self, &c, 1, &r);
-	http_free(h);
+	connector_send(&config, &c, 1, &r);
 	return (r);
 }
 
@@ -284,21 +282,18 @@ static struct gateway_reply
 ask(const char *answer)
 {
 	struct gateway_fake *g = gateway_fake_start(FAKE_ANSWER, answer);
-	struct http_config config = settings();
-	struct http *h = http_new(&config);
-	struct actuator_port port = http_port(h);
+	struct connector_config config = settings();
 	struct command c = command(gateway_fake_url(g));
 	struct gateway_reply r;
 
 	c.ask = true;
-	port.send(port.self, &c, 1, &r);
+	connector_send(&config, &c, 1, &r);
 	cr_assert_eq(strncmp(gateway_fake_last(g),
 			 "GET /commands/6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01 "
 			 "HTTP/1.1\r\n",
 			 61),
 	    0);
 	gateway_fake_stop(g);
-	http_free(h);
 	return (r);
 }
 
@@ -344,23 +339,20 @@ Test(field, sends_all_at_once)
 	struct gateway_fake *bad = gateway_fake_start(FAKE_SILENT, "");
 	struct gateway_fake *good =
 	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
-	struct http_config config = settings();
-	struct http *h = http_new(&config);
-	struct actuator_port port = http_port(h);
+	struct connector_config config = settings();
 	struct command c[6];
 	struct gateway_reply r[6];
 	int i;
 
 	for (i = 0; i < 6; i++)
 		c[i] = command(gateway_fake_url(i % 2 == 0 ? bad : good));
-	port.send(port.self, c, 6, r);
+	connector_send(&config, c, 6, r);
 	for (i = 0; i < 6; i++) {
 		cr_assert_eq(r[i].outcome,
 		    i % 2 == 0 ? GATEWAY_NO_ANSWER : GATEWAY_EXECUTED);
 		cr_assert_lt(r[i].took_us, (WHOLE_MS + 200) * 1000);
 	}
 	cr_assert_eq(gateway_fake_requests(good), 3);
-	http_free(h);
 	gateway_fake_stop(bad);
 	gateway_fake_stop(good);
 }
@@ -368,11 +360,7 @@ Test(field, sends_all_at_once)
 static void
 by_http(void *arg, const struct command *c, size_t n, struct gateway_reply *r)
 {
-	struct http *h = http_new(arg);
-	struct actuator_port port = http_port(h);
-
-	port.send(port.self, c, n, r);
-	http_free(h);
+	connector_send(arg, c, n, r);
 }
 
 /* The silent one's answers come later, the good one's at once. */
@@ -381,7 +369,7 @@ Test(field, a_carrier_waits_for_nobody)
 	struct gateway_fake *bad = gateway_fake_start(FAKE_SILENT, "");
 	struct gateway_fake *good =
 	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
-	struct http_config config = settings();
+	struct connector_config config = settings();
 	struct carrier *carrier =
 	    carrier_new(&(struct carrier_config){&config, by_http, 150, 2000});
 	struct actuator_port port = carrier_port(carrier);

@@ -1,12 +1,14 @@
 """Approved plans whose field gateway is slow, silent, broken, forgetful or
-repeats itself: each ends in the state that is true, and no gateway acts twice
-on one idempotency key."""
+repeats itself, by HTTP and by MQTT: each ends in the state that is true, and no
+gateway acts twice on one idempotency key."""
 
 import datetime
 
 import pytest
 
+from support.broker import Broker
 from support.gateway import Gateway
+from support.mqtt_gateway import MqttGateway
 from support.service import Service, wait_for
 
 UTC = datetime.timezone.utc
@@ -34,6 +36,16 @@ CASES = {
     "half": (("half",), "worked", "verified", 1, 1),
     "huge": (("huge",), "worked", "verified", 1, 1),
 }
+# By MQTT the same, but for redirects, and what a broker adds.
+BY_MQTT = {f"mqtt-{name}": case for name, case in CASES.items()
+           if name != "redirect"} | {
+    "mqtt-too-slow": (("too-slow",), "worked", "verified", 1, 1),
+    "mqtt-garbage": (("garbage",), "worked", "verified", 1, 1),
+    "mqtt-crossed": (("crossed",), "worked", "verified", 1, 1),
+    # It acts; that answers are its own cannot be told.
+    "mqtt-forged": (("forged",), "failed", "unknown", 1, 1),
+}
+CASES |= BY_MQTT
 FINAL = ("worked", "no_effect", "worse", "not_provable", "failed", "expired")
 
 
@@ -118,11 +130,14 @@ def ended():
                       PENSTOCK_GATEWAY_TIMEOUT=TIMEOUT_MS,
                       PENSTOCK_GATEWAY_ASK=ASK_S)
     gateways = {}
+    broker = Broker()
     try:
         service.start()
         for name, (arguments, *_) in CASES.items():
-            gateways[name] = Gateway(
-                *arguments, secret=service.gateway_secret(f"G-{name}"))
+            secret = service.gateway_secret(f"G-{name}")
+            gateways[name] = MqttGateway(
+                broker, f"G-{name}", arguments[0], secret
+            ) if name in BY_MQTT else Gateway(*arguments, secret=secret)
         make_network(service, gateways)
         for name in CASES:
             post(service, name, 90, 5, 4)
@@ -136,6 +151,7 @@ def ended():
     finally:
         for g in gateways.values():
             g.kill()
+        broker.remove()
         service.remove()
 
 
