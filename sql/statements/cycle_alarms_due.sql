@@ -16,6 +16,7 @@ SELECT a.id, a.series_id, a.type, a.direction, a.severity, a.alarm_state,
     CASE WHEN a.alarm_state = 'normal' THEN (SELECT b.times FROM anomalies b
 	WHERE b.series_id = a.series_id AND b.type = a.type
 	    AND b.direction = a.direction AND b.severity = a.severity
+	    AND b.rule_no = a.rule_no
 	    AND b.id < a.id AND b.turned_at
 	    > $1::timestamptz - k.chatter_window_s * interval '1 s'
 	ORDER BY b.id DESC LIMIT 1) END,
@@ -36,6 +37,7 @@ SELECT a.id, a.series_id, a.type, a.direction, a.severity, a.alarm_state,
 	THEN (SELECT min(b.id) FROM anomalies b
 	WHERE b.series_id = a.series_id AND b.type = a.type
 	    AND b.direction = a.direction AND b.severity = a.severity
+	    AND b.rule_no = a.rule_no
 	    AND b.id > a.id) END,
     CASE WHEN a.alarm_state = 'normal' THEN a.evidence::text END
 FROM anomalies a

@@ -1,11 +1,12 @@
 -- $1 int8 most, $2 timestamptz fresh -> id int8, series int4, type, direction,
 -- severity, rule_id text, first_at, last_at timestamptz, value, limit float8,
--- evidence text, knowledge_version int8: open and due for planning. What was
+-- evidence text, knowledge_version int8, number of the rule
+-- int4: open and due for planning. What was
 -- planned before comes back when what held it back has gone, as long as its
 -- evidence is not older than $2. A person's rejection stands. What is kept
 -- quiet is not planned for.
 SELECT id, series_id, type, direction, severity, rule_id, first_at, last_at,
-    value, limit_value, evidence::text, knowledge_version
+    value, limit_value, evidence::text, knowledge_version, rule_no
 FROM anomalies a
 WHERE state = 'open' AND alarm_state NOT IN ('shelved',
     'suppressed_by_design', 'out_of_service') AND (planning IS NULL OR last_at >= $2::timestamptz AND

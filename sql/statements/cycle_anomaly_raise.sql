@@ -1,6 +1,7 @@
 -- $1 int4 series, $2 text type, $3 direction, $4 severity, $5 rule_id,
 -- $6 timestamptz first_at, $7 last_at, $8 float8 value, $9 limit_value,
--- $10 jsonb evidence, $11 int8 knowledge_version -> id int8, new bool
+-- $10 jsonb evidence, $11 int8 knowledge_version, $12 int4 number of the
+-- rule -> id int8, new bool
 -- Evidence only moves forward. The update goes first so that a condition that
 -- lasts uses no new number each cycle; the index decides all the same. One
 -- that comes back while its alarm is shelved, or within the hold of one that
@@ -10,6 +11,7 @@ WITH was AS (
 	SELECT id, state FROM anomalies
 	WHERE series_id = $1::int4 AND type = $2::text
 	    AND direction = $3::text AND severity = $4::text
+	    AND rule_no = $12::int4
 	    AND (state = 'open' OR alarm_state <> 'normal')
 	    AND (state = 'open' OR alarm_state = 'shelved'
 		OR alarm_state IN ('unacknowledged', 'acknowledged')
@@ -39,12 +41,12 @@ reopened AS (
 opened AS (
 	INSERT INTO anomalies AS a (series_id, type, direction, severity,
 	    state, rule_id, first_at, last_at, value, limit_value, evidence,
-	    knowledge_version)
+	    knowledge_version, rule_no)
 	SELECT $1::int4, $2::text, $3::text, $4::text, 'open', $5::text,
 	    $6::timestamptz, $7::timestamptz, $8::float8, $9::float8,
-	    $10::jsonb, $11::int8
+	    $10::jsonb, $11::int8, $12::int4
 	WHERE NOT EXISTS (SELECT FROM held)
-	ON CONFLICT (series_id, type, direction, severity)
+	ON CONFLICT (series_id, type, direction, severity, rule_no)
 	    WHERE state = 'open'
 	DO UPDATE SET last_at = greatest(a.last_at, excluded.last_at)
 	RETURNING id, xmax = 0 AS fresh),
@@ -52,6 +54,7 @@ woken AS (
 	UPDATE anomalies SET due_at = '-infinity'
 	WHERE series_id = $1::int4 AND type = $2::text
 	    AND direction = $3::text AND severity = $4::text
+	    AND rule_no = $12::int4
 	    AND (state = 'open' OR alarm_state <> 'normal')
 	    AND alarm_state IN ('returned_unacknowledged', 'latched')
 	    AND EXISTS (SELECT FROM opened))

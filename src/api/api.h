@@ -6,6 +6,7 @@
 #ifndef PENSTOCK_API_API_H
 #define PENSTOCK_API_API_H
 
+#include "core/backtest_port.h"
 #include "core/exchange.h"
 #include "core/import_port.h"
 #include "core/ingest_port.h"
@@ -67,6 +68,7 @@ struct api {
 	/* Redis, PostgreSQL, archive; self NULL: there is no such tier. */
 	struct range_port range_hot, range_warm, range_cold;
 	struct import_port import;
+	struct backtest_port backtest; /* self NULL: there is none */
 	struct offload_port offload;
 	struct events *events; /* NULL: nobody can listen */
 	struct loop *loop;     /* NULL: nothing is put off (tests) */

@@ -42,6 +42,10 @@ void machines_get(struct request *);
 void before_get(struct request *);
 /* webhooks.c: creates, and makes another secret */
 void webhooks_post(struct request *);
+/* rules.c: creates and changes */
+void rules_put(struct request *);
+/* backtest.c */
+void rules_backtest(struct request *);
 /* dossier.c */
 void dossier_get(struct request *);
 /* events.c */

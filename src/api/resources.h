@@ -101,6 +101,17 @@ extern const struct resource resource_webhooks_list, resource_webhooks_create,
     resource_webhooks_secret, resource_deliveries_list,
     resource_deliveries_again;
 
+/* rules.c */
+extern const struct field body_rule[], body_rule_change[],
+    query_rule_versions[], query_rule_shadow[];
+extern const struct resource resource_rules_list, resource_rules_create,
+    resource_rules_get, resource_rules_change, resource_rules_delete,
+    resource_rules_versions, resource_rules_shadow;
+
+/* backtest.c */
+extern const struct field body_backtest[];
+extern const struct resource resource_rules_backtest;
+
 /* dossier.c */
 extern const struct resource resource_plans_dossier;
 

@@ -1,11 +1,13 @@
 #include "api/resources.h"
 
-#define CODE_MAX      63
-#define ID_MAX	      999999999999999
-#define SECONDS_MAX   31622400 /* 366 days */
-#define NODE_TYPES    "junction|reservoir|tank|meter|dma|plant"
-#define ANOMALY_WORDS "threshold|rate|flatline|silence|outlier"
-#define SEVERITIES    "info|warning|critical"
+#define CODE_MAX    63
+#define ID_MAX	    999999999999999
+#define SECONDS_MAX 31622400 /* 366 days */
+#define NODE_TYPES  "junction|reservoir|tank|meter|dma|plant"
+#define ANOMALY_WORDS                                         \
+	"threshold|rate|flatline|silence|outlier|rule|burst|" \
+	"leak|water_quality|equipment"
+#define SEVERITIES "info|warning|critical"
 #define ALARM_WORDS                                                   \
 	"normal|unacknowledged|acknowledged|returned_unacknowledged|" \
 	"latched|shelved|suppressed_by_design|out_of_service"

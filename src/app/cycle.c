@@ -7,6 +7,7 @@
 #include "field/carrier.h"
 #include "field/connector.h"
 #include "ingest/last_seen.h"
+#include "ingest/rule_json.h"
 #include "mape/loop.h"
 #include "store/warm.h"
 
@@ -122,6 +123,7 @@ cycle_new(const struct cycle_config *config)
 	bound_heaps();
 	c->config = *config;
 	loop_init(&c->ctx);
+	c->ctx.read_rule = rule_json_read;
 	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
 	c->ctx.rules.lost_us += config->gateway_timeout_ms * INT64_C(1000);
 	/* Both were checked when the service started. */

@@ -4,6 +4,7 @@
 #include "api/audit.h"
 #include "api/events.h"
 #include "api/route.h"
+#include "app/backtest.h"
 #include "app/courier.h"
 #include "app/cycle.h"
 #include "app/loader.h"
@@ -48,6 +49,7 @@ static struct worker {
 	struct hot *hot;
 	struct cold *cold;
 	struct importer *importer;
+	struct backtester *backtester;
 	struct hot_keeper *keeper; /* NULL in all but LEADER_WORKER */
 	struct log_writer *log_writer, *late_writer;
 	struct loader *loader;
@@ -329,8 +331,11 @@ open_writer(struct err_info *info)
 	pc.late_writer = self.late_writer;
 	self.probe = probe_new(&pc);
 	self.importer = importer_new(c->database_url);
+	self.backtester = backtester_new(
+	    c->database_url, &(struct offload_port){.run = edge_offload});
 	if (self.log_writer == NULL || self.late_writer == NULL ||
-	    self.probe == NULL || self.importer == NULL)
+	    self.probe == NULL || self.importer == NULL ||
+	    self.backtester == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "worker"));
 	return (ERR_OK);
 }
@@ -350,6 +355,7 @@ fill_api(const struct shared *shared)
 	    .offload = {.run = edge_offload},
 	    .loop = self.loop,
 	    .import = importer_port(self.importer),
+	    .backtest = backtester_port(self.backtester),
 	    .range_cold = cold_port(self.cold),
 	    .clocks = {utc_us, monotonic_us},
 	    .registry = registry,

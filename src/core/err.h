@@ -60,7 +60,7 @@ enum err { ERR_TABLE(X) ERR_COUNT };
 struct err_info {
 	enum err code;
 	char detail[256];
-	char pointer[128];
+	char pointer[192];
 	/* A word of a closed list that a program can act on, static; NULL if
 	 * there is none. */
 	const char *reason;

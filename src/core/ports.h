@@ -36,6 +36,9 @@ struct plan_template;
 struct actuator;
 struct command;
 struct guard_asset;
+struct rule_text;
+struct rule_row;
+struct rule_finding;
 struct series_state; /* domain/series_state.h: the detectors' memory */
 
 struct clock_port {
@@ -122,6 +125,25 @@ struct knowledge {
 	size_t ntemplates;
 	const struct actuator *actuators;
 	size_t nactuators;
+	const struct rule_text *rules; /* domain/rule.h; by number */
+	size_t nrules;
+};
+
+/* What is remembered of one version of a rule. */
+struct rule_row {
+	int32_t rule, version;
+	bool shadow;		    /* one of each a rule */
+	const unsigned char *state; /* domain/rule_state.h */
+	size_t len;		    /* 0: nothing, take the row away */
+};
+
+/* What a rule in shadow would have raised, or cleared. */
+struct rule_finding {
+	int32_t rule, version, series;
+	bool clear;
+	int severity;
+	int64_t at_us;	      /* of the first evidence, or of its end */
+	const char *evidence; /* JSON object; of what is raised */
 };
 
 struct knowledge_port {
@@ -138,6 +160,13 @@ struct knowledge_port {
 	/* "normal", "alert" or "emergency", with the cycle's figures. */
 	enum err (*report)(void *self, const char *system_state,
 	    const char *figures_json, struct err_info *);
+	/* Of all rules, by number. */
+	enum err (*rules_load)(void *self, struct arena *,
+	    struct rule_row **ret, size_t *ret_n, struct err_info *);
+	enum err (*rules_save)(
+	    void *self, const struct rule_row *, size_t n, struct err_info *);
+	enum err (*rule_found)(
+	    void *self, const struct rule_finding *, struct err_info *);
 };
 
 /* A move of an anomaly, plan or command: written beside its row id. */

@@ -22,7 +22,7 @@ finding_init(struct finding *f, const struct series *s, enum anomaly_type type,
     enum direction direction)
 {
 	*f = (struct finding){
-	    .condition = {s->id, type, direction, severities[type]},
+	    .condition = {s->id, type, direction, severities[type], 0},
 	    .limit = NAN,
 	};
 	(void)snprintf(

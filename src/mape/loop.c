@@ -107,6 +107,11 @@ learn(struct cycle *c)
 		if (owns(c, ctx->knowledge.series[i].id))
 			ids[n++] = ctx->knowledge.series[i].id;
 	err = memory_need(&ctx->memory, k, &ctx->cycle, ids, n, c->info);
+	if (err == ERR_OK)
+		err = rules_learn(&ctx->people,
+		    &(struct rules_world){&ctx->knowledge, c->ports,
+			ctx->read_rule, ctx->watch_only},
+		    &ctx->lasting, c->info);
 	ctx->have_knowledge = err == ERR_OK;
 	return (err);
 }
@@ -254,6 +259,8 @@ analyze(struct cycle *c)
 	}
 	if (err == ERR_OK)
 		err = sweep(c, &an);
+	if (err == ERR_OK)
+		err = rules_judge(&c->ctx->people, &an, b, !c->figures->more);
 	c->figures->raised = an.raised;
 	c->figures->cleared = an.cleared;
 	return (err);
@@ -295,6 +302,8 @@ watch(struct cycle *c)
 	if ((err = analyze(c)) != ERR_OK ||
 	    (!c->ctx->watch_only && (err = alarms_move(&act)) != ERR_OK) ||
 	    (err = memory_save(&c->ctx->memory, k, &c->ctx->cycle, c->info)) !=
+		ERR_OK ||
+	    (err = rules_save(&c->ctx->people, k, &c->ctx->cycle, c->info)) !=
 		ERR_OK)
 		return (err);
 	clock_phase(c, LOOP_ANALYZE, since);

@@ -22,6 +22,7 @@
 #include "core/instant.h"
 #include "core/ports.h"
 #include "mape/memory.h"
+#include "mape/rules.h"
 
 /*
  * Readings taken per cycle. Much of a cycle's cost is by series, not by
@@ -49,6 +50,8 @@ struct loop_ctx {
 	bool have_knowledge;
 	struct knowledge knowledge;
 	struct memory memory;
+	rule_reader *read_rule; /* the caller's; NULL: rules are not judged */
+	struct rules people;
 	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
 	size_t take_max;
 	bool watch_only;

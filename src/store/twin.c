@@ -27,6 +27,7 @@ twin_new(int64_t now_us, uint64_t seed)
 	t->now_us = now_us;
 	t->random = seed != 0 ? seed : 1;
 	t->knowledge.version = 1;
+	t->findings = table(TWIN_FINDINGS, sizeof(*t->findings));
 	twin_alarms_init(t);
 	t->series = table(TWIN_SERIES, sizeof(*t->series));
 	t->anomalies = table(TWIN_ANOMALIES, sizeof(*t->anomalies));
@@ -55,6 +56,7 @@ twin_free(struct twin *t)
 	free(t->plans);
 	free(t->commands);
 	free(t->transitions);
+	free(t->findings);
 	free(t->undo);
 	arena_done(&t->texts);
 	free(t);
@@ -551,13 +553,19 @@ twin_ports(struct twin *t, struct ports *ret)
 	    .clock = {t, now_us},
 	    .entropy = {t, fill},
 	    .telemetry = {t, take, known, store, window, NULL, NULL},
-	    .knowledge = {t, version, load, states_load, states_save, paused,
-		report},
+	    .knowledge = {.self = t,
+		.version = version,
+		.load = load,
+		.states_load = states_load,
+		.states_save = states_save,
+		.paused = paused,
+		.report = report},
 	    .decisions = {.self = t,
 		.begin = unit_begin,
 		.commit = unit_commit,
 		.rollback = unit_rollback},
 	    .notifier = {t, notify},
 	};
+	twin_rules(ret);
 	twin_decisions(t, ret);
 }

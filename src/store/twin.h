@@ -13,6 +13,7 @@
 #include "domain/alarm.h"
 #include "domain/plan.h"
 #include "domain/reading.h"
+#include "domain/rule_state.h"
 #include "domain/series_state.h"
 
 #define TWIN_SERIES    1024
@@ -23,6 +24,8 @@
 #define TWIN_BREAKERS  16
 #define TWIN_LATE      16
 #define TWIN_HOLDS     16
+#define TWIN_RULES     16
+#define TWIN_FINDINGS  1024
 
 struct twin_series {
 	int32_t id;
@@ -83,6 +86,11 @@ struct twin_row {
 	size_t n;
 };
 
+struct twin_rule {
+	struct rule_row row;
+	unsigned char state[RULE_STATE_BYTES];
+};
+
 enum twin_fault {
 	TWIN_FAULT_NONE,
 	TWIN_FAULT_FAIL, /* the call does nothing and fails */
@@ -126,6 +134,10 @@ struct twin {
 	struct alarm_class classes[3]; /* by severity */
 	struct twin_hold holds[TWIN_HOLDS];
 	size_t nholds;
+	struct twin_rule rules[TWIN_RULES];
+	size_t nrules;
+	struct rule_finding *findings; /* of rules in shadow */
+	size_t nfindings;
 	char system_state[16];
 	int64_t reports, notes;
 
@@ -176,6 +188,7 @@ enum err twin_guard_asset(void *, struct arena *, const struct command *,
     int64_t now_us, struct guard_asset *ret, struct err_info *);
 void twin_field(struct twin *, struct ports *);
 struct twin_command *twin_find_command(struct twin *, int64_t id);
+void twin_rules(struct ports *);
 void twin_alarms_init(struct twin *);
 void twin_alarms(struct ports *);
 void twin_move(struct twin *, const struct move *);

@@ -26,7 +26,8 @@ static bool
 same(const struct condition *a, const struct condition *b)
 {
 	return (a->series == b->series && a->type == b->type &&
-	    a->direction == b->direction && a->severity == b->severity);
+	    a->direction == b->direction && a->severity == b->severity &&
+	    a->rule == b->rule);
 }
 
 static void

@@ -16,7 +16,8 @@ twin_find_open(struct twin *t, const struct condition *c)
 		o = &t->anomalies[i].anomaly.condition;
 		if (t->anomalies[i].state == ANOMALY_OPEN &&
 		    o->series == c->series && o->type == c->type &&
-		    o->direction == c->direction && o->severity == c->severity)
+		    o->direction == c->direction &&
+		    o->severity == c->severity && o->rule == c->rule)
 			return (&t->anomalies[i]);
 	}
 	return (NULL);
@@ -207,8 +208,8 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 
 	if (err != ERR_OK)
 		return (err);
-	if (t->nplans == TWIN_PLANS)
-		abort();
+	if (t->nplans == TWIN_PLANS || t->ncommands + n > TWIN_COMMANDS)
+		return (err_set(info, ERR_DATABASE, NULL, "full"));
 	if (!came_to_nothing(t, &t->anomalies[p->anomaly_id - 1]))
 		twin_violate(
 		    t, "anomaly %lld planned twice", (long long)p->anomaly_id);

@@ -93,6 +93,12 @@ warm_connect(struct warm *w, struct err_info *info)
 }
 
 enum err
+warm_open(struct warm *w, struct err_info *info)
+{
+	return (warm_connect(w, info));
+}
+
+enum err
 warm_lead(struct warm *w, bool *ret_leader, struct err_info *info)
 {
 	AUTO_RESULT r = NULL;

@@ -17,6 +17,8 @@ struct warm;
 /* Does not connect yet. NULL if memory is out. */
 struct warm *warm_new(const char *conninfo, const char *application_name);
 void warm_free(struct warm *);
+/* Connects if need be, and asks for nothing. */
+enum err warm_open(struct warm *, struct err_info *);
 /*
  * Connects if need be and asks for the one lock that makes a loop the loop of
  * this database. The lock lives as long as the connection.

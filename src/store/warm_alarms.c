@@ -47,7 +47,7 @@ alarm_of(struct arena *arena, const PGresult *r, int i, struct alarm *x)
 	*x = (struct alarm){
 	    .id = warm_get_i64(r, i, 0),
 	    .condition = {warm_get_i32(r, i, 1), (enum anomaly_type)type,
-		(enum direction)direction, (enum severity)severity},
+		(enum direction)direction, (enum severity)severity, 0},
 	    .state = (enum alarm_state)state,
 	    .open = warm_get_bool(r, i, 6),
 	    .priority = (enum severity)priority,

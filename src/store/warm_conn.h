@@ -159,6 +159,12 @@ enum err warm_alarms_due(void *self, struct arena *, int64_t now_us,
 enum err warm_alarms_put(void *self, const struct alarm *, size_t n,
     const struct alarm_move *, size_t nmoves, struct err_info *);
 enum err warm_alarms_group(void *self, int64_t now_us, struct err_info *);
+enum err warm_rules_load(void *self, struct arena *, struct rule_row **ret,
+    size_t *ret_n, struct err_info *);
+enum err warm_rules_save(
+    void *self, const struct rule_row *, size_t n, struct err_info *);
+enum err
+warm_rule_found(void *self, const struct rule_finding *, struct err_info *);
 bool warm_owns(void *self, int32_t series);
 struct telemetry_port warm_telemetry(struct warm *);
 struct knowledge_port warm_knowledge(struct warm *);

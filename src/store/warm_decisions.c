@@ -87,6 +87,7 @@ anomaly_raise(void *self, const struct anomaly *x, int64_t *ret_id,
 	warm_f64(&a, x->limit);
 	warm_text(&a, x->evidence);
 	warm_i64(&a, x->knowledge_version);
+	warm_i32(&a, x->condition.rule);
 	e = warm_run(self, ST_cycle_anomaly_raise, &a, &r, info);
 	if (e != ERR_OK)
 		return (e);
@@ -121,6 +122,7 @@ anomaly_clear(void *self, const struct condition *c, const struct move *m,
 
 	add_condition(&a, c);
 	add_move(&a, m);
+	warm_i32(&a, c->rule);
 	return (warm_run(self, ST_cycle_anomaly_clear, &a, NULL, info));
 }
 
@@ -154,7 +156,8 @@ anomaly_of(struct arena *arena, const PGresult *r, int i, struct anomaly *x)
 	*x = (struct anomaly){
 	    .id = warm_get_i64(r, i, 0),
 	    .condition = {warm_get_i32(r, i, 1), (enum anomaly_type)type,
-		(enum direction)direction, (enum severity)severity},
+		(enum direction)direction, (enum severity)severity,
+		warm_get_i32(r, i, 12)},
 	    .rule_id = warm_dup_text(arena, r, i, 5),
 	    .first_us = warm_get_time(r, i, 6),
 	    .last_us = warm_get_time(r, i, 7),

@@ -1,6 +1,7 @@
 #include "core/instant.h"
 #include "core/log.h"
 #include "domain/plan.h"
+#include "domain/rule.h"
 #include "domain/series.h"
 #include "domain/series_state.h"
 #include "store/warm_conn.h"
@@ -235,6 +236,36 @@ load_actuators(
 }
 
 static enum err
+load_rules(
+    struct warm *w, struct arena *a, struct knowledge *k, struct err_info *info)
+{
+	AUTO_RESULT r = NULL;
+	struct rule_text *t;
+	int i, n;
+	enum err e = warm_run(w, ST_cycle_rules, NULL, &r, info);
+
+	if (e != ERR_OK)
+		return (e);
+	n = PQntuples(r);
+	if ((t = arena_calloc(a, (size_t)n, sizeof(*t))) == NULL)
+		return (no_memory(info));
+	for (i = 0; i < n; i++) {
+		t[i] = (struct rule_text){
+		    .rule = warm_get_i32(r, i, 0),
+		    .version = warm_get_i32(r, i, 1),
+		    .shadow = warm_get_bool(r, i, 2),
+		    .code = warm_dup_text(a, r, i, 3),
+		    .body = warm_dup_text(a, r, i, 4),
+		};
+		if (t[i].code == NULL || t[i].body == NULL)
+			return (no_memory(info));
+	}
+	k->rules = t;
+	k->nrules = (size_t)n;
+	return (ERR_OK);
+}
+
+static enum err
 load_all(
     struct warm *w, struct arena *a, struct knowledge *k, struct err_info *info)
 {
@@ -246,6 +277,8 @@ load_all(
 		e = load_series(w, a, k, info);
 	if (e == ERR_OK)
 		e = load_templates(w, a, k, info);
+	if (e == ERR_OK)
+		e = load_rules(w, a, k, info);
 	return (e == ERR_OK ? load_actuators(w, a, k, info) : e);
 }
 
@@ -428,6 +461,7 @@ report(void *self, const char *system_state, const char *figures,
 struct knowledge_port
 warm_knowledge(struct warm *w)
 {
-	return ((struct knowledge_port){
-	    w, version, load, states_load, states_save, paused, report});
+	return ((struct knowledge_port){w, version, load, states_load,
+	    states_save, paused, report, warm_rules_load, warm_rules_save,
+	    warm_rule_found});
 }

@@ -22,7 +22,7 @@ static int64_t
 raise_at(int64_t t_us, enum anomaly_type type, enum severity severity)
 {
 	struct anomaly a = {
-	    .condition = {fx.series[0], type, DIRECTION_LOW, severity},
+	    .condition = {fx.series[0], type, DIRECTION_LOW, severity, 0},
 	    .rule_id = "x",
 	    .first_us = t_us,
 	    .last_us = t_us,
@@ -41,7 +41,7 @@ raise_at(int64_t t_us, enum anomaly_type type, enum severity severity)
 static void
 clear_at(int64_t t_us, enum anomaly_type type, enum severity severity)
 {
-	struct condition c = {fx.series[0], type, DIRECTION_LOW, severity};
+	struct condition c = {fx.series[0], type, DIRECTION_LOW, severity, 0};
 	struct move m = {"anomaly", 0, "A1", "open", "cleared", t_us, "{}", 4};
 
 	ok(d->anomaly_clear(d->self, &c, &m, &fx.info));

@@ -17,7 +17,7 @@ raise_low(int64_t last_us, double value, bool *ret_new)
 {
 	struct anomaly a = {
 	    .condition = {fx.series[0], ANOMALY_THRESHOLD, DIRECTION_LOW,
-		SEVERITY_CRITICAL},
+		SEVERITY_CRITICAL, 0},
 	    .rule_id = "threshold:1",
 	    .first_us = NOON,
 	    .last_us = last_us,
@@ -103,8 +103,8 @@ Test(warm_decisions, one_open_anomaly_per_condition)
 
 Test(warm_decisions, clearing_and_raising_again_is_a_new_one)
 {
-	struct condition c = {
-	    fx.series[0], ANOMALY_THRESHOLD, DIRECTION_LOW, SEVERITY_CRITICAL};
+	struct condition c = {fx.series[0], ANOMALY_THRESHOLD, DIRECTION_LOW,
+	    SEVERITY_CRITICAL, 0};
 	struct move m = {
 	    "anomaly", 0, "A1", "open", "cleared", NOON + 9, "{}", 4};
 	bool fresh;

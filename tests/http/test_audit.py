@@ -163,6 +163,16 @@ class World:
                 json={"zone": zone, "reason": "x"})
         return zone
 
+    def rule_body(self):
+        return {"code": self.new("r"), "rule": {
+            "when": {"series": self.series("flow"), "value": {"above": 1}},
+            "severity": "info", "message": "x"}}
+
+    def rule(self):
+        made = self.rule_body()
+        self.ok("POST", "/api/v1/rules", ENGINEER, json=made)
+        return made["code"]
+
     def webhook_body(self):
         """Of one that is sent nothing."""
         return {"code": self.new("w"), "url": "https://127.0.0.1:9/",
@@ -278,6 +288,9 @@ CALLS = {
         body(at="2026-01-01T00:00:00Z", type="reset")), ENGINEER),
     "meter_events_void": (lambda w: (
         (lambda s, i: (*s.split("/"), i))(*w.event()), {}), ENGINEER),
+    "rules_create": (lambda w: ((), {"json": w.rule_body()}), ENGINEER),
+    "rules_change": (lambda w: ((w.rule(),), body(name="H")), ENGINEER),
+    "rules_delete": (lambda w: ((w.rule(),), {}), ENGINEER),
     "webhooks_create": (lambda w: ((), {"json": w.webhook_body()}), ADMIN),
     "webhooks_change": (lambda w: ((w.webhook(),), body(name="H")), ADMIN),
     "webhooks_delete": (lambda w: ((w.webhook(),), {}), ADMIN),

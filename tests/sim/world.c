@@ -294,7 +294,7 @@ world_open(struct world *w, const char *node, const char *metric,
     enum anomaly_type type, enum direction direction, enum severity severity)
 {
 	struct condition c = {
-	    district_find(node, metric) + 1, type, direction, severity};
+	    district_find(node, metric) + 1, type, direction, severity, 0};
 
 	return (twin_find_open(w->twin, &c));
 }

@@ -1,6 +1,7 @@
 """Templates, anomalies, plans, the loop: good and bad input."""
 import datetime
 import json
+import re
 import threading
 
 import psycopg2
@@ -315,7 +316,8 @@ def test_states_equal_the_fsm(db, tmp_path, table, fsm):
 
 
 def test_field_choices_equal_the_domain_words(tmp_path):
-    source = (ROOT / "src/api/resources_decisions.c").read_text()
+    source = re.sub(r'"\s*\\\n\s*"', "", (
+        ROOT / "src/api/resources_decisions.c").read_text())
     rows = run_c(tmp_path, FSM % (
         "anomaly", "(void)dump; for (int i = 0; i < ANOMALY_TYPE_COUNT; i++)"
         " puts(anomaly_type_name(i));"))

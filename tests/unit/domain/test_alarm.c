@@ -16,8 +16,8 @@ fresh(void)
 	t = T0;
 	a = (struct alarm){
 	    .id = 1,
-	    .condition = {7, ANOMALY_THRESHOLD, DIRECTION_LOW,
-		SEVERITY_WARNING},
+	    .condition = {7, ANOMALY_THRESHOLD, DIRECTION_LOW, SEVERITY_WARNING,
+		0},
 	    .class = {.needs_ack = true,
 		.escalate_us = 10 * US_PER_MINUTE,
 		.climb_us = US_PER_HOUR,

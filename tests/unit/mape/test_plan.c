@@ -73,7 +73,8 @@ start(void)
 	templates[1] = templates[0];
 	templates[1].id = 8;
 	templates[1].code = "second";
-	k = (struct knowledge){3, series, 3, templates, 1, actuators, 4};
+	k = (struct knowledge){
+	    3, series, 3, templates, 1, actuators, 4, NULL, 0};
 	act = (struct act){
 	    &ports, &arena, &k, &memory, NOW, &rules, &figures, NULL};
 }
@@ -92,7 +93,7 @@ static struct twin_anomaly *
 raise_on(int32_t on, enum anomaly_type type, enum severity severity)
 {
 	struct anomaly an = {
-	    .condition = {on, type, DIRECTION_HIGH, severity},
+	    .condition = {on, type, DIRECTION_HIGH, severity, 0},
 	    .rule_id = "r",
 	    .evidence = "{}",
 	    .first_us = NOW,
