@@ -306,6 +306,18 @@ archive_start() {
 	launch archive nice -n 19 "$STATE/lib/penstock-archive" nightly
 }
 
+# Readings from the MQTT broker that PENSTOCK_MQTT_BROKER names, if any; by
+# default with the local device's key.
+mqtt_start() {
+	[ -n "${PENSTOCK_MQTT_BROKER:-}" ] || return 0
+	running mqtt && return
+	[ -n "${PENSTOCK_MQTT_KEY:-}" ] ||
+	    export PENSTOCK_MQTT_KEY_FILE=${PENSTOCK_MQTT_KEY_FILE:-$STATE/secrets/device.key}
+	export PENSTOCK_MQTT_SERVICE=${PENSTOCK_MQTT_SERVICE:-$URL}
+	export PENSTOCK_MQTT_SERVICE_CA=${PENSTOCK_MQTT_SERVICE_CA:-$STATE/ca.pem}
+	launch mqtt "$STATE/lib/penstock-mqtt"
+}
+
 # --- certificate and secrets ----------------------------------------------------
 
 make_secrets() {

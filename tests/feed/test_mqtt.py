@@ -133,3 +133,22 @@ def test_nothing_acknowledged_is_lost_whoever_is_killed(world, feed):
         except Exception:  # it is on its way back
             return set()
     wait_for("each of them", lambda: stored() == set(taken), 60)
+
+
+def test_scripts_run_starts_it_and_brings_it_back():
+    broker = Broker()
+    service = Service(PENSTOCK_WATCH="yes", PENSTOCK_MQTT_BROKER=broker.url)
+    topics = service.folder / "topics.csv"
+    topics.write_text(TOPICS)
+    service.env["PENSTOCK_MQTT_TOPICS"] = str(topics)
+    log = service.state / "log" / "mqtt.log"
+    try:
+        service.start()
+        service.make_series("N-0", "pressure")
+        wait_for("connected", lambda: "connected to" in log.read_text())
+        service.kill("mqtt")
+        broker.publish("plant/N-0/pressure", "12")
+        wait_for("12", lambda: latest(service, "N-0", "pressure") == 12, 30)
+    finally:
+        service.remove()
+        broker.remove()
