@@ -1,6 +1,7 @@
 #include "cmd/lab_detect.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
+#include "core/text.h"
 #include "model/controls.h"
 #include "model/joint.h"
 #include "model/replay.h"
@@ -14,6 +15,7 @@
 #define INP_MOST      (64 * 1024 * 1024)
 #define CONTROLS_MOST 1024
 #define TOLD_MOST     3
+#define WHY_MOST      65536
 #define REPLAYED      2.0 /* an exact replay, in thresholds */
 
 struct rule {
@@ -34,6 +36,7 @@ struct system {
 	struct rule *rules;
 	size_t nrules;
 	int64_t t_us, since_us;
+	struct text why;
 	/* what is learnt from: rows of JOINT_SIGNALS_MOST as they come */
 	double *rows;
 	size_t nrows, room, refit;
@@ -203,10 +206,13 @@ judge_replays(struct system *y, bool learn)
 
 /* --- telling ------------------------------------------------------------- */
 
+/* Each finding's beginning. */
 static void
-tell_series(FILE *f, const struct lab_series *s)
+tell_series(struct system *y, int series)
 {
-	fprintf(f, "%s/%s", s->node, s->metric);
+	const struct lab_series *s = &y->in->series[series];
+
+	text_printf(&y->why, " %s/%s", s->node, s->metric);
 }
 
 /* The largest ratio not told yet, from half a threshold on; -1: none. */
@@ -232,8 +238,8 @@ tell_parts(struct system *y)
 	for (i = 0; i < TOLD_MOST && (j = next_part(y, told)) >= 0; i++) {
 		p = &y->parts[j];
 		told[j] = true;
-		tell_series(y->out, &y->in->series[j]);
-		fprintf(y->out, " %.4g not %.4g+-%.2g (%.2f);", y->now[j],
+		tell_series(y, j);
+		text_printf(&y->why, " %.4g not %.4g+-%.2g (%.2f);", y->now[j],
 		    p->expected, p->band, p->ratio);
 	}
 }
@@ -246,24 +252,24 @@ tell_why(struct system *y)
 	int i;
 
 	instant_format(y->since_us, since);
-	fprintf(y->out, "since %s:", since);
+	text_reset(&y->why);
+	text_printf(&y->why, "since %s:", since);
 	for (i = 0; i < y->in->n; i++)
 		if (y->ago[i] > 0) {
-			putc(' ', y->out);
-			tell_series(y->out, &y->in->series[i]);
-			fprintf(y->out, " replays what was %u steps ago;",
+			tell_series(y, i);
+			text_printf(&y->why, " replays what was %u steps ago;",
 			    y->ago[i]);
 		}
 	for (k = 0; k < y->nrules; k++) {
 		const struct control *c = &y->rules[k].control;
 
 		if (y->rules[k].ratio > 1)
-			fprintf(y->out, " %s is %s while %s is %s %.4g;",
+			text_printf(&y->why, " %s is %s while %s is %s %.4g;",
 			    c->link, c->open ? "closed" : "open", c->node,
 			    c->above ? "above" : "below", c->level);
 	}
-	putc(' ', y->out);
 	tell_parts(y);
+	lab_csv_cell(y->out, y->why.s);
 }
 
 static void
@@ -363,7 +369,9 @@ lab_joint(const struct detect_settings *set, struct lab_csv *in, FILE *out)
 		y->in = in;
 		y->out = out;
 		y->t_us = y->since_us = INSTANT_NONE;
+		text_init(&y->why, WHY_MOST);
 		ok = read_network(y) && walk(y);
+		text_done(&y->why);
 		joint_free(y->joint);
 		free(y->replays);
 		free(y->rules);

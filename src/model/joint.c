@@ -15,6 +15,7 @@
 #define CLIP	  8.0
 #define MARGIN	  2.0
 #define BETTER	  0.8
+#define WANDER	  3.0
 
 /* How fast a level may follow. */
 static const double follows[] = {
@@ -280,6 +281,26 @@ trial(struct signal *s, const double *e, size_t steps, double *ret_square,
 	*ret_most = most;
 }
 
+/* How far off whole quarters were that the fit had not seen, in scales: what
+ * moves for longer than was learnt goes on moving. */
+static double
+wander(const struct signal *s, const double *e, size_t steps)
+{
+	double sum[FOLDS] = {0}, count[FOLDS] = {0}, squares = 0;
+	size_t i, f;
+
+	for (i = 0; i < steps; i++) {
+		if (isnan(e[i]))
+			continue;
+		sum[fold_of(i, steps)] += e[i] / s->scale;
+		count[fold_of(i, steps)]++;
+	}
+	for (f = 0; f < FOLDS; f++)
+		if (count[f] > 0)
+			squares += pow(sum[f] / count[f], 2);
+	return (sqrt(squares / FOLDS));
+}
+
 static void
 calibrate(struct signal *s, const double *e, size_t steps)
 {
@@ -309,6 +330,8 @@ calibrate(struct signal *s, const double *e, size_t steps)
 	}
 	s->follow = chosen;
 	s->limit = fmax(most, 2 / sqrt(SMOOTH)) * margin;
+	if (chosen <= 0)
+		s->limit += WANDER * wander(s, e, steps);
 	trial(s, e, steps, &v, &q); /* where the level has come to */
 }
 

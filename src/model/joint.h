@@ -11,9 +11,10 @@
  * spread), so that what a meter cannot tell is not relied on; the level of a
  * tank given the flows around it is its mass balance. d and q come from
  * errors on quarters that were held out of the fit: q is the largest |s - l|
- * seen, and more the fewer independent times were seen. a is 0 unless a level
- * that follows foretells the held-out errors clearly better: a signal that
- * wanders (a temperature) is judged by its changes.
+ * seen, more the fewer independent times were seen, and more by three times
+ * what whole quarters were off by. a is 0 unless a level that follows
+ * foretells the held-out errors clearly better: a signal that wanders (a
+ * temperature) is judged by its changes.
  * References: Hoerl and Kennard 1970, "Ridge regression", Technometrics 12(1);
  * Roberts 1959, "Control chart tests based on geometric moving averages",
  * Technometrics 1(3); Fuller 1987, "Measurement error models" (errors in

@@ -1,0 +1,134 @@
+"""penstock-lab detect on small files made here.
+
+PENSTOCK_BUILD: the build folder, "build" in the project's root if not set.
+"""
+import csv
+import datetime
+import math
+import os
+import pathlib
+import random
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = pathlib.Path(
+    os.environ.get("PENSTOCK_BUILD", ROOT / "build")) / "src/cmd/penstock-lab"
+BEGIN = datetime.datetime(2026, 1, 5)
+INP = """[CONTROLS]
+LINK PU1 OPEN IF NODE T1 BELOW 2
+LINK PU1 CLOSED IF NODE T1 ABOVE 4
+"""
+
+pytestmark = pytest.mark.skipif(
+    not LAB.exists(), reason=f"{LAB} is not built")
+
+
+def moment(step):
+    return f"{(BEGIN + step * datetime.timedelta(hours=1)).isoformat()}Z"
+
+
+def write(path, rows):
+    with open(path, "w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(("node", "metric", "unit", "ts", "value"))
+        out.writerows(rows)
+
+
+def detect(folder, *options):
+    done = subprocess.run(
+        [LAB, "detect", "--input", folder / "in.csv", "--output",
+         folder / "out.csv", *options], capture_output=True, text=True)
+    if done.returncode != 0:
+        return done
+    with open(folder / "out.csv", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def tank(steps, stuck_from):
+    """A tank that a pump fills between 2 and 4 m, for whose level another
+    town's demand is felt; from `stuck_from` on the pump runs and runs."""
+    rand = random.Random(1)
+    level, on = 3.0, False
+    for i in range(steps):
+        demand = 30 + 10 * math.sin(2 * math.pi * i / 24) + rand.random()
+        on = True if i >= stuck_from or level < 2 else on and level < 4
+        yield {"PU1/status": int(on), "PU1/flow": 80 * on,
+               "T1/level": round(level, 3), "OUT/flow": round(demand, 2)}
+        level += (80 * on - demand) / 100
+
+
+def rows_of(states):
+    for i, state in enumerate(states):
+        for name, value in state.items():
+            node, metric = name.split("/")
+            yield node, metric, "", moment(i), value
+
+
+def test_each_reading_is_judged_and_an_empty_one_is_none(tmp_path):
+    rand = random.Random(2)
+    rows = [("a, b", "value", "", moment(i), 5 + rand.random())
+            for i in range(1000)]
+    rows[500] = (*rows[500][:4], "")
+    write(tmp_path / "in.csv", rows)
+    judged = detect(tmp_path)
+    assert [r["ts"] for r in judged] == [
+        r[3] for i, r in enumerate(rows) if i != 500]
+    assert all(0 <= float(r["score"]) <= 1 and r["node"] == "a, b"
+               for r in judged)
+
+
+def test_nothing_looks_ahead(tmp_path):
+    rand = random.Random(3)
+    rows = [("n", "value", "", moment(i), rand.gauss(0, 1) + (i > 700) * 9)
+            for i in range(1000)]
+    write(tmp_path / "in.csv", rows)
+    whole = detect(tmp_path)
+    write(tmp_path / "in.csv", rows[:720])
+    assert detect(tmp_path) == whole[:720]
+    assert any(r["alarm"] == "1" for r in whole[700:720])
+
+
+@pytest.mark.parametrize("bad, said", [
+    (("n", "value", "", "yesterday", 1), "RFC 3339"),
+    (("n", "value", "", moment(1), "many"), "no number"),
+    (("n", "value", "", moment(-1), 1), "earlier"),
+    (("", "value", "", moment(1), 1), "no node"),
+])
+def test_a_bad_row_is_named_by_its_line(tmp_path, bad, said):
+    write(tmp_path / "in.csv", [("n", "value", "", moment(0), 1), bad])
+    done = detect(tmp_path)
+    assert done.returncode == 1
+    assert "line 3" in done.stderr and said in done.stderr
+
+
+def test_a_pump_against_its_rule_is_explained(tmp_path):
+    write(tmp_path / "in.csv", rows_of(tank(1500, 1400)))
+    (tmp_path / "net.inp").write_text(INP)
+    steps = detect(tmp_path, "--joint", "--train-until", moment(1000),
+                   "--network", tmp_path / "net.inp")
+    assert len(steps) == 1500
+    assert not any(s["alarm"] == "1" for s in steps[:1000])
+    false = sum(s["alarm"] == "1" for s in steps[1000:1400])
+    assert false <= 4, false
+    told = [s["series"] for s in steps[1400:] if s["alarm"] == "1"]
+    assert any("PU1 is open while T1 is above 4" in t for t in told)
+    assert all(t.startswith("since 20") for t in told)
+
+
+def test_a_replayed_level_is_found_without_a_network(tmp_path):
+    states = list(tank(1200, 10**6))
+    for i in range(1150, 1180):
+        states[i]["OUT/flow"] = states[i - 48]["OUT/flow"]
+    write(tmp_path / "in.csv", rows_of(states))
+    steps = detect(tmp_path, "--joint", "--train-until", moment(1000))
+    assert "OUT/flow replays what was 48 steps ago" in steps[1160]["series"]
+    assert steps[1160]["alarm"] == "1" and steps[1149]["alarm"] == "0"
+
+
+def test_more_series_than_can_be_judged_together_are_refused(tmp_path):
+    write(tmp_path / "in.csv",
+          [(f"n{i}", "value", "", moment(0), 1) for i in range(257)])
+    done = detect(tmp_path, "--joint")
+    assert done.returncode == 1 and "256" in done.stderr
