@@ -10,6 +10,7 @@
 #include "mape/monitor.h"
 #include "mape/plan.h"
 #include "mape/verify.h"
+#include "model/silence.h"
 
 #include <math.h>
 
@@ -32,7 +33,8 @@ loop_init(struct loop_ctx *ctx)
 {
 	*ctx = (struct loop_ctx){.rules = {LOOP_ASK_US, LOOP_LOST_US},
 	    .take_max = LOOP_READINGS_FIRST,
-	    .awake_us = INSTANT_NONE};
+	    .awake_us = INSTANT_NONE,
+	    .sweep_us = INT64_MIN};
 	arena_init(&ctx->cycle, LOOP_ARENA_MAX);
 	arena_init(&ctx->lasting, LOOP_ARENA_MAX);
 }
@@ -51,6 +53,7 @@ loop_forget(struct loop_ctx *ctx)
 	memory_done(&ctx->memory);
 	ctx->have_knowledge = false;
 	ctx->awake_us = INSTANT_NONE;
+	ctx->sweep_us = INT64_MIN;
 	ctx->moved = 0;
 }
 
@@ -96,6 +99,7 @@ learn(struct cycle *c)
 	if (ctx->have_knowledge && ctx->knowledge.version == version)
 		return (ERR_OK);
 	ctx->have_knowledge = false;
+	ctx->sweep_us = INT64_MIN;
 	arena_reset(&ctx->lasting);
 	if ((err = k->load(k->self, &ctx->lasting, &ctx->knowledge, c->info)) !=
 	    ERR_OK)
@@ -212,6 +216,22 @@ monitor(struct cycle *c)
 	return (t->store(t->self, &merge, c->info));
 }
 
+/* Looks at the series again once it can have fallen silent. */
+static void
+listen_for(
+    struct cycle *c, const struct series *s, const struct series_state *st)
+{
+	int64_t due;
+
+	if (s == NULL || st->silent)
+		return;
+	due = silence_due(s->silence_us, st, c->ctx->awake_us);
+	if (due < c->ctx->sweep_us)
+		c->ctx->sweep_us = due;
+}
+
+/* All series, but only if something can have come of it: rules that were
+ * removed come with new knowledge, and silence when it is due. */
 static enum err
 sweep(struct cycle *c, struct analysis *an)
 {
@@ -221,6 +241,9 @@ sweep(struct cycle *c, struct analysis *an)
 	bool changed;
 	size_t i;
 
+	if (c->now_us < c->ctx->sweep_us)
+		return (ERR_OK);
+	c->ctx->sweep_us = INT64_MAX;
 	for (i = 0; err == ERR_OK && i < k->nseries; i++) {
 		if (!owns(c, k->series[i].id))
 			continue;
@@ -228,6 +251,7 @@ sweep(struct cycle *c, struct analysis *an)
 		err = analyze_sweep(an, &k->series[i], st, &changed);
 		if (changed)
 			memory_change(&c->ctx->memory, st);
+		listen_for(c, &k->series[i], st);
 	}
 	return (err);
 }
@@ -244,6 +268,7 @@ analyze(struct cycle *c)
 	    .awake_us = c->ctx->awake_us,
 	};
 	const struct batch *b = &c->batch;
+	const struct series *s;
 	enum err err = ERR_OK;
 	size_t i;
 
@@ -251,11 +276,11 @@ analyze(struct cycle *c)
 	if (c->figures->more)
 		c->ctx->awake_us = an.awake_us = c->now_us;
 	for (i = 0; err == ERR_OK && i < b->ngroups; i++) {
-		err = analyze_readings(&an,
-		    knowledge_series(&c->ctx->knowledge, b->groups[i].series),
-		    c->states[i], &b->readings[b->groups[i].at],
-		    b->groups[i].n);
+		s = knowledge_series(&c->ctx->knowledge, b->groups[i].series);
+		err = analyze_readings(&an, s, c->states[i],
+		    &b->readings[b->groups[i].at], b->groups[i].n);
 		memory_change(&c->ctx->memory, c->states[i]);
+		listen_for(c, s, c->states[i]);
 	}
 	if (err == ERR_OK)
 		err = sweep(c, &an);

@@ -53,6 +53,7 @@ struct loop_ctx {
 	rule_reader *read_rule; /* the caller's; NULL: rules are not judged */
 	struct rules people;
 	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
+	int64_t sweep_us; /* nothing can fall silent before */
 	size_t take_max;
 	bool watch_only;
 	int64_t moved; /* mark of what others stored, as far as it is known */

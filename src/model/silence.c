@@ -23,12 +23,21 @@ silence_heard_late(
 	return (true);
 }
 
+int64_t
+silence_due(int64_t limit_us, const struct series_state *s, int64_t awake_us)
+{
+	int64_t listened, unheard;
+
+	if (limit_us <= 0 || !s->live)
+		return (INT64_MAX);
+	unheard = s->heard_us + limit_us;
+	listened = awake_us + (limit_us < US_PER_HOUR ? limit_us : US_PER_HOUR);
+	return ((unheard > listened ? unheard : listened) + 1);
+}
+
 bool
 silence_judge(int64_t limit_us, const struct series_state *s, int64_t awake_us,
     int64_t now_us)
 {
-	int64_t listened = limit_us < US_PER_HOUR ? limit_us : US_PER_HOUR;
-
-	return (limit_us > 0 && s->live && now_us - s->heard_us > limit_us &&
-	    now_us - awake_us > listened);
+	return (now_us >= silence_due(limit_us, s, awake_us));
 }

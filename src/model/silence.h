@@ -26,5 +26,8 @@ bool silence_heard_late(
 /* awake_us: since when readings would have been heard. */
 bool silence_judge(int64_t limit_us, const struct series_state *,
     int64_t awake_us, int64_t now_us);
+/* From when on it is so if nothing is heard; INT64_MAX: never. */
+int64_t
+silence_due(int64_t limit_us, const struct series_state *, int64_t awake_us);
 
 #endif

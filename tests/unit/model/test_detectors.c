@@ -139,6 +139,7 @@ Test(silence, only_who_was_heard_live)
 	silence_heard(3 * MIN, &s, year, year + MIN);
 	cr_assert_not(silence_judge(3 * MIN, &s, 0, year + 4 * MIN));
 	cr_assert(silence_judge(3 * MIN, &s, 0, year + 4 * MIN + 1));
+	cr_assert_eq(silence_due(3 * MIN, &s, 0), year + 4 * MIN + 1);
 	cr_assert_not(silence_judge(0, &s, 0, 2 * year), "rule off");
 	silence_heard(3 * MIN, &s, year + MIN, year + 5 * US_PER_HOUR);
 	cr_assert(silence_judge(3 * MIN, &s, 0, year + 6 * US_PER_HOUR),
