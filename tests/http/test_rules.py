@@ -170,6 +170,30 @@ def test_a_backtest_is_the_same_again(service, node):
     assert (one["rule"], one["first_at"], one["cleared_at"]) == (
         f"R:{node}@1", moment(31), moment(60))
     assert anomalies(service, node) == []
+    assert body["proposed"] == []
+    # With a template of today for it.
+    for what, made in (
+            ("plan-templates", {
+                "code": f"{node}-T", "name": "close", "metric": "pressure",
+                "anomaly_type": "burst", "least_severity": "critical",
+                "effect_window_s": 60, "actions": [{
+                    "step": 1, "action": "close_valve",
+                    "target_type": "valve", "target_relation": "inlet"}]}),
+            ("gateways", {"code": f"{node}-G", "url": "http://127.0.0.1:9"}),
+            ("nodes", {"code": f"{node}-S", "type": "junction"}),
+            ("links", {"code": f"{node}-V", "type": "valve",
+                       "from_node": f"{node}-S", "to_node": node,
+                       "gateway": f"{node}-G"})):
+        answer = service.call("POST", f"/api/v1/{what}", "admin", json=made)
+        assert answer.status_code == 201, answer.text
+    planned, again = (service.call("POST", path, "engineer", json=asked)
+                      for _ in range(2))
+    assert planned.content == again.content
+    plan, = planned.json()["proposed"]
+    assert (plan["anomaly"], plan["template"]) == (one["id"], f"{node}-T")
+    assert plan["commands"][0]["link"] == f"{node}-V"
+    assert node not in [p["node"] for p in service.call(
+        "GET", "/api/v1/plans", "viewer").json()["items"]]
     # A rule that is not kept.
     other = service.call("POST", path, "engineer", json={
         **asked, "rule": burst(node, 5)}).json()
