@@ -113,7 +113,7 @@ enum metric_gauge { METRIC_GAUGES(X) GAUGE_COUNT };
 enum metric_histogram { METRIC_HISTOGRAMS(X) HISTOGRAM_COUNT };
 #undef X
 
-#define METRIC_ROUTES  128
+#define METRIC_ROUTES  192
 #define METRIC_WORKERS 64
 
 size_t metrics_size(void);
