@@ -24,7 +24,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 	&& install -d -o penstock /archive
 COPY --from=build /build/penstock.so /build/src/cmd/penstock-migrate \
 	/build/src/cmd/penstock-bootstrap /build/src/cmd/penstock-district \
-	/build/src/cmd/penstock-feed /build/src/cmd/penstock-archive \
+	/build/src/cmd/penstock-feed /build/src/cmd/penstock-lab \
+	/build/src/cmd/penstock-archive \
 	/build/src/cmd/penstock-mqtt /opt/penstock/
 COPY conf/penstock.conf /opt/penstock/
 COPY sql/migrations /opt/penstock/migrations

@@ -71,6 +71,13 @@ make(size_t n)
 	return (m);
 }
 
+/* What no float can hold is no reading either. */
+static bool
+there(double x)
+{
+	return (fabs(x) < 1e30);
+}
+
 /* --- signals ------------------------------------------------------------- */
 
 static void
@@ -80,7 +87,7 @@ describe(struct signal *s, const double *x, size_t steps, size_t n)
 	size_t i, count = 0;
 
 	for (i = 0; i < steps; i++) {
-		if (isnan(x[i * n]))
+		if (!there(x[i * n]))
 			continue;
 		sum += x[i * n];
 		largest = fmax(largest, fabs(x[i * n]));
@@ -88,7 +95,7 @@ describe(struct signal *s, const double *x, size_t steps, size_t n)
 	}
 	s->mean = count > 0 ? sum / (double)count : 0;
 	for (i = 0; i < steps; i++)
-		if (!isnan(x[i * n]))
+		if (there(x[i * n]))
 			squares += pow(x[i * n] - s->mean, 2);
 	s->sd = count > 0 ? sqrt(squares / (double)count) : 0;
 	s->judged = count >= steps / 2 && s->sd > 1e-9 * largest;
@@ -109,7 +116,7 @@ advance(struct joint *m, const double *x)
 	for (j = 0; j < m->n; j++) {
 		const struct signal *s = &m->signals[j];
 
-		m->missing[j] = isnan(x[j]);
+		m->missing[j] = !there(x[j]);
 		if (!m->missing[j])
 			now[j] = s->judged ? (x[j] - s->mean) / s->sd : 0;
 	}

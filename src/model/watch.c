@@ -18,8 +18,9 @@
 #define FADE	     0.997
 #define NEWS	     0.5
 #define SINGLE	     3
-#define STUCK	     24 /* readings: a run that is never odd */
-#define LONGER	     3	/* times the longest */
+#define STUCK	     24	  /* readings: a run that is never odd */
+#define LONGER	     3	  /* times the longest */
+#define LARGEST	     1e30 /* of any number: floats hold their sums */
 
 static const char *const names[WATCH_RULES] = {
     "", "drift", "seasonal", "change", "limit", "freeze", "silence"};
@@ -51,8 +52,8 @@ limit(struct watch *w, const char *code)
 	const struct unit *unit = unit_find(code, strlen(code));
 	size_t i;
 
-	w->low = -INFINITY;
-	w->high = INFINITY;
+	w->low = -LARGEST;
+	w->high = LARGEST;
 	for (i = 0; unit != NULL && i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (strcmp(unit->canonical, limits[i].canonical) == 0) {
 			w->low = (limits[i].low - unit->offset) / unit->factor;
@@ -285,7 +286,7 @@ certain(struct watch *w, double x, int64_t t_us)
 {
 	bool is_silent = silent(w, t_us), is_frozen = frozen(w, x);
 
-	if (x < w->low || x > w->high)
+	if (!(x >= w->low && x <= w->high))
 		return (WATCH_LIMIT);
 	return (is_frozen   ? WATCH_FREEZE
 		: is_silent ? WATCH_SILENCE
