@@ -8,11 +8,17 @@
 
 #define CANDIDATES 256
 #define ORIGINS	   42	/* rolling, at most */
-#define ROUNDS	   12	/* of the greedy choice, at most FORECAST_EXPERTS */
-#define SHORTLIST  40	/* candidates that may be chosen */
+#define ROUNDS	   12	/* of the choice in each group */
+#define SHORTLIST  30	/* candidates that may be chosen */
 #define GROUPS	   3	/* of bands that choose together */
-#define HALF_LIFE  21.0 /* origins: how soon an old error counts half */
+#define FADE	   21.0 /* origins: how soon an old error counts half */
 #define COVER	   0.95
+/* Origins of neighbouring days share their future: some six weeks of them are
+ * worth a dozen. Student's t of 12 degrees against the normal, and a new one to
+ * come: 2.179 / 1.960 sqrt(1 + 1 / 13). */
+#define WIDEN 1.15
+
+_Static_assert(GROUPS *ROUNDS <= FORECAST_EXPERTS, "each chosen is kept");
 
 static const forecast_run runs[FORECAST_KINDS] = {
     [FORECAST_SEASONAL] = forecast_seasonal,
@@ -40,10 +46,12 @@ const char *const forecast_baselines[FORECAST_BASELINES] = {
 struct trial {
 	const struct forecast_grid *g;
 	size_t origins[ORIGINS], norigins, horizon, day;
+	size_t from, to; /* the origins that choose */
 	struct forecast_expert *experts;
 	size_t nexperts;
-	double **out; /* of each expert, origins x horizon */
-	double *mean; /* of those chosen so far */
+	double **out;  /* of each expert, origins x horizon */
+	double *mean;  /* of those chosen so far */
+	double *error; /* of what the other half of the origins chose */
 };
 
 const char *
@@ -110,8 +118,8 @@ loss(const struct trial *t, const double *f, double share, size_t group)
 	double sum = 0, weight = 0;
 	size_t i, h;
 
-	for (i = 0; i < t->norigins; i++) {
-		const double w = exp2(-(double)(t->norigins - i) / HALF_LIFE);
+	for (i = t->from; i < t->to; i++) {
+		const double w = exp2(-(double)(t->norigins - i) / FADE);
 		const double *y = t->g->y + t->origins[i],
 			     *m = t->mean + i * t->horizon,
 			     *x = f + i * t->horizon;
@@ -166,7 +174,7 @@ shortlist(const struct trial *t, size_t group, size_t *ret, size_t *ret_n)
 	*ret_n = n;
 }
 
-/* Which expert lowers the loss most when it is the n-th of equals. */
+/* Again and again the expert that lowers the loss most as one of equals. */
 static void
 choose(struct trial *t, size_t group, double *votes)
 {
@@ -190,9 +198,44 @@ choose(struct trial *t, size_t group, double *votes)
 		if (!(best < before * 1.001))
 			return;
 		before = best;
-		votes[at]++;
+		if (votes != NULL)
+			votes[at]++;
 		blend(t, t->out[at], share, group);
 	}
+}
+
+static void
+choose_all(struct trial *t, double (*votes)[CANDIDATES])
+{
+	size_t i;
+
+	memset(t->mean, 0, t->norigins * t->horizon * sizeof(*t->mean));
+	for (i = 0; i < GROUPS; i++)
+		choose(t, i, votes == NULL ? NULL : votes[i]);
+}
+
+/* Each half of the origins is judged by what the other half chooses: those
+ * that chose would flatter themselves. */
+static void
+cross(struct trial *t)
+{
+	const size_t middle = t->norigins / 2;
+	size_t half, i, h;
+
+	for (half = 0; half < 2; half++) {
+		const size_t from = half == 0 ? 0 : middle,
+			     to = half == 0 ? middle : t->norigins;
+
+		t->from = half == 0 ? middle : 0;
+		t->to = half == 0 ? t->norigins : middle;
+		choose_all(t, NULL);
+		for (i = from; i < to; i++)
+			for (h = 0; h < t->horizon; h++)
+				t->error[i * t->horizon + h] =
+				    error_at(t, t->mean, i, h);
+	}
+	t->from = 0;
+	t->to = t->norigins;
 }
 
 static bool
@@ -206,7 +249,9 @@ try_all(struct trial *t, struct arena *a)
 	t->experts = arena_calloc(a, CANDIDATES, sizeof(*t->experts));
 	t->out = arena_calloc(a, CANDIDATES, sizeof(*t->out));
 	t->mean = arena_calloc(a, cells + 1, sizeof(*t->mean));
-	if (t->experts == NULL || t->out == NULL || t->mean == NULL)
+	t->error = arena_calloc(a, cells + 1, sizeof(*t->error));
+	if (t->experts == NULL || t->out == NULL || t->mean == NULL ||
+	    t->error == NULL)
 		return (false);
 	t->nexperts = forecast_candidates(t->g, t->experts, CANDIDATES);
 	for (e = 0; e < t->nexperts; e++) {
@@ -222,27 +267,28 @@ try_all(struct trial *t, struct arena *a)
 }
 
 static void
-keep(struct forecast_model *m, const struct trial *t, double (*votes)[GROUPS])
+keep(struct forecast_model *m, const struct trial *t,
+    double (*votes)[CANDIDATES])
 {
 	double total[GROUPS] = {0};
 	size_t e, b, i;
 
 	for (e = 0; e < t->nexperts; e++)
 		for (i = 0; i < GROUPS; i++)
-			total[i] += votes[e][i];
+			total[i] += votes[i][e];
 	for (e = 0; e < t->nexperts; e++) {
 		struct forecast_expert *to = &m->experts[m->nexperts];
 		double any = 0;
 
 		for (i = 0; i < GROUPS; i++)
-			any += votes[e][i];
+			any += votes[i][e];
 		if (any == 0 || m->nexperts == FORECAST_EXPERTS)
 			continue;
 		*to = t->experts[e];
 		for (b = 0; b < FORECAST_BANDS; b++) {
 			i = group_of(b);
 			to->weight[b] =
-			    total[i] > 0 ? votes[e][i] / total[i] : 0;
+			    total[i] > 0 ? votes[i][e] / total[i] : 0;
 		}
 		m->nexperts++;
 	}
@@ -287,7 +333,7 @@ spread(struct forecast_model *m, const struct trial *t)
 
 	for (i = 0; i < t->norigins; i++)
 		for (h = 0; h < t->horizon; h++) {
-			const double e = fabs(error_at(t, t->mean, i, h));
+			const double e = fabs(t->error[i * t->horizon + h]);
 
 			if (isnan(e))
 				continue;
@@ -317,7 +363,7 @@ calibrate(struct forecast_model *m, const struct trial *t, struct arena *a)
 
 		for (i = 0; i < t->norigins; i++)
 			for (h = 0; h < t->horizon; h++) {
-				const double x = error_at(t, t->mean, i, h) /
+				const double x = t->error[i * t->horizon + h] /
 				    m->spread[hour_of(t, t->origins[i] + h)];
 
 				if (forecast_band(t->day, h) == b && !isnan(x))
@@ -329,8 +375,9 @@ calibrate(struct forecast_model *m, const struct trial *t, struct arena *a)
 			continue;
 		}
 		qsort(e, n, sizeof(*e), rising);
-		m->lower[b] = fmin(0, quantile(e, n, (1 - COVER) / 2));
-		m->upper[b] = fmax(0, quantile(e, n, 1 - (1 - COVER) / 2));
+		m->lower[b] = WIDEN * fmin(0, quantile(e, n, (1 - COVER) / 2));
+		m->upper[b] =
+		    WIDEN * fmax(0, quantile(e, n, 1 - (1 - COVER) / 2));
 	}
 	return (true);
 }
@@ -342,9 +389,8 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 	struct forecast_grid g;
 	struct trial t = {.g = &g, .horizon = horizon};
 	struct forecast_model m = {.version = FORECAST_VERSION};
-	double votes[CANDIDATES][GROUPS] = {{0}}, v[CANDIDATES];
+	double votes[GROUPS][CANDIDATES] = {{0}};
 	enum forecast_result r;
-	size_t i, e;
 
 	if (horizon == 0 || horizon > FORECAST_HORIZON)
 		return (FORECAST_BAD_STEP);
@@ -357,12 +403,8 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 	roll(&t);
 	if (!try_all(&t, a))
 		return (FORECAST_NO_MEMORY);
-	for (i = 0; i < GROUPS; i++) {
-		memset(v, 0, sizeof(v));
-		choose(&t, i, v);
-		for (e = 0; e < t.nexperts; e++)
-			votes[e][i] = v[e];
-	}
+	cross(&t);
+	choose_all(&t, votes);
 	keep(&m, &t, votes);
 	if (m.nexperts == 0)
 		return (FORECAST_TOO_SHORT);

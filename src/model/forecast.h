@@ -8,7 +8,8 @@
  * regression) forecast from rolling origins of the past, each from the data
  * before it only. The weights w_j are chosen greedily, with replacement, so
  * that the mean's absolute error there is least; the bands are quantiles of
- * what error remains, in units of the hour's own spread s.
+ * the errors that one half of the origins makes with what the other half
+ * chose, in units of the hour's own spread s.
  * References: Caruana et al. 2004, "Ensemble selection from libraries of
  * models", ICML; Tashman 2000, "Out-of-sample tests of forecasting accuracy",
  * IJF 16(4); for the bands Vovk, Gammerman and Shafer 2005, "Algorithmic
@@ -27,7 +28,7 @@
 #include <stdint.h>
 
 #define FORECAST_VERSION 1
-#define FORECAST_EXPERTS 16
+#define FORECAST_EXPERTS 36
 #define FORECAST_PARAMS	 6
 #define FORECAST_BANDS	 10 /* of the horizon, see forecast_band() */
 #define FORECAST_HOURS	 24

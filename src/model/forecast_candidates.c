@@ -8,7 +8,8 @@
 
 /* period (1 the day), count, decay, median */
 static const double seasonal[][4] = {{0, 1, 1, 0}, {1, 1, 1, 0}, {0, 2, 1, 0},
-    {0, 4, 1, 0}, {0, 4, 0.7, 0}, {0, 5, 1, 1}, {0, 8, 0.8, 0}, {1, 7, 0.8, 0}};
+    {0, 4, 1, 0}, {0, 4, 0.7, 0}, {0, 5, 1, 1}, {0, 8, 0.8, 0}, {1, 4, 0.8, 0},
+    {1, 14, 0.9, 0}, {1, 28, 0.97, 0}};
 static const double alphas[] = {0, 0.01, 0.04, 0.12};
 static const double deltas[] = {0.01, 0.06, 0.2};
 static const double omegas[] = {0.06, 0.15, 0.3};
@@ -56,6 +57,23 @@ smooths(struct list *l, const struct forecast_grid *g)
 	}
 }
 
+/* Of the day alone, for data whose weekdays are too much alike to be worth
+ * seven times the states. */
+static void
+smooths_of_day(struct list *l, const struct forecast_grid *g)
+{
+	size_t a, d, logarithm;
+
+	for (a = 0; a < COUNT(alphas); a++)
+		for (d = 0; d < COUNT(deltas); d++)
+			for (logarithm = 0; logarithm < (g->z == NULL ? 1 : 2);
+			     logarithm++)
+				add(l, FORECAST_SMOOTH,
+				    (const double[]){alphas[a], deltas[d], 0,
+					phis[0], (double)logarithm, 1},
+				    6);
+}
+
 size_t
 forecast_candidates(
     const struct forecast_grid *g, struct forecast_expert *ret, size_t room)
@@ -76,5 +94,7 @@ forecast_candidates(
 	if (g->season > 1)
 		add(&l, FORECAST_MOVING, NULL, 0);
 	smooths(&l, g);
+	if (g->day > 0 && g->week > 0)
+		smooths_of_day(&l, g);
 	return (l.n);
 }

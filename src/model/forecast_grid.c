@@ -5,8 +5,9 @@
  *
  * over what is there. A day is a season if rho(day) exceeds 1.645 standard
  * errors (Bartlett 1946, JRSS suppl. 8; the test M4 uses for its Naive2), a
- * week if that holds for it and values a week apart are nearer to each other
- * than values one to six days apart are on average.
+ * week likewise; in a short history, where rolling origins cannot tell, only
+ * if values a week apart are nearer to each other than values one to six days
+ * apart are on average. Experts of the day alone are candidates all the same.
  */
 #include "model/forecast_parts.h"
 
@@ -15,8 +16,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LEAST	  48 /* values */
+#define LEAST	  48  /* values */
+#define ALIKE	  0.4 /* of the greatest distance */
 #define WEEK_DAYS 7
+#define MANY	  8    /* weeks */
 #define SEEN	  12   /* weeks the seasons are looked for in */
 #define OUTERMOST 0.02 /* share at either end */
 #define NORMAL_90 1.645
@@ -111,8 +114,64 @@ seasons(struct forecast_grid *g, const double *y, size_t n, size_t day)
 	for (k = 1; k < WEEK_DAYS; k++)
 		within += distance(y, n, k * day) / (WEEK_DAYS - 1);
 	if (pairs > 0 && rho > NORMAL_90 / sqrt((double)pairs) &&
-	    distance(y, n, week) < within)
+	    (n >= MANY * week || distance(y, n, week) < within))
 		g->week = week;
+}
+
+/* Mean distance of two days of the week, hour by hour, in the weeks seen. */
+static double
+unlike(const double *y, size_t n, size_t day, const size_t *pair)
+{
+	const size_t weeks = n / (WEEK_DAYS * day);
+	double sum = 0;
+	size_t w, h, have = 0;
+
+	for (h = 0; h < day; h++) {
+		double a = 0, b = 0;
+		size_t both = 0;
+
+		for (w = 0; w < weeks; w++) {
+			const double *at = y + w * WEEK_DAYS * day + h;
+			const double one = at[pair[0] * day],
+				     other = at[pair[1] * day];
+
+			if (!isnan(one) && !isnan(other)) {
+				a += one;
+				b += other;
+				both++;
+			}
+		}
+		if (both > 0) {
+			sum += fabs(a - b) / (double)both;
+			have++;
+		}
+	}
+	return (have > 0 ? sum / (double)have : INFINITY);
+}
+
+/* Days of the week whose means differ by less than a good part of what all
+ * pairs differ are of one kind. y begins with a day of number `first`. */
+static void
+kinds(struct forecast_grid *g, const double *y, size_t n, size_t first)
+{
+	const size_t day = g->day > 0 ? g->day : 1;
+	double apart[WEEK_DAYS][WEEK_DAYS], most = 0;
+	size_t i, j;
+
+	for (i = 0; i < WEEK_DAYS; i++)
+		for (j = 0; j < i; j++) {
+			apart[i][j] = unlike(y, n, day, (const size_t[]){i, j});
+			most = fmax(most, apart[i][j]);
+		}
+	for (i = 0; i < WEEK_DAYS; i++) {
+		size_t kind = i;
+
+		for (j = 0; j < i && kind == i; j++)
+			if (apart[i][j] < ALIKE * most)
+				kind = g->kinds[(first + j) % WEEK_DAYS];
+		g->kinds[(first + i) % WEEK_DAYS] =
+		    kind == i ? (first + i) % WEEK_DAYS : kind;
+	}
 }
 
 static bool
@@ -183,6 +242,8 @@ forecast_grid_make(
 	if ((drawn = drawn_in(y + t, s->n - t, a)) == NULL)
 		return (FORECAST_TOO_SPARSE);
 	seasons(g, drawn, s->n - t, day);
+	t = (t + day - 1) / day * day;
+	kinds(g, y + t, s->n - t, t / day % WEEK_DAYS);
 	g->season = g->week > 0 ? g->week : g->day > 0 ? g->day : 1;
 	if (s->n < 2 * g->season)
 		return (FORECAST_TOO_SHORT);

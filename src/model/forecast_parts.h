@@ -16,6 +16,7 @@ struct forecast_grid {
 	size_t n;
 	size_t day, week; /* 0: no such season */
 	size_t season;	  /* the longest, 1 if there is none */
+	size_t kinds[7];  /* of days, by day number modulo 7: alike or not */
 };
 
 /* Forecast `horizon` steps from each origin (rising), from y[0 .. origin). */

@@ -6,7 +6,8 @@
  *
  * x: the last residual, mean residuals of the last hours, day, three days and
  * week, that of the same hour of the last day and of its neighbours, and how
- * far the slot's single weeks and its long mean lie from b. One ridge
+ * far the slot's single weeks, its long mean and the hour's mean over days of
+ * the same kind lie from b, and how the level went on a year ago. One ridge
  * regression for each band of the horizon, absolute errors by iterated
  * weights, old rows counting less. With no coefficient it is the mean of the
  * last four weeks, so it can only be drawn away from that by what the data
@@ -23,7 +24,10 @@
 
 #define WEEKS	    4
 #define LONG_WEEKS  10
-#define FEATURES    13
+#define FEATURES    15
+#define YEAR_WEEKS  52
+#define LIKE_FROM   7 /* days back */
+#define LIKE_TO	    34
 #define TRAIN_WEEKS 40
 #define ITERATIONS  3
 #define ROWS_MOST   2500 /* of one band */
@@ -34,9 +38,12 @@ enum { LAMBDA, HALF_LIFE, LOGARITHM };
 struct regress {
 	const struct forecast_grid *g;
 	const double *y;
-	double *base, *r, *sum;	 /* sum[t]: of residuals before t */
-	double *slow;		 /* long mean of the slot, less b */
-	uint32_t *have;		 /* how many those are */
+	double *base, *r, *sum; /* sum[t]: of residuals before t */
+	double *slow;		/* long mean of the slot, less b */
+	double *like;	 /* mean of the hour on days of its kind, less b */
+	double *total;	 /* of y before t */
+	uint32_t *count; /* how many those are */
+	uint32_t *have;	 /* how many those are */
 	size_t season, day, end; /* base reaches to end */
 	double scale;
 	double c[FORECAST_BANDS][FEATURES];
@@ -80,6 +87,29 @@ recent(const struct regress *m, size_t origin, size_t steps)
 	return (have > 0 ? (m->sum[origin] - m->sum[from]) / have : 0);
 }
 
+/* Mean of the week around t. */
+static double
+around(const struct regress *m, size_t t)
+{
+	const size_t from = t - 7 * m->day / 2, to = t + 7 * m->day / 2;
+	const uint32_t have = m->count[to] - m->count[from];
+
+	return (have > 0 ? (m->total[to] - m->total[from]) / have : NAN);
+}
+
+/* How the level went on from this day a year ago. */
+static double
+year(const struct regress *m, const struct target *q)
+{
+	const size_t ago = YEAR_WEEKS * 7 * m->day, half = 7 * m->day / 2;
+	double went;
+
+	if (q->origin < ago + half || q->h + half >= ago)
+		return (0);
+	went = around(m, q->origin + q->h - ago) - around(m, q->origin - ago);
+	return (isnan(went) ? 0 : went);
+}
+
 static double
 or_zero(double x)
 {
@@ -111,6 +141,8 @@ features(const struct regress *m, const struct target *q, double *x)
 	    : 0;
 	x[11] = or_zero(m->slow[t - q->back + m->season]);
 	x[12] = m->scale;
+	x[13] = or_zero(m->like[t - q->back + m->season]);
+	x[14] = year(m, q);
 	return (true);
 }
 
@@ -200,6 +232,47 @@ fit(struct regress *m, const double *param, size_t origin, size_t horizon)
 	}
 }
 
+/* Mean of the same hour over the days of t's kind, those of the last week not
+ * among them so that it holds for any origin of the week. */
+static double
+alike(const struct regress *m, size_t t)
+{
+	const size_t kind = m->g->kinds[t / m->day % 7];
+	double sum = 0;
+	size_t k, have = 0;
+
+	for (k = LIKE_FROM; k <= LIKE_TO && k * m->day <= t; k++) {
+		const size_t i = t - k * m->day;
+
+		if (i < m->g->n && m->g->kinds[i / m->day % 7] == kind &&
+		    !isnan(m->y[i])) {
+			sum += m->y[i];
+			have++;
+		}
+	}
+	return (have > 0 ? sum / (double)have : NAN);
+}
+
+static bool
+reserve(struct regress *m, const struct forecast_job *job)
+{
+	const size_t n = m->g->n;
+
+	m->end = n + job->horizon + m->season;
+	m->base = arena_alloc(job->arena, m->end * sizeof(double));
+	m->slow = arena_alloc(job->arena, m->end * sizeof(double));
+	m->like = arena_alloc(job->arena, m->end * sizeof(double));
+	m->r = arena_alloc(job->arena, n * sizeof(double));
+	m->sum = arena_alloc(job->arena, (n + 1) * sizeof(double));
+	m->total = arena_alloc(job->arena, (n + 1) * sizeof(double));
+	m->have = arena_alloc(job->arena, (n + 1) * sizeof(uint32_t));
+	m->count = arena_alloc(job->arena, (n + 1) * sizeof(uint32_t));
+	m->rows = arena_alloc(job->arena, (ROWS_MOST + 1) * sizeof(*m->rows));
+	return (m->base != NULL && m->slow != NULL && m->like != NULL &&
+	    m->r != NULL && m->sum != NULL && m->total != NULL &&
+	    m->have != NULL && m->count != NULL && m->rows != NULL);
+}
+
 static bool
 prepare(struct regress *m, const struct forecast_job *job)
 {
@@ -207,26 +280,22 @@ prepare(struct regress *m, const struct forecast_job *job)
 	double sum = 0;
 	size_t t;
 
-	m->end = n + job->horizon + m->season;
-	m->base = arena_alloc(job->arena, m->end * sizeof(double));
-	m->slow = arena_alloc(job->arena, m->end * sizeof(double));
-	m->r = arena_alloc(job->arena, n * sizeof(double));
-	m->sum = arena_alloc(job->arena, (n + 1) * sizeof(double));
-	m->have = arena_alloc(job->arena, (n + 1) * sizeof(uint32_t));
-	m->rows = arena_alloc(job->arena, (ROWS_MOST + 1) * sizeof(*m->rows));
-	if (m->rows == NULL || m->base == NULL || m->slow == NULL ||
-	    m->r == NULL || m->sum == NULL || m->have == NULL)
+	if (!reserve(m, job))
 		return (false);
-	m->sum[0] = m->have[0] = 0;
+	m->sum[0] = m->total[0] = 0;
+	m->have[0] = m->count[0] = 0;
 	for (t = 0; t < m->end; t++) {
 		m->base[t] = slot_mean(m, t, 1, WEEKS);
 		m->slow[t] =
 		    slot_mean(m, t, WEEKS + 1, LONG_WEEKS) - m->base[t];
+		m->like[t] = alike(m, t) - m->base[t];
 	}
 	for (t = 0; t < n; t++) {
 		m->r[t] = m->y[t] - m->base[t];
 		m->sum[t + 1] = m->sum[t] + or_zero(m->r[t]);
 		m->have[t + 1] = m->have[t] + !isnan(m->r[t]);
+		m->total[t + 1] = m->total[t] + or_zero(m->y[t]);
+		m->count[t + 1] = m->count[t] + !isnan(m->y[t]);
 		sum += fabs(or_zero(m->r[t]));
 	}
 	m->scale = m->have[n] > 0 ? sum / m->have[n] : 0;

@@ -22,7 +22,7 @@
 #define SCALE_STEP     0.02
 #define EXP_MOST       300.0
 
-enum { ALPHA, DELTA, OMEGA, PHI, LOGARITHM };
+enum { ALPHA, DELTA, OMEGA, PHI, LOGARITHM, DAY_ALONE };
 
 struct smooth {
 	const double *y;
@@ -131,7 +131,7 @@ forecast_smooth(const struct forecast_grid *g, const double *param,
 {
 	struct smooth s = {.y = param[LOGARITHM] != 0 ? g->z : g->y,
 	    .day = g->day,
-	    .week = g->week};
+	    .week = param[DAY_ALONE] != 0 ? 0 : g->week};
 	const size_t first = job->origins[0],
 		     memory = MEMORY_SEASONS * g->season;
 	size_t from = first > memory ? first - memory : 0, i, t,
