@@ -115,6 +115,10 @@ struct telemetry_port {
 	/* Whether this loop watches the series: take() gives its readings,
 	 * and nobody else judges them. NULL: it watches all. */
 	bool (*owns)(void *self, int32_t series);
+	/* The newest readings that whoever watches these series has stored,
+	 * rising by series as the ids do. NULL: nobody else watches any. */
+	enum err (*newest)(void *self, struct arena *, const int32_t *ids,
+	    size_t n, struct reading **ret, size_t *ret_n, struct err_info *);
 };
 
 struct knowledge {

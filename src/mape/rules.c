@@ -45,16 +45,20 @@ by_time(const void *a, const void *b)
 /* All readings of the run's series, by time. */
 static size_t
 gather(const struct rule_run *run, const struct batch *b,
-    const struct reading **out)
+    const struct batch *foreign, const struct reading **out)
 {
+	const struct batch *from;
 	const struct group *g;
 	size_t i, j, n = 0;
 
 	for (i = 0; i < run->nseries; i++) {
-		if ((g = group_of(b, run->series[i]->id)) == NULL)
-			continue;
-		for (j = 0; j < g->n; j++)
-			out[n++] = &b->readings[g->at + j];
+		from = b;
+		if ((g = group_of(b, run->series[i]->id)) == NULL) {
+			from = foreign;
+			g = group_of(foreign, run->series[i]->id);
+		}
+		for (j = 0; g != NULL && j < g->n; j++)
+			out[n++] = &from->readings[g->at + j];
 	}
 	qsort(out, n, sizeof(struct reading *), by_time);
 	return (n);
@@ -184,6 +188,39 @@ touch(struct rules *rs, const struct batch *b)
 	}
 }
 
+/* What other loops have newly stored of their series, as a batch. */
+static enum err
+hear_others(struct rules *rs, const struct analysis *a, struct batch *ret)
+{
+	const struct telemetry_port *t = &a->ports->telemetry;
+	struct batch b = {0};
+	struct reading *r;
+	size_t i, n, at = 0;
+	enum err err;
+
+	*ret = b;
+	if (rs->nforeign == 0)
+		return (ERR_OK);
+	err = t->newest(
+	    t->self, a->arena, rs->foreign, rs->nforeign, &r, &n, a->info);
+	if (err != ERR_OK)
+		return (err);
+	if ((b.groups = arena_alloc(a->arena, n * sizeof(*b.groups))) == NULL)
+		return (no_memory(a->info));
+	for (i = 0; i < n; i++) {
+		while (rs->foreign[at] != r[i].series)
+			at++;
+		if (r[i].t_us <= rs->foreign_us[at])
+			continue;
+		rs->foreign_us[at] = r[i].t_us;
+		b.groups[b.ngroups++] = (struct group){r[i].series, i, 1};
+	}
+	b.readings = r;
+	b.n = n;
+	*ret = b;
+	return (ERR_OK);
+}
+
 /* Versions that are not judged any more. */
 static enum err
 clear_orphans(struct rules *rs, struct analysis *a)
@@ -219,19 +256,24 @@ rules_judge(
     struct rules *rs, struct analysis *a, const struct batch *b, bool tick)
 {
 	const struct reading **buf;
+	struct batch foreign;
 	struct rule_run *run;
 	size_t i;
 	enum err err = clear_orphans(rs, a);
 
-	if (err != ERR_OK || rs->n == 0)
+	if (err != ERR_OK || rs->n == 0 ||
+	    (err = hear_others(rs, a, &foreign)) != ERR_OK)
 		return (err);
-	if ((buf = arena_alloc(a->arena, b->n * sizeof(*buf))) == NULL)
+	buf = arena_alloc(a->arena, (b->n + foreign.n) * sizeof(*buf));
+	if (buf == NULL)
 		return (no_memory(a->info));
 	touch(rs, b);
+	touch(rs, &foreign);
 	for (i = 0; err == ERR_OK && i < rs->n; i++) {
 		run = &rs->runs[i];
 		if (run->touched)
-			err = judge_run(a, run, buf, gather(run, b, buf));
+			err = judge_run(
+			    a, run, buf, gather(run, b, &foreign, buf));
 		run->touched = false;
 		if (err == ERR_OK && tick && run->tells_age)
 			err = tick_run(a, run);

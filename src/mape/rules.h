@@ -14,6 +14,9 @@
  * unknown raises nothing and clears nothing. The wall clock counts for
  * ages alone, and no further back than cycles have run without a break.
  * So batches make no difference, but for ages.
+ *
+ * Of several loops that one judges a rule that watches the first of its
+ * series. What others watch it hears of once a cycle, the newest reading only.
  */
 #ifndef PENSTOCK_MAPE_RULES_H
 #define PENSTOCK_MAPE_RULES_H
@@ -36,6 +39,10 @@ struct rules {
 		uint32_t run;
 	} * uses;
 	size_t nuses;
+	/* Of those, what other loops watch, rising, and what was newest. */
+	int32_t *foreign;
+	int64_t *foreign_us;
+	size_t nforeign;
 	/* What versions that are not judged any more had open. */
 	struct rule_row *orphans;
 	size_t norphans;

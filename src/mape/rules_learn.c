@@ -206,6 +206,29 @@ index_uses(struct rules *rs, struct arena *a, struct err_info *info)
 	return (ERR_OK);
 }
 
+static enum err
+list_foreign(struct rules *rs, const struct telemetry_port *tp, struct arena *a,
+    struct err_info *info)
+{
+	size_t i;
+	int32_t id, last = 0;
+
+	if (tp->owns == NULL || tp->newest == NULL)
+		return (ERR_OK);
+	rs->foreign = arena_alloc(a, rs->nuses * sizeof(*rs->foreign));
+	rs->foreign_us = arena_alloc(a, rs->nuses * sizeof(*rs->foreign_us));
+	if (rs->foreign == NULL || rs->foreign_us == NULL)
+		return (no_memory(info));
+	for (i = 0; i < rs->nuses; i++, last = id) {
+		id = rs->uses[i].series;
+		if ((i > 0 && id == last) || tp->owns(tp->self, id))
+			continue;
+		rs->foreign_us[rs->nforeign] = INSTANT_NONE;
+		rs->foreign[rs->nforeign++] = id;
+	}
+	return (ERR_OK);
+}
+
 static bool
 is_judged(const struct knowledge *k, const struct rule_row *row)
 {
@@ -251,5 +274,7 @@ rules_learn(struct rules *rs, const struct rules_world *w,
 		if (!is_judged(k, &l.rows[i]))
 			rs->orphans[rs->norphans++] = l.rows[i];
 	}
-	return (index_uses(rs, lasting, info));
+	if ((err = index_uses(rs, lasting, info)) != ERR_OK)
+		return (err);
+	return (list_foreign(rs, &w->ports->telemetry, lasting, info));
 }

@@ -552,7 +552,7 @@ twin_ports(struct twin *t, struct ports *ret)
 	*ret = (struct ports){
 	    .clock = {t, now_us},
 	    .entropy = {t, fill},
-	    .telemetry = {t, take, known, store, window, NULL, NULL},
+	    .telemetry = {t, take, known, store, window, NULL, NULL, NULL},
 	    .knowledge = {.self = t,
 		.version = version,
 		.load = load,

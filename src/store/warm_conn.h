@@ -166,6 +166,8 @@ enum err warm_rules_save(
 enum err
 warm_rule_found(void *self, const struct rule_finding *, struct err_info *);
 bool warm_owns(void *self, int32_t series);
+enum err warm_newest(void *self, struct arena *, const int32_t *ids, size_t n,
+    struct reading **ret, size_t *ret_n, struct err_info *);
 struct telemetry_port warm_telemetry(struct warm *);
 struct knowledge_port warm_knowledge(struct warm *);
 struct decisions_port warm_decisions(struct warm *);

@@ -329,6 +329,6 @@ window(void *self, int32_t series, int64_t from_us, int64_t to_us,
 struct telemetry_port
 warm_telemetry(struct warm *w)
 {
-	return ((struct telemetry_port){
-	    w, take, warm_known, warm_store, window, warm_moved, warm_owns});
+	return ((struct telemetry_port){w, take, warm_known, warm_store, window,
+	    warm_moved, warm_owns, warm_newest});
 }

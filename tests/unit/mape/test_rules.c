@@ -382,6 +382,55 @@ Test(rules, shadow_raises_nothing)
 	cr_assert(t->findings[1].clear);
 }
 
+static struct reading theirs;
+
+static bool
+owns(void *self, int32_t id)
+{
+	(void)self;
+	return (id != LEVEL);
+}
+
+static enum err
+newest(void *self, struct arena *a, const int32_t *ids, size_t n,
+    struct reading **ret, size_t *ret_n, struct err_info *info)
+{
+	(void)self;
+	(void)a;
+	(void)info;
+	cr_assert_eq(n, 1);
+	cr_assert_eq(ids[0], LEVEL);
+	*ret = &theirs;
+	*ret_n = theirs.series != 0;
+	return (ERR_OK);
+}
+
+/* Another loop watches the level. */
+Test(rules, series_of_another_loop)
+{
+	ports.telemetry.owns = owns;
+	ports.telemetry.newest = newest;
+	theirs = (struct reading){0};
+	set(0, 1, false, "{\"and\":[" HIGH "," LOW "]}");
+	step(FLOW, 0, 12);
+	cr_assert_not(is_open());
+	theirs = (struct reading){
+	    .series = LEVEL, .value = 0.5, .t_us = NOON + 10 * US_PER_SECOND};
+	cycle(11);
+	cr_assert(is_open());
+	cycle(12);
+	theirs.t_us += 10 * US_PER_SECOND;
+	theirs.value = 2;
+	cycle(21);
+	cr_assert_not(is_open());
+	/* A rule whose first series is theirs is theirs. */
+	set(0, 2, false, LOW);
+	theirs.t_us += 10 * US_PER_SECOND;
+	theirs.value = 0.5;
+	cycle(31);
+	cr_assert_not(is_open());
+}
+
 Test(rules, taken_away)
 {
 	set(0, 1, false, HIGH);
