@@ -41,8 +41,7 @@ const struct resource resource_rules_backtest = {ST_rules_backtest, 200, "rule",
 struct past {
 	struct request *r;
 	struct backtest b;
-	int32_t *series;
-	size_t nseries, next;
+	size_t next; /* of its series */
 	struct range_walk walk;
 };
 
@@ -82,12 +81,12 @@ static void on_part(struct request *, const struct reading *, size_t n,
 static void
 walk_next(struct past *p)
 {
-	if (p->next == p->nseries) {
+	if (p->next == p->b.nseries) {
 		start(p);
 		return;
 	}
 	p->walk = (struct range_walk){.r = p->r,
-	    .series = p->series[p->next++],
+	    .series = p->b.series[p->next++],
 	    .at_us = p->b.from_us,
 	    .to_us = p->b.to_us,
 	    .max = CHUNK,
@@ -129,15 +128,17 @@ read_series(struct past *p, const char *list)
 {
 	size_t n = 1;
 	const char *s;
+	int32_t *ids;
 	char *end;
 
 	for (s = list; *s != '\0'; s++)
 		n += *s == ',';
-	p->series = arena_alloc(&p->r->arena, n * sizeof(*p->series));
-	if (p->series == NULL)
+	if ((ids = arena_alloc(&p->r->arena, n * sizeof(*ids))) == NULL)
 		return (false);
-	for (s = list + 1; *s != '}' && p->nseries < n; s = end + (*end == ','))
-		p->series[p->nseries++] = (int32_t)strtol(s, &end, 10);
+	p->b.series = ids;
+	for (s = list + 1; *s != '}' && p->b.nseries < n;
+	     s = end + (*end == ','))
+		ids[p->b.nseries++] = (int32_t)strtol(s, &end, 10);
 	return (true);
 }
 

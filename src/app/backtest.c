@@ -54,7 +54,7 @@ send_none(
 		*ret = (struct gateway_reply){.outcome = GATEWAY_REFUSED};
 }
 
-/* Of the network only what the readings are of, and what plans are made of. */
+/* Of the network only what the rule is about, and what plans are made of. */
 static enum err
 open_past(struct past *p, const struct knowledge *k, struct arena *a)
 {
@@ -66,9 +66,9 @@ open_past(struct past *p, const struct knowledge *k, struct arena *a)
 		return (err_set(&b->info, ERR_NO_MEMORY, NULL, "a backtest"));
 	/* Both rise by series. */
 	for (i = 0, at = 0; i < k->nseries; i++) {
-		while (at < b->n && b->readings[at].series < k->series[i].id)
+		while (at < b->nseries && b->series[at] < k->series[i].id)
 			at++;
-		if (at < b->n && b->readings[at].series == k->series[i].id)
+		if (at < b->nseries && b->series[at] == k->series[i].id)
 			s[n++] = k->series[i];
 	}
 	p->rule = (struct rule_text){
@@ -113,8 +113,8 @@ cycle(struct past *p, int64_t now_us)
 	if (p->twin->texts.used > TEXTS_MAX)
 		return (too_much(info, "more happens than is kept"));
 	if (p->loop.people.unreadable > 0)
-		return (err_set(info, ERR_INVALID, NULL,
-		    "the rule's series have no readings in that time"));
+		return (err_set(
+		    info, ERR_CONFLICT, NULL, "the rule's series are gone"));
 	return (ERR_OK);
 }
 
@@ -270,21 +270,12 @@ write_answer(const struct past *p)
 	return (ERR_OK);
 }
 
-static int
-by_series(const void *a, const void *b)
-{
-	const struct reading *x = a, *y = b;
-
-	return ((x->series > y->series) - (x->series < y->series));
-}
-
 enum err
 backtest_run(struct backtest *b, const struct knowledge *k, struct arena *a)
 {
 	struct past p = {.job = b};
 	enum err err;
 
-	qsort(b->readings, b->n, sizeof(*b->readings), by_series);
 	if ((err = open_past(&p, k, a)) == ERR_OK &&
 	    (err = replay(&p)) == ERR_OK)
 		err = write_answer(&p);

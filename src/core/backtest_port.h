@@ -23,6 +23,8 @@ struct backtest {
 	const char *code, *body; /* of the rule; JSON */
 	int32_t version;	 /* 0: of none that is kept */
 	int64_t from_us, to_us;
+	const int32_t *series; /* it is about; rising */
+	size_t nseries;
 	/* Of all its series; their order is lost. */
 	struct reading *readings;
 	size_t n;
