@@ -176,3 +176,16 @@ def test_figures_count_once_an_engineer_accepts(db, places):
            '{"trials": 5, "successes": 3}', "eva")
     assert db.sql("SELECT trials, accepted_by FROM template_figures") == [
         (5, "eva")]
+
+
+def test_a_dossier_holds_what_the_verdict_rests_on(db, places):
+    plan(db, places["B"], template(db, before_s=900, control="zone"))
+    made = db.sql("UPDATE plans SET decided_at = '2026-01-01 10:00Z',"
+                  " executed_at = '2026-01-01 10:02Z', closed_at ="
+                  " '2026-01-01 10:30Z', state = 'worked' RETURNING id")[0][0]
+    dossier, = db.sql("SELECT dossier_json(p) FROM plans p WHERE id = %s",
+                      made)[0]
+    for what, node_code in ("effect", "PR-B"), ("control", "PR-C"):
+        got = dossier["readings"][what]
+        assert (got["node"], got["from"], got["to"]) == (
+            node_code, "2026-01-01T09:45:00Z", "2026-01-01T10:30:00Z")
