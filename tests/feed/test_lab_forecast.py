@@ -1,0 +1,119 @@
+"""penstock-lab forecast and leaks as programs: their files, their times on the
+wall's clock, and what they refuse."""
+
+import csv
+import datetime as dt
+import math
+import os
+import pathlib
+import subprocess
+import zoneinfo
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = pathlib.Path(os.environ.get("PENSTOCK_BUILD", ROOT / "build"),
+                   "src/cmd/penstock-lab")
+ROME = zoneinfo.ZoneInfo("Europe/Rome")
+HOUR = dt.timedelta(hours=1)
+
+
+def lab(*args):
+    return subprocess.run([LAB, *map(str, args)], capture_output=True,
+                          text=True, timeout=120, check=False)
+
+
+def iso(t):
+    return t.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def demand(t):
+    """People get up by the clock on the wall, at the weekend an hour later."""
+    local = t.astimezone(ROME)
+    hour = local.hour - (local.weekday() >= 5)
+    return 20 + 10 * math.exp(-((hour - 7) / 2) ** 2) + 0.1 * (t.hour % 3)
+
+
+def write(path, start, hours, value=demand):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("node,metric,unit,ts,value\n")
+        for i in range(hours):
+            t = start + i * HOUR
+            f.write(f"DMA-1,flow,L/s,{iso(t)},{value(t)}\n")
+    return start + hours * HOUR
+
+
+def rows(path):
+    with open(path, encoding="utf-8") as f:
+        return list(csv.DictReader(f))
+
+
+def test_a_week_over_the_change_of_clocks(tmp_path):
+    # Clocks go forward on 2026-03-29; history ends the Thursday before.
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    hours = 24 * 80
+    origin = write(tmp_path / "long.csv", start, hours)
+    done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+               iso(origin), "--horizon", "168h", "--zone", "Europe/Rome",
+               "--output", tmp_path / "out.csv", "--baselines",
+               tmp_path / "base.csv")
+    assert done.returncode == 0, done.stderr
+    out = rows(tmp_path / "out.csv")
+    assert [r["ts"] for r in out] == [iso(origin + i * HOUR)
+                                      for i in range(168)]
+    after = [r for r in out if r["ts"] > "2026-03-29T03"]
+    assert len(after) > 24
+    for r in after:
+        want = demand(dt.datetime.fromisoformat(r["ts"]))
+        assert abs(float(r["value"]) - want) < 1.5, r
+        assert float(r["lower95"]) <= float(r["value"]) <= float(r["upper95"])
+    methods = {r["method"] for r in rows(tmp_path / "base.csv")}
+    assert "mean_of_last_4_weeks" in methods and len(methods) == 4
+
+
+def test_origins_see_only_what_was_before(tmp_path):
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    end = write(tmp_path / "all.csv", start, 24 * 40)
+    first = end - dt.timedelta(days=5)
+    write(tmp_path / "part.csv", start, 24 * 35)
+    (tmp_path / "origins.csv").write_text(f"{iso(end)}\n{iso(first)}\n")
+    done = lab("forecast", "--input", tmp_path / "all.csv", "--origins",
+               tmp_path / "origins.csv", "--horizon", "24h", "--output",
+               tmp_path / "many.csv")
+    assert done.returncode == 0, done.stderr
+    done = lab("forecast", "--input", tmp_path / "part.csv", "--origin",
+               iso(first), "--horizon", "24h", "--output",
+               tmp_path / "one.csv")
+    assert done.returncode == 0, done.stderr
+    many = rows(tmp_path / "many.csv")
+    assert [r for r in many if r["origin"] == iso(first)] == rows(
+        tmp_path / "one.csv")
+    assert len(many) == 48
+
+
+def test_what_is_refused(tmp_path):
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    end = write(tmp_path / "short.csv", start, 30)
+    args = ["forecast", "--input", tmp_path / "short.csv", "--horizon",
+            "24h", "--output", tmp_path / "out.csv"]
+    done = lab(*args, "--origin", iso(end))
+    assert done.returncode == 1
+    assert "DMA-1/flow" in done.stderr and "too short" in done.stderr
+    assert lab(*args).returncode == 2  # no origin
+    done = lab(*args, "--origin", iso(end), "--zone", "Europe/Nowhere")
+    assert done.returncode == 1 and "Nowhere" in done.stderr
+
+
+def test_leaks(tmp_path):
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    onset = start + 30 * 24 * HOUR + 14 * HOUR
+    write(tmp_path / "long.csv", start, 24 * 45, lambda t: demand(t) + (
+        6 if t >= onset else 0))
+    done = lab("leaks", "--input", tmp_path / "long.csv", "--output",
+               tmp_path / "out.csv", "--zone", "Europe/Rome")
+    assert done.returncode == 0, done.stderr
+    out = rows(tmp_path / "out.csv")
+    assert len(out) == 1 and out[0]["zone"] == "DMA-1"
+    assert out[0]["kind"] == "step"
+    found = dt.datetime.fromisoformat(out[0]["onset"])
+    assert abs(found - onset) <= 2 * HOUR
+    assert out[0]["alarmed"] <= iso(onset + 24 * HOUR)
+    assert abs(float(out[0]["size"]) - 6) < 1
