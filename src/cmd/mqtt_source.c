@@ -113,14 +113,16 @@ flush(struct mqtt_source *s)
 	return (true);
 }
 
-/* Reads, and writes nothing: messages of before may come at once. */
+/* With TLS nothing is written until its handshake is over. Once the broker took
+ * us nothing may be: messages of before may come at once. */
 static bool
 wait_for_grants(struct mqtt_source *s)
 {
 	int64_t end = tool_monotonic_ms() + PATIENCE_MS;
 
 	while (!s->connected || s->granted < s->wanted) {
-		if (s->refused || tool_stopping())
+		if (s->refused || tool_stopping() ||
+		    (!s->connected && !flush(s)))
 			return (false);
 		if (tool_monotonic_ms() > end) {
 			tool_error("the broker does not answer");
@@ -193,8 +195,7 @@ mqtt_source_open(const struct mqtt_source_config *config)
 	if (s->m == NULL)
 		tool_error("%s", info.detail);
 	/* All of it before the first answer, as MQTT 5 3.1.4 allows. */
-	if (s->m != NULL && connect_to(s) && subscribe(s) && flush(s) &&
-	    wait_for_grants(s))
+	if (s->m != NULL && connect_to(s) && subscribe(s) && wait_for_grants(s))
 		return (s);
 	mqtt_source_drop(s, false);
 	return (NULL);

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from support.broker import Broker
+from support.broker import Broker, certificate, password_file
 from support.gateway import Gateway
 from support.mqtt_gateway import MqttGateway
 from support.service import Service, wait_for
@@ -44,6 +44,8 @@ BY_MQTT = {f"mqtt-{name}": case for name, case in CASES.items()
     "mqtt-crossed": (("crossed",), "worked", "verified", 1, 1),
     # It acts; that answers are its own cannot be told.
     "mqtt-forged": (("forged",), "failed", "unknown", 1, 1),
+    # By TLS, to a broker that asks who we are.
+    "mqtts": (("ok",), "worked", "verified", 1, 1),
 }
 CASES |= BY_MQTT
 FINAL = ("worked", "no_effect", "worse", "not_provable", "failed", "expired")
@@ -130,13 +132,23 @@ def ended():
                       PENSTOCK_GATEWAY_TIMEOUT=TIMEOUT_MS,
                       PENSTOCK_GATEWAY_ASK=ASK_S)
     gateways = {}
-    broker = Broker()
+    files = certificate(service.folder, "good")
+    files[0].chmod(0o644)
+    words = password_file(service.folder, "penstock", "secret")
+    service.env.update(PENSTOCK_GATEWAY_CA=str(files[0]),
+                       PENSTOCK_GATEWAY_BROKER="127.0.0.1",
+                       PENSTOCK_GATEWAY_BROKER_USER="penstock",
+                       PENSTOCK_GATEWAY_BROKER_PASSWORD="secret")
+    brokers = {"mqtt": Broker(), "mqtts": Broker(
+        f"password_file {words}", certificate=files)}
+    secured = {"ca": files[0], "login": ("penstock", "secret")}
     try:
         service.start()
         for name, (arguments, *_) in CASES.items():
             secret = service.gateway_secret(f"G-{name}")
             gateways[name] = MqttGateway(
-                broker, f"G-{name}", arguments[0], secret
+                brokers[name.partition("-")[0]], f"G-{name}", arguments[0],
+                secret, **(secured if name == "mqtts" else {})
             ) if name in BY_MQTT else Gateway(*arguments, secret=secret)
         make_network(service, gateways)
         for name in CASES:
@@ -151,7 +163,8 @@ def ended():
     finally:
         for g in gateways.values():
             g.kill()
-        broker.remove()
+        for b in brokers.values():
+            b.remove()
         service.remove()
 
 

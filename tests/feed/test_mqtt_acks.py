@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from support.broker import Broker
+from support.broker import Broker, certificate, password_file
 from support.mqtt_feed import Feed
 from support.service import wait_for
 
@@ -246,19 +246,6 @@ def test_the_broker_is_killed(broker, api, feed):
     wait_for("all of them", lambda: set(api.values()) == set(range(5)), 40)
 
 
-def certificate(folder, name):
-    """PEM files of a certificate of 127.0.0.1 that vouches for itself."""
-    paths = folder / f"{name}.crt", folder / f"{name}.key"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-         f"/CN={name}", "-addext", "subjectAltName=" + (
-             "IP:127.0.0.1" if name == "good" else "DNS:elsewhere.example"),
-         "-keyout", paths[1], "-out", paths[0]],
-        check=True, capture_output=True)
-    return paths
-
-
 @pytest.mark.parametrize("name, trust, password, works", [
     ("good", "good", "secret", True),
     ("good", "other", "secret", False),
@@ -268,9 +255,7 @@ def certificate(folder, name):
 def test_broker_by_tls_with_a_password(
         api, tmp_path, name, trust, password, works):
     made = {n: certificate(tmp_path, n) for n in ("good", "other")}
-    words = tmp_path / "words"
-    subprocess.run(["mosquitto_passwd", "-c", "-b", words, "feeder",
-                    "secret"], check=True, capture_output=True)
+    words = password_file(tmp_path, "feeder", "secret")
     (tmp_path / "password").write_text(password + "\n")
     broker = Broker(f"password_file {words}", certificate=made[name])
     feed = Feed(broker, api.url, topics=TOPICS, CA=made[trust][0],

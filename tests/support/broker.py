@@ -11,6 +11,26 @@ import tempfile
 from support.service import free_port, wait_for
 
 
+def certificate(folder, name):
+    """PEM files of a certificate of 127.0.0.1 that vouches for itself."""
+    paths = folder / f"{name}.crt", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+         f"/CN={name}", "-addext", "subjectAltName=" + (
+             "IP:127.0.0.1" if name == "good" else "DNS:elsewhere.example"),
+         "-keyout", paths[1], "-out", paths[0]],
+        check=True, capture_output=True)
+    return paths
+
+
+def password_file(folder, user, password):
+    path = folder / "words"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", path, user, password],
+                   check=True, capture_output=True)
+    return path
+
+
 class Broker:
     """Keeps its sessions in a file, so that it may be killed and started."""
 

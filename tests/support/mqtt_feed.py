@@ -35,8 +35,11 @@ class Feed:
             self.process = subprocess.Popen(
                 [PROGRAM], env=self.env, stdout=said, stderr=said)
         if connected:
-            wait_for("connected", lambda: self.said().count("connected to")
-                     > before, 30)
+            try:
+                wait_for("connected", lambda: self.said().count(
+                    "connected to") > before, 30)
+            except AssertionError:
+                raise AssertionError(self.said()) from None
 
     def said(self):
         path = self.path / "said"

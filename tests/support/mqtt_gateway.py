@@ -20,7 +20,8 @@ def signature(secret, topic, when, body):
 
 
 class MqttGateway:
-    def __init__(self, broker, code, mode, secret, late_s=1.5, **login):
+    def __init__(self, broker, code, mode, secret, late_s=1.5, ca=None,
+                 login=None):
         self.code, self.mode, self.secret = code, mode, secret
         self.url, self.late_s = broker.url, late_s
         self.log, self.done, self.executions = [], {}, 0
@@ -32,6 +33,10 @@ class MqttGateway:
             [(f"penstock/{code}/{w}/+", 1) for w in ("commands", "questions")])
         subscribed = threading.Event()
         self.client.on_subscribe = lambda *_: subscribed.set()
+        if ca is not None:
+            self.client.tls_set(str(ca))
+        if login is not None:
+            self.client.username_pw_set(*login)
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
         assert subscribed.wait(10)
