@@ -38,7 +38,7 @@ SELECT create_reference_table('retention_classes');
 -- counter of changes of its own. The rest is small, or nobody joins it.
 -- local: zones nodes gateways gateway_breakers links metrics series thresholds
 -- local: plan_templates template_actions template_guards template_figures
--- local: plan_approvals anomalies plans commands transitions
+-- local: plan_approvals after_reviews anomalies plans commands transitions
 -- local: rules rule_versions rule_states rule_shadow_findings
 -- local: hands_off link_limits decisions loop_status users sessions api_keys idempotency hot_epoch
 -- local: revocations

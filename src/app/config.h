@@ -107,6 +107,8 @@
 	    "The password of that user") \
 	X(gateway_ask_s, NUMBER, "PENSTOCK_GATEWAY_ASK", "300", 1, 86400, "s", false, \
 	    "How long after its not-after a gateway is asked what became of a command") \
+	X(low_risk_unasked, NUMBER, "PENSTOCK_LOW_RISK_UNASKED", "0", 0, 1, "0 or 1", false, \
+	    "1: plans of low risk run without anybody's asking (policy:low-risk)") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
 	    "Most readings in one POST") \
 	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 3600, "s", false, \

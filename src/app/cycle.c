@@ -125,6 +125,7 @@ cycle_new(const struct cycle_config *config)
 	loop_init(&c->ctx);
 	c->ctx.read_rule = rule_json_read;
 	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
+	c->ctx.rules.low_risk = config->low_risk_unasked;
 	c->ctx.rules.lost_us += config->gateway_timeout_ms * INT64_C(1000);
 	/* Both were checked when the service started. */
 	(void)address_rules_parse(

@@ -26,6 +26,7 @@ struct cycle_config {
 	const char *gateway_secret;  /* borrowed; NULL: nothing is signed */
 	const char *gateway_nets;    /* borrowed; field/address.h */
 	unsigned gateway_ask_s;
+	bool low_risk_unasked;
 	/* Borrowed; field/connector.h. */
 	const char *broker, *broker_user, *broker_password;
 };

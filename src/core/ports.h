@@ -161,6 +161,8 @@ struct knowledge_port {
 	enum err (*states_save)(void *self, const struct series_state *,
 	    size_t n, struct err_info *);
 	enum err (*paused)(void *self, bool *ret, struct err_info *);
+	/* Somebody declared one; the derived system state is another thing. */
+	enum err (*emergency)(void *self, bool *ret, struct err_info *);
 	/* "normal", "alert" or "emergency", with the cycle's figures. */
 	enum err (*report)(void *self, const char *system_state,
 	    const char *figures_json, struct err_info *);
@@ -237,6 +239,10 @@ struct decisions_port {
 	 * that was agreed to before any that is proposed. */
 	enum err (*plan_open_on)(void *self, int32_t link_id,
 	    struct plan_holder *ret, struct err_info *);
+	/* A policy ("low-risk", "emergency") agrees to a proposal. False: it
+	 * may not, or another plan is on its way on a link of it. */
+	enum err (*plan_unasked)(void *self, int64_t plan_id,
+	    const char *policy, bool *ret, struct err_info *);
 	enum err (*plans_in)(void *self, struct arena *, int state,
 	    struct plan **ret, size_t *ret_n, struct err_info *);
 	enum err (*commands_of)(void *self, struct arena *, int64_t plan_id,
@@ -247,7 +253,8 @@ struct decisions_port {
 	enum err (*commands_due)(void *self, struct arena *, int64_t now_us,
 	    size_t each, struct command **ret, size_t *ret_n,
 	    struct err_info *);
-	/* Fails with ERR_CONFLICT if the subject is not in `from`. */
+	/* Fails with ERR_CONFLICT if the subject is not in `from`. A plan that
+	 * undoes another and is verifying now has undone it. */
 	enum err (*move)(void *self, const struct move *, struct err_info *);
 	/* attempts, asked, and the times but not_after_us of a command. */
 	enum err (*command_attempt)(void *self, const struct command *,

@@ -146,8 +146,7 @@ struct plan {
 	bool anomaly_cleared; /* plans_in: its anomaly is no longer open */
 	const char *reasons;  /* JSON: templates that fit and did not */
 	enum risk risk;
-	int64_t undoes; /* the plan it takes back, 0: none */
-	enum plan_state undoes_state;
+	int64_t undoes;	  /* the plan it takes back, 0: none */
 	bool preapproved; /* plans_in: as its template is now */
 	int64_t knowledge_version;
 };

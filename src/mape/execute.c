@@ -105,7 +105,8 @@ execute_fail(
 	if ((err = execute_move(x->act, c, event, facts)) != ERR_OK)
 		return (err);
 	x->act->figures->failed++;
-	if (p == NULL)
+	/* One beside it may have ended the plan already. */
+	if (p == NULL || p->state == PLAN_FAILED)
 		return (ERR_OK);
 	err = execute_move_plan(x->act, p, PLAN_COMMAND_FAILED, facts);
 	return (err == ERR_OK ? act_cancel_rest(x->act, p->id, facts) : err);
@@ -397,8 +398,13 @@ lost(struct execution *x, struct command *c)
 static enum err
 take_up(struct execution *x, struct command *c)
 {
+	const struct plan *p = execute_plan(x, c->plan_id);
+
 	switch (c->state) {
 	case COMMAND_QUEUED:
+		/* It was cancelled with its plan, in this very cycle. */
+		if (p != NULL && p->state == PLAN_FAILED)
+			return (ERR_OK);
 		return (decide(x, c));
 	case COMMAND_SENT:
 		return (lost(x, c));

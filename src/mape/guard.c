@@ -36,7 +36,8 @@ plan_standing(
 	const struct plan *p = f->plan;
 
 	json_int(v, "plan", f->command->plan_id);
-	if (p == NULL)
+	if (p == NULL ||
+	    (p->state != PLAN_APPROVED && p->state != PLAN_EXECUTING))
 		(void)snprintf(r->detail, sizeof(r->detail),
 		    "plan %lld is neither approved nor executing",
 		    (long long)f->command->plan_id);

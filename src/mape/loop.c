@@ -9,6 +9,7 @@
 #include "mape/knowledge.h"
 #include "mape/monitor.h"
 #include "mape/plan.h"
+#include "mape/policy.h"
 #include "mape/verify.h"
 #include "model/silence.h"
 
@@ -354,6 +355,7 @@ choose(struct cycle *c, struct execution *x, struct act *act)
 	    c->figures->paused)
 		return (err);
 	if ((err = execute_expire(act)) != ERR_OK ||
+	    (err = policy_decide(act)) != ERR_OK ||
 	    (err = verify_plans(act)) != ERR_OK)
 		return (err);
 	return (execute_begin(x, act));

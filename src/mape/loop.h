@@ -41,6 +41,7 @@
 struct loop_rules {
 	int64_t ask_us;	 /* after not-after: so long is it asked about */
 	int64_t lost_us; /* no result so long after an attempt: it is lost */
+	bool low_risk;	 /* plans of low risk run unasked */
 };
 
 struct loop_ctx {

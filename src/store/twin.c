@@ -498,6 +498,15 @@ paused(void *self, bool *ret, struct err_info *info)
 }
 
 static enum err
+emergency(void *self, bool *ret, struct err_info *info)
+{
+	struct twin *t = self;
+
+	*ret = t->emergency;
+	return (twin_enter(t, "emergency", false, info));
+}
+
+static enum err
 report(void *self, const char *system_state, const char *figures_json,
     struct err_info *info)
 {
@@ -559,6 +568,7 @@ twin_ports(struct twin *t, struct ports *ret)
 		.states_load = states_load,
 		.states_save = states_save,
 		.paused = paused,
+		.emergency = emergency,
 		.report = report},
 	    .decisions = {.self = t,
 		.begin = unit_begin,

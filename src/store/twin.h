@@ -69,6 +69,7 @@ struct twin_plan {
 	const char *approvers[TWIN_APPROVERS];
 	int64_t agreed_us[TWIN_APPROVERS];
 	size_t napprovers;
+	bool unasked; /* a policy agreed */
 };
 
 struct twin_command {
@@ -105,7 +106,7 @@ struct twin {
 	int64_t now_us;
 	uint64_t random;
 	struct knowledge knowledge; /* the test's own; version counts */
-	bool paused;
+	bool paused, emergency;
 	int64_t commit_takes_us; /* the clock moves on with each commit */
 	twin_gateway *gateway;
 	void *gateway_arg;
@@ -165,6 +166,10 @@ bool twin_approve(struct twin *, int64_t plan_id);
 #define TWIN_APPROVAL_US (1800 * INT64_C(1000000))
 bool twin_approve_by(struct twin *, int64_t plan_id, const char *who);
 bool twin_reject(struct twin *, int64_t plan_id);
+/* False if it is neither approved nor executing. */
+bool twin_cancel(struct twin *, int64_t plan_id);
+/* The plan that was made, doing `action` with the same links; 0: none. */
+int64_t twin_undo(struct twin *, int64_t plan_id, const char *action);
 /* Acknowledges, resolves, unshelves, ...: false if no row allows it. */
 bool twin_alarm(struct twin *, int64_t anomaly_id, enum alarm_event);
 bool twin_shelve(struct twin *, int64_t anomaly_id, int64_t until_us);
@@ -189,6 +194,14 @@ enum err twin_guard_asset(void *, struct arena *, const struct command *,
 void twin_field(struct twin *, struct ports *);
 struct twin_command *twin_find_command(struct twin *, int64_t id);
 void twin_rules(struct ports *);
+struct twin_plan *twin_find_plan(struct twin *, int64_t id);
+bool twin_is_final(enum plan_state);
+void twin_add_command(struct twin *, int64_t plan_id, const struct command *);
+void twin_undone(struct twin *, int64_t plan_id);
+/* One without anything if there is none. */
+const struct plan_template *twin_template(const struct twin *, int32_t id);
+enum err twin_plan_unasked(
+    void *, int64_t plan_id, const char *policy, bool *ret, struct err_info *);
 void twin_alarms_init(struct twin *);
 void twin_alarms(struct ports *);
 void twin_move(struct twin *, const struct move *);

@@ -23,8 +23,8 @@ twin_find_open(struct twin *t, const struct condition *c)
 	return (NULL);
 }
 
-static struct twin_plan *
-find_plan(struct twin *t, int64_t id)
+struct twin_plan *
+twin_find_plan(struct twin *t, int64_t id)
 {
 	return (id < 1 || (size_t)id > t->nplans ? NULL : &t->plans[id - 1]);
 }
@@ -56,8 +56,8 @@ twin_move(struct twin *t, const struct move *m)
 		twin_violate(t, "%s: facts are no object", m->row_id);
 }
 
-static bool
-is_final(enum plan_state state)
+bool
+twin_is_final(enum plan_state state)
 {
 	return (state > PLAN_VERIFYING);
 }
@@ -74,7 +74,7 @@ held_back(struct twin *t, const struct twin_anomaly *o)
 		c = &t->commands[i].command;
 		(void)snprintf(link, sizeof(link), "\"link\":\"%s\"", c->link);
 		if (strstr(o->reasons, link) != NULL &&
-		    !is_final(find_plan(t, c->plan_id)->plan.state))
+		    !twin_is_final(twin_find_plan(t, c->plan_id)->plan.state))
 			return (true);
 	}
 	return (false);
@@ -175,8 +175,8 @@ anomaly_planned(void *self, int64_t id, const char *outcome,
 	return (ERR_OK);
 }
 
-static void
-add_command(struct twin *t, int64_t plan_id, const struct command *c)
+void
+twin_add_command(struct twin *t, int64_t plan_id, const struct command *c)
 {
 	struct twin_command *row;
 	size_t i;
@@ -219,7 +219,7 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 	row->plan.id = (int64_t)t->nplans;
 	row->plan.reasons = twin_text(t, p->reasons);
 	for (i = 0; i < n; i++)
-		add_command(t, row->plan.id, &c[i]);
+		twin_add_command(t, row->plan.id, &c[i]);
 	*ret_id = row->plan.id;
 	return (ERR_OK);
 }
@@ -236,8 +236,8 @@ plan_open_on(
 	*ret = (struct plan_holder){0};
 	for (i = 0; i < t->ncommands; i++) {
 		c = &t->commands[i].command;
-		p = &find_plan(t, c->plan_id)->plan;
-		if (c->link_id != link_id || is_final(p->state) ||
+		p = &twin_find_plan(t, c->plan_id)->plan;
+		if (c->link_id != link_id || twin_is_final(p->state) ||
 		    (ret->plan_id != 0 && ret->state != PLAN_PROPOSED))
 			continue;
 		*ret = (struct plan_holder){p->id, (int)p->state,
@@ -262,10 +262,10 @@ plans_in(void *self, struct arena *a, int state, struct plan **ret,
 			continue;
 		p = &(*ret)[n++];
 		*p = t->plans[i].plan;
+		p->preapproved = p->undoes == 0 &&
+		    twin_template(t, p->template_id)->preapproved;
 		p->anomaly_cleared = p->undoes == 0 &&
 		    t->anomalies[p->anomaly_id - 1].state == ANOMALY_CLEARED;
-		if (p->undoes != 0)
-			p->undoes_state = find_plan(t, p->undoes)->plan.state;
 	}
 	*ret_n = n;
 	return (twin_enter(t, "plans_in", false, info));
@@ -367,7 +367,7 @@ static enum err
 move_plan(struct twin *t, const struct move *m, struct err_info *info)
 {
 	const struct fsm_row *row = table_row(t, &plan_fsm, m);
-	struct twin_plan *p = find_plan(t, m->id);
+	struct twin_plan *p = twin_find_plan(t, m->id);
 
 	if (row == NULL || p == NULL || (int)p->plan.state != row->from)
 		return (conflict(m, info));
@@ -377,6 +377,8 @@ move_plan(struct twin *t, const struct move *m, struct err_info *info)
 		p->plan.executed_us = m->at_us;
 	if (row->from == PLAN_VERIFYING)
 		p->verdict = twin_text(t, m->facts);
+	if (p->plan.state == PLAN_VERIFYING && p->plan.undoes != 0)
+		twin_undone(t, p->plan.undoes);
 	return (ERR_OK);
 }
 
@@ -468,101 +470,6 @@ breaker_save(void *self, const struct breaker_state *b, struct err_info *info)
 	return (ERR_OK);
 }
 
-/* The row that was taken, written down; the state it leads to. */
-static int
-walk(struct twin *t, const struct fsm *fsm, int64_t id, int from, int event)
-{
-	const struct fsm_row *row = fsm_find(fsm, from, event);
-
-	twin_move(t,
-	    &(struct move){fsm->name, id, row->id, fsm->states[from],
-		fsm->states[row->to], t->now_us, "{}", t->knowledge.version});
-	return (row->to);
-}
-
-/* A person's move, in one go, outside the loop. */
-static bool
-decide(struct twin *t, int64_t plan_id, int plan_event, int command_event)
-{
-	struct twin_plan *p = find_plan(t, plan_id);
-	struct command *c;
-	int64_t life = 0;
-	size_t i;
-
-	if (p == NULL || p->plan.state != PLAN_PROPOSED ||
-	    t->now_us >= p->plan.expires_us)
-		return (false);
-	for (i = 0; i < t->knowledge.ntemplates; i++) {
-		if (t->knowledge.templates[i].id == p->plan.template_id)
-			life = t->knowledge.templates[i].command_life_us;
-	}
-	p->plan.state = (enum plan_state)walk(
-	    t, &plan_fsm, plan_id, PLAN_PROPOSED, plan_event);
-	p->plan.approved_us = t->now_us;
-	for (i = 0; i < t->ncommands; i++) {
-		c = &t->commands[i].command;
-		if (c->plan_id != plan_id)
-			continue;
-		c->state = (enum command_state)walk(
-		    t, &command_fsm, c->id, COMMAND_PLANNED, command_event);
-		c->not_after_us = t->now_us + life;
-		c->next_attempt_us = t->now_us;
-		if (plan_event == PLAN_APPROVE)
-			t->commands[i].approved_us = t->now_us;
-	}
-	return (true);
-}
-
-/* Approvals of late by different people, of which `who` is one: false if he
- * agreed before. */
-static bool
-agree(struct twin *t, struct twin_plan *p, const char *who)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < p->napprovers; i++) {
-		if (p->agreed_us[i] <= t->now_us - TWIN_APPROVAL_US)
-			continue;
-		if (strcmp(p->approvers[i], who) == 0)
-			return (false);
-		p->approvers[n] = p->approvers[i];
-		p->agreed_us[n++] = p->agreed_us[i];
-	}
-	p->approvers[n] = twin_text(t, who);
-	p->agreed_us[n] = t->now_us;
-	p->napprovers = n + 1;
-	return (true);
-}
-
-bool
-twin_approve_by(struct twin *t, int64_t plan_id, const char *who)
-{
-	struct twin_plan *p = find_plan(t, plan_id);
-	size_t needed;
-
-	if (p == NULL || p->plan.state != PLAN_PROPOSED ||
-	    t->now_us >= p->plan.expires_us || !agree(t, p, who))
-		return (false);
-	needed = p->plan.risk == RISK_HIGH ? TWIN_APPROVERS : 1;
-	return (p->napprovers < needed ||
-	    decide(t, plan_id, PLAN_APPROVE, COMMAND_APPROVE));
-}
-
-bool
-twin_approve(struct twin *t, int64_t plan_id)
-{
-	const struct twin_plan *p = find_plan(t, plan_id);
-
-	return (twin_approve_by(t, plan_id, "ada") &&
-	    (p->plan.risk != RISK_HIGH || twin_approve_by(t, plan_id, "bob")));
-}
-
-bool
-twin_reject(struct twin *t, int64_t plan_id)
-{
-	return (decide(t, plan_id, PLAN_REJECT, COMMAND_CANCEL));
-}
-
 void
 twin_decisions(struct twin *t, struct ports *p)
 {
@@ -573,6 +480,7 @@ twin_decisions(struct twin *t, struct ports *p)
 	d->anomaly_planned = anomaly_planned;
 	d->plan_propose = plan_propose;
 	d->plan_open_on = plan_open_on;
+	d->plan_unasked = twin_plan_unasked;
 	d->plans_in = plans_in;
 	d->commands_of = commands_of;
 	d->commands_due = commands_due;

@@ -11,7 +11,7 @@ check_approvals(struct twin *t, const struct twin_plan *p)
 
 	if (p->plan.state != PLAN_EXECUTING)
 		twin_violate(t, "sent for a plan that is not executing");
-	if (p->napprovers < needed && !p->plan.preapproved)
+	if (p->napprovers < needed && !p->unasked)
 		twin_violate(
 		    t, "sent with %zu of %zu approvals", p->napprovers, needed);
 	if (p->napprovers > 1 && strcmp(p->approvers[0], p->approvers[1]) == 0)

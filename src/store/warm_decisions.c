@@ -313,6 +313,22 @@ plan_open_on(
 }
 
 static enum err
+plan_unasked(void *self, int64_t plan_id, const char *policy, bool *ret,
+    struct err_info *info)
+{
+	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
+
+	warm_i64(&a, plan_id);
+	warm_text(&a, policy);
+	e = warm_run(self, ST_cycle_plan_unasked, &a, &r, info);
+	if (e == ERR_OK)
+		*ret = warm_get_bool(r, 0, 0);
+	return (e);
+}
+
+static enum err
 command_attempt(void *self, const struct command *c, const char *error,
     struct err_info *info)
 {
@@ -343,8 +359,9 @@ warm_decisions(struct warm *w)
 {
 	return ((struct decisions_port){w, begin, commit, rollback,
 	    anomaly_raise, anomaly_clear, anomalies_unplanned, anomalies_open,
-	    anomaly_planned, plan_propose, plan_open_on, warm_plans_in,
-	    warm_commands_of, warm_commands_due, move, command_attempt,
-	    warm_guard_asset, warm_breakers, breaker_save, warm_holds_turn,
-	    warm_alarms_due, warm_alarms_put, warm_alarms_group});
+	    anomaly_planned, plan_propose, plan_open_on, plan_unasked,
+	    warm_plans_in, warm_commands_of, warm_commands_due, move,
+	    command_attempt, warm_guard_asset, warm_breakers, breaker_save,
+	    warm_holds_turn, warm_alarms_due, warm_alarms_put,
+	    warm_alarms_group});
 }

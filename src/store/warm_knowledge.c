@@ -446,6 +446,20 @@ paused(void *self, bool *ret, struct err_info *info)
 }
 
 static enum err
+emergency(void *self, bool *ret, struct err_info *info)
+{
+	AUTO_RESULT r = NULL;
+	enum err e = warm_run(self, ST_cycle_emergency, NULL, &r, info);
+
+	if (e == ERR_OK && PQntuples(r) != 1)
+		return (err_set(
+		    info, ERR_DATABASE, NULL, "loop_status has no row"));
+	if (e == ERR_OK)
+		*ret = warm_get_bool(r, 0, 0);
+	return (e);
+}
+
+static enum err
 report(void *self, const char *system_state, const char *figures,
     struct err_info *info)
 {
@@ -462,6 +476,6 @@ struct knowledge_port
 warm_knowledge(struct warm *w)
 {
 	return ((struct knowledge_port){w, version, load, states_load,
-	    states_save, paused, report, warm_rules_load, warm_rules_save,
-	    warm_rule_found});
+	    states_save, paused, emergency, report, warm_rules_load,
+	    warm_rules_save, warm_rule_found});
 }

@@ -45,11 +45,8 @@ plan_of(struct arena *arena, const PGresult *r, int i, struct plan *p)
 	    .anomaly_cleared = warm_get_i32(r, i, 14) != 0,
 	    .risk = risk < 0 ? RISK_HIGH : (enum risk)risk,
 	    .undoes = warm_get_i64(r, i, 16),
-	    .preapproved = warm_get_i32(r, i, 18) != 0,
+	    .preapproved = warm_get_i32(r, i, 17) != 0,
 	};
-	if (p->undoes != 0)
-		p->undoes_state = (enum plan_state)fsm_state(
-		    &plan_fsm, warm_get_text(r, i, 17));
 	return (p->reasons != NULL);
 }
 

@@ -270,6 +270,54 @@ Test(warm_decisions, a_plan_says_how_it_is_proved)
 	cr_assert_eq(p->control_series, 0);
 }
 
+Test(warm_decisions, a_policy_agrees_to_what_it_may)
+{
+	const struct knowledge_port *k = &fx.ports.knowledge;
+	bool yes = true;
+	int64_t id;
+
+	sql("UPDATE plan_templates SET risk = 'low'");
+	id = propose();
+	ok(k->emergency(k->self, &yes, &fx.info));
+	cr_assert_not(yes);
+	ok(d->plan_unasked(d->self, id, "emergency", &yes, &fx.info));
+	cr_assert_not(yes);
+	ok(d->plan_unasked(d->self, id, "low-risk", &yes, &fx.info));
+	cr_assert_not(yes, "it has expired");
+	sql("UPDATE plans SET expires_at = now() + interval '1 h'");
+	ok(d->plan_unasked(d->self, id, "low-risk", &yes, &fx.info));
+	cr_assert(yes);
+	ok(d->plan_unasked(d->self, id, "low-risk", &yes, &fx.info));
+	cr_assert_not(yes, "it is approved already");
+	cr_assert_eq(sql_int("SELECT count(*) FROM plans WHERE state = "
+			     "'approved' AND decided_by = 'policy:low-risk'"),
+	    1);
+}
+
+Test(warm_decisions, a_plan_that_is_done_has_undone_another)
+{
+	struct plan *p = NULL;
+	size_t n = 0;
+	int64_t id = propose();
+
+	sql("INSERT INTO plans (anomaly_id, template_id, state, proposed_at, "
+	    "expires_at, effect_direction, effect_least, effect_window_s, "
+	    "command_life_s, reasons, knowledge_version, undoes) SELECT "
+	    "anomaly_id, template_id, 'executing', now(), now(), 'none', 0, "
+	    "60, 60, '{}', 4, id FROM plans");
+	sql("UPDATE plans SET state = 'worked' WHERE id = %lld", (long long)id);
+	sql("UPDATE anomalies SET state = 'cleared'");
+	ok(d->plans_in(d->self, &fx.arena, PLAN_EXECUTING, &p, &n, &fx.info));
+	cr_assert_eq(n, 1);
+	cr_assert_eq(p[0].undoes, id);
+	cr_assert_not(p[0].anomaly_cleared, "it outlives its anomaly");
+	cr_assert_eq(move("plan", p[0].id, "executing", "verifying"), ERR_OK);
+	cr_assert_eq(sql_int("SELECT count(*) FROM plans WHERE id = %lld AND "
+			     "state = 'undone'",
+			 (long long)id),
+	    1);
+}
+
 Test(warm_decisions, a_move_needs_the_state_it_leaves)
 {
 	int64_t id = propose();

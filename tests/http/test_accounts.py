@@ -182,6 +182,10 @@ ACTS = {
             + datetime.timedelta(hours=1)).isoformat()}),
     "plans_approve": lambda at: (
         "POST", f"/api/v1/plans/{at['plans'][0]}/approve", {}),
+    "plans_cancel": lambda at: (
+        "POST", f"/api/v1/plans/{at['approved']}/cancel", {"reason": "x"}),
+    "plans_undo": lambda at: (
+        "POST", f"/api/v1/plans/{at['stopped']}/undo", {"reason": "x"}),
     "plans_reject": lambda at: (
         "POST", f"/api/v1/plans/{at['plans'][1]}/reject", {"reason": "x"}),
     "consumption_check_keep": lambda at: (
@@ -201,6 +205,9 @@ def zones(service):
                 "least_severity": "warning", "effect_window_s": 60,
                 "enabled": False, "actions": [
                     {"step": 1, "action": "close_valve",
+                     "target_type": "valve", "target_relation": "zone"}],
+                "undo": [
+                    {"step": 1, "action": "open_valve",
                      "target_type": "valve", "target_relation": "zone"}]}),
             ("gateways", {"code": "ACC-G", "url": "http://127.0.0.1:9"}),
             ("nodes", {"code": "ACC-INLET", "type": "junction"})):
@@ -236,18 +243,24 @@ def happening(service, zone):
         "INSERT INTO alarm_holds (kind, node_id, from_at, reason, created_by)"
         " SELECT 'maintenance', id, '2999-01-01', 'x', 'x' FROM nodes"
         " WHERE code = %s RETURNING id", node)[0][0]
-    link = f"{node}-V"
-    made = service.call("POST", "/api/v1/links", "engineer", json={
-        "code": link, "type": "valve", "from_node": "ACC-INLET",
-        "to_node": node, "gateway": "ACC-G"})
-    assert made.status_code == 201, made.text
+    link, other = f"{node}-V", f"{node}-U"
+    for code in (link, other):
+        made = service.call("POST", "/api/v1/links", "engineer", json={
+            "code": code, "type": "valve", "from_node": "ACC-INLET",
+            "to_node": node, "gateway": "ACC-G"})
+        assert made.status_code == 201, made.text
+    moved = make_command(service, anomaly, other, "executed")
+    stopped = service.sql("UPDATE plans SET state = 'cancelled' WHERE id ="
+                          " (SELECT plan_id FROM commands WHERE id = %s)"
+                          " RETURNING id", moved)[0][0]
     # By their names, release is called before set.
     service.sql("INSERT INTO hands_off (zone_id, set_by, set_at, reason)"
                 " SELECT zone_id, 'x', now(), 'x' FROM nodes WHERE code = %s",
                 node)
     return {"node": node, "anomaly": anomaly, "latched": latched,
             "hold": hold, "link": link,
-            "place": {"zone": zone} if zone else {},
+            "place": {"zone": zone} if zone else {}, "stopped": stopped,
+            "approved": make_plan(service, anomaly, "approved"),
             "plans": [make_plan(service, anomaly, "proposed")
                       for _ in range(2)],
             **{state: make_command(service, anomaly, link, state)

@@ -68,9 +68,9 @@ class World:
                     {"step": 1, "action": "close", "target_type": "valve",
                      "target_relation": "inlet"}], **more}
 
-    def template(self):
-        body = self.template_body()
-        self.ok("POST", "/api/v1/plan-templates", ENGINEER, json=body)
+    def template(self, who=ENGINEER, **more):
+        body = self.template_body(**more)
+        self.ok("POST", "/api/v1/plan-templates", who, json=body)
         return body["code"]
 
     def user(self):
@@ -125,15 +125,33 @@ class World:
         return self.ok("POST", "/api/v1/maintenance-windows", OPERATOR,
                        **self.maintenance()).json()["id"]
 
-    def plan(self):
+    def plan(self, state="proposed"):
         return self.s.sql(
             "INSERT INTO plans (anomaly_id, template_id, state, proposed_at,"
             " expires_at, effect_direction, effect_least, effect_window_s,"
             " command_life_s, reasons, knowledge_version)"
-            " SELECT %s, t.id, 'proposed', now(), now() + interval '1 h',"
+            " SELECT %s, t.id, %s, now(), now() + interval '1 h',"
             " 'none', 0, 60, 60, '{}', 1 FROM plan_templates t"
             " WHERE code = %s RETURNING id",
-            self.anomaly(), self.template())[0][0]
+            self.anomaly(), state, self.template(undo=[
+                {"step": 1, "action": "open", "target_type": "valve",
+                 "target_relation": "zone"}]))[0][0]
+
+    def stopped(self):
+        """A plan that can be undone."""
+        return self.s.sql(
+            "UPDATE plans p SET state = 'worked' FROM commands c"
+            " WHERE c.id = %s AND p.id = c.plan_id RETURNING p.id",
+            self.dead("executed"))[0][0]
+
+    def review(self):
+        return self.s.sql(
+            "INSERT INTO after_reviews (plan_id, opened_by, opened_at,"
+            " reason) VALUES (%s, 'x', now(), 'x') RETURNING id",
+            self.plan())[0][0]
+
+    def calm(self):
+        self.s.sql("UPDATE loop_status SET emergency = false")
 
     def dead(self, state):
         """A command that ended so, and its plan with it."""
@@ -270,6 +288,17 @@ CALLS = {
         shelve_most_s=1000 + secrets.randbelow(99999))), ENGINEER),
     "plans_approve": (lambda w: ((w.plan(),), body()), OPERATOR),
     "plans_reject": (lambda w: ((w.plan(),), body(reason="no")), OPERATOR),
+    "plans_cancel": (lambda w: ((w.plan("approved"),), body(reason="x")),
+                     OPERATOR),
+    "plans_undo": (lambda w: ((w.stopped(),), body(reason="x")), OPERATOR),
+    "plans_override": (lambda w: ((w.plan(),), body(reason="x")), ENGINEER),
+    "after_reviews_close": (lambda w: ((w.review(),), body(findings="x")),
+                            ENGINEER),
+    "templates_preapprove": (lambda w: ((w.template(protective=True,
+                                                    who=ADMIN),),
+                                        body(approved=True)), ENGINEER),
+    "loop_emergency": (lambda w: w.calm() or ((), body(on=True, reason="x")),
+                       ENGINEER),
     "commands_redrive": (lambda w: ((w.dead("failed"),), body(reason="x")),
                          OPERATOR),
     "commands_settle": (lambda w: ((w.dead("unknown"),), body(

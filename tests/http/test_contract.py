@@ -231,7 +231,8 @@ def make_webhook(service):
 
 def make_decisions(service):
     """An anomaly with three plans that wait for a decision, one whose command
-    failed and one of whose command nobody knows, as the loop leaves them."""
+    failed, one of whose command nobody knows and one that was stopped after
+    its command was executed, as the loop and people leave them."""
     service.sql(
         "INSERT INTO anomalies (series_id, type, direction, severity, state,"
         " rule_id, first_at, last_at, value, limit_value, evidence,"
@@ -242,14 +243,15 @@ def make_decisions(service):
         " WHERE n.code = 'METER-7' AND m.code = 'flow'")
     for state, command, link in (*3 * [("proposed", "planned", "VALVE-3")],
                                  ("failed", "failed", "VALVE-4"),
-                                 ("failed", "unknown", "VALVE-4")):
+                                 ("failed", "unknown", "VALVE-4"),
+                                 ("cancelled", "executed", "VALVE-3")):
         service.sql(
             "WITH p AS (INSERT INTO plans (anomaly_id, template_id, state,"
             " proposed_at, expires_at, effect_series_id, effect_direction,"
             " effect_least, effect_window_s, command_life_s, reasons,"
             " knowledge_version, closed_at) SELECT a.id, t.id, w.state,"
             " now(), now() + interval '1 h', a.series_id, 'low', 2, 60, 300,"
-            " '[]', 7, CASE w.state WHEN 'failed' THEN now() END"
+            " '[]', 7, CASE WHEN w.state <> 'proposed' THEN now() END"
             " FROM anomalies a, plan_templates t, (SELECT %s AS state) w"
             " RETURNING id, closed_at) INSERT INTO commands (plan_id, step,"
             " state, link_id, gateway_id, action, argument, key, dead_at)"

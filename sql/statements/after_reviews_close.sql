@@ -1,0 +1,3 @@
+-- Close an after-review. $1 id, $2 body jsonb, $3 who
+-- -> body json, etag text, location text
+SELECT body, etag, location FROM after_review_close($1::bigint, $2::jsonb, $3::text)

@@ -1,0 +1,2 @@
+-- -> bool: somebody declared one
+SELECT emergency FROM loop_status

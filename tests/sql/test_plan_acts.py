@@ -1,0 +1,206 @@
+"""Stopping, undoing and overriding plans, what runs by policy, and the rows of
+the tables of states that all this takes."""
+import pytest
+
+from test_decisions import (  # noqa: F401  fixtures
+    FSM, anomaly, j, make_anomaly, make_plan, make_template, plan, refused,
+    series)
+from scratch import run_c
+
+UNDO = [{"step": 1, "action": "open_valve", "target_type": "valve",
+         "target_relation": "inlet"}]
+WHY = j(reason="why")
+
+
+def act(db, name, *args):
+    return db.run(name, *args)[0][0]
+
+
+def moves(body, which="transitions"):
+    return [(t["row"], t["from"], t["to"], t["actor"]) for t in body[which]]
+
+
+@pytest.mark.parametrize("state, row", [
+    ("approved", "P17"), ("executing", "P18")])
+def test_stopped(db, plan, state, row):  # noqa: F811
+    db.body("plans_decide", plan, "approve", "{}", "ada")
+    db.sql("UPDATE plans SET state = %s; UPDATE commands SET state = 'sent'"
+           " WHERE step = 1", state)
+    body = act(db, "plans_cancel", plan, WHY, "bob")
+    assert (body["state"], [c["state"] for c in body["commands"]]) == (
+        "cancelled", ["sent", "cancelled"])
+    assert moves(body)[-1] == (row, state, "cancelled", "bob")
+    assert moves(body, "command_transitions")[-1] == (
+        "C10", "queued", "cancelled", "bob")
+    assert body["closed_at"]
+    refused(db, 409, "", "neither approved", "plans_cancel", plan, WHY, "bob")
+    refused(db, 404, "", "no plan", "plans_cancel", plan + 10 ** 6, WHY, "b")
+
+
+def done(db, plan, state="worked", undo=UNDO):  # noqa: F811
+    db.run("templates_change", "T-T", j(undo=undo), None, "eve")
+    db.sql("UPDATE plans SET state = %s, closed_at = now() WHERE id = %s",
+           state, plan)
+    db.sql("UPDATE commands SET state = 'executed' WHERE plan_id = %s", plan)
+
+
+def test_undone(db, plan):  # noqa: F811
+    done(db, plan)
+    body = act(db, "plans_undo", plan, WHY, "bob")
+    assert (body["state"], body["undoes"], body["authors"], body["effect"]
+            ) == ("proposed", plan, ["bob", "eve"], None)
+    assert [(c["action"], c["link"], c["state"]) for c in body["commands"]
+            ] == [("open_valve", "T-V", "planned")]
+    assert moves(body) == [("P0", None, "proposed", "bob")]
+    undo = body["id"]
+    assert db.body("plans_get", plan)["undone_by"] == undo
+    refused(db, 409, "", f"plan {undo} is about the same", "plans_undo", plan,
+            WHY, "bob")
+    db.body("plans_decide", undo, "approve", "{}", "ada")
+    db.sql("UPDATE plans SET state = 'executing' WHERE id = %s", undo)
+    db.sql("UPDATE plans SET state = 'verifying' WHERE id = %s", undo)
+    old = db.body("plans_get", plan)
+    assert old["state"] == "undone"
+    assert moves(old)[-1] == ("P20", "worked", "undone", "loop")
+    refused(db, 409, "", "is undone", "plans_undo", plan, WHY, "bob")
+    refused(db, 409, "", "undoes another", "plans_undo", undo, WHY, "bob")
+
+
+def test_an_undoing_of_high_risk_takes_two_others(db, plan):  # noqa: F811
+    db.sql("UPDATE plans SET risk = 'high'")
+    done(db, plan)
+    undo = act(db, "plans_undo", plan, WHY, "bob")["id"]
+    for author in ("bob", "eve"):
+        refused(db, 403, "", "is an author", "plans_decide", undo, "approve",
+                "{}", author)
+
+
+def test_what_cannot_be_undone(db, plan, anomaly, series):  # noqa: F811
+    refused(db, 409, "", "is proposed", "plans_undo", plan, WHY, "bob")
+    done(db, plan, undo=[])
+    refused(db, 409, "", "nothing of plan", "plans_undo", plan, WHY, "bob")
+    done(db, plan, "failed")
+    db.sql("UPDATE commands SET state = 'expired'")
+    refused(db, 409, "", "nothing of plan", "plans_undo", plan, WHY, "bob")
+    done(db, plan)
+    other = make_plan(db, anomaly, series, "executing")
+    refused(db, 409, "", f"plan {other} is about", "plans_undo", plan, WHY,
+            "bob")
+
+
+def test_overridden_and_answered_for(db, plan):  # noqa: F811
+    db.sql("UPDATE plans SET risk = 'high', authors = '{eve}'")
+    before = db.body("loop_get")["after_reviews_open"]
+    body = act(db, "plans_override", plan, WHY, "eve")
+    assert (body["state"], {c["state"] for c in body["commands"]}) == (
+        "approved", {"queued"})
+    assert [(a["by"], a["decision"], a["reason"]) for a in body["approvals"]
+            ] == [("eve", "override", "why")]
+    assert body["transitions"][-1]["facts"] == {
+        "override": True, "reason": "why", "approvals_lacking": 2}
+    assert db.body("loop_get")["after_reviews_open"] == before + 1
+    review = db.body("after_reviews_list", "open", 1, None)["items"][0]
+    assert (review["plan"], review["opened_by"], review["state"]) == (
+        plan, "eve", "open")
+    found = j(findings="it was right")
+    refused(db, 403, "", "another person", "after_reviews_close",
+            review["id"], found, "eve")
+    closed = act(db, "after_reviews_close", review["id"], found, "ada")
+    assert (closed["state"], closed["closed_by"], closed["findings"]) == (
+        "closed", "ada", "it was right")
+    assert db.body("after_reviews_get", review["id"]) == closed
+    assert closed in db.body("after_reviews_list", "closed", 9, None)["items"]
+    refused(db, 409, "", "closed by ada", "after_reviews_close",
+            review["id"], found, "bob")
+    refused(db, 404, "", "no after-review", "after_reviews_close",
+            review["id"] + 10 ** 6, found, "bob")
+    assert db.body("loop_get")["after_reviews_open"] == before
+
+
+def test_preapproved_by_another_and_as_it_is(db, plan):  # noqa: F811
+    yes = j(approved=True)
+    refused(db, 409, "", "not protective", "templates_preapprove", "T-T",
+            yes, "ed")
+    db.run("templates_change", "T-T", j(protective=True), None, "eve")
+    refused(db, 403, "", "eve wrote", "templates_preapprove", "T-T", yes,
+            "eve")
+    body = act(db, "templates_preapprove", "T-T", yes, "ed")
+    assert body["preapproved_by"] == "ed" and body["preapproved_at"]
+    body = act(db, "templates_preapprove", "T-T", j(approved=False), "eve")
+    assert body["preapproved_by"] is None
+    act(db, "templates_preapprove", "T-T", yes, "ed")
+    body = act(db, "templates_change", "T-T", j(name="x"), None, "ed")
+    assert body["preapproved_by"] is None, "it is another one now"
+    refused(db, 404, "", "no plan template", "templates_preapprove", "X", yes,
+            "ed")
+
+
+def unasked(db, plan, policy):  # noqa: F811
+    return db.run("cycle_plan_unasked", plan, policy)[0][0]
+
+
+def test_low_risk_runs_by_policy(db, plan):  # noqa: F811
+    assert not unasked(db, plan, "low-risk"), "its risk is medium"
+    db.sql("UPDATE plans SET risk = 'low'")
+    assert not unasked(db, plan, "emergency")
+    assert not unasked(db, plan, "whatever")
+    act(db, "loop_emergency", j(on=True, reason="x"), "eve")
+    assert not unasked(db, plan, "low-risk"), "not in an emergency"
+    act(db, "loop_emergency", j(on=False, reason="x"), "eve")
+    assert unasked(db, plan, "low-risk")
+    body = db.body("plans_get", plan)
+    assert (body["state"], body["decided_by"]) == (
+        "approved", "policy:low-risk")
+    assert [(a["by"], a["decision"]) for a in body["approvals"]] == [
+        ("policy:low-risk", "policy")]
+    assert not unasked(db, plan, "low-risk"), "it is approved already"
+
+
+def test_protective_plans_run_in_an_emergency(
+        db, plan, series):  # noqa: F811
+    db.run("templates_change", "T-T", j(protective=True), None, "eve")
+    act(db, "templates_preapprove", "T-T", j(approved=True), "ed")
+    version = db.sql("SELECT change FROM plan_templates WHERE code = 'T-T'"
+                     )[0][0]
+    other = make_plan(db, make_anomaly(db, series, "warning"), series)
+    db.sql("UPDATE plans SET knowledge_version = %s WHERE id = %s",
+           version, other)
+    assert not unasked(db, other, "emergency"), "nobody declared one"
+    body = act(db, "loop_emergency", j(on=True, reason="flood"), "eve")
+    assert (body["emergency"], body["emergency_by"],
+            body["emergency_reason"]) == (True, "eve", "flood")
+    again = act(db, "loop_emergency", j(on=True, reason="x"), "bob")
+    assert again["emergency_by"] == "eve"
+    assert not unasked(db, plan, "emergency"), "of the template before that"
+    assert unasked(db, other, "emergency")
+    facts = db.body("plans_get", other)["transitions"][-1]["facts"]
+    assert facts["preapproved_by"] == "ed"
+    db.sql("UPDATE plans SET knowledge_version = %s WHERE id = %s",
+           version, plan)
+    assert not unasked(db, plan, "emergency"), "two at once on one link"
+    assert db.body("plans_get", plan)["approvals"] == []
+
+
+def test_rows_are_those_of_the_tables(db, plan, tmp_path):  # noqa: F811
+    """Every move of a plan that SQL makes is a row of plan_fsm."""
+    rows = {row[0]: tuple(row[1:]) for row in run_c(tmp_path, FSM % (
+        "plan", "dump(&plan_fsm);"))}
+    assert rows["P15"] == ("proposed", "endorse", "proposed")
+    assert rows["P17"] == ("approved", "cancel", "cancelled")
+    assert rows["P18"] == ("executing", "cancel", "cancelled")
+    for row, state in (
+            ("P19", "verifying"), ("P20", "worked"), ("P21", "no_effect"),
+            ("P22", "worse"), ("P23", "not_provable"), ("P24", "failed"),
+            ("P25", "cancelled")):
+        assert rows[row] == (state, "undo", "undone")
+        undo = db.sql(
+            "INSERT INTO plans (anomaly_id, template_id, state, proposed_at,"
+            " expires_at, effect_direction, effect_least, effect_window_s,"
+            " command_life_s, reasons, knowledge_version, undoes)"
+            " SELECT anomaly_id, template_id, 'executing', now(), now(),"
+            " 'none', 0, 60, 60, '{}', 1, id FROM plans WHERE id = %s"
+            " RETURNING id", plan)[0][0]
+        db.sql("UPDATE plans SET state = %s WHERE id = %s", state, plan)
+        db.sql("UPDATE plans SET state = 'verifying' WHERE id = %s", undo)
+        assert moves(db.body("plans_get", plan))[-1] == (
+            row, state, "undone", "loop")
