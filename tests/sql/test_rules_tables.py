@@ -193,3 +193,13 @@ def test_what_a_backtest_is_of(db, made):
     assert db.run("rules_backtest", "NONE", "{}") == []
     refused(db, 422, "/version", "no version", "rules_backtest", "R1",
             j(version=7))
+
+
+def test_the_record_names_rules_by_their_code(db, made):
+    db.run("rules_change", "R1", j(rule=rule(message="n")), "ada", "*")
+    db.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    changes, = db.sql("SELECT json_agg(c ORDER BY a.id, n) FROM audit a,"
+                      " json_array_elements(a.changes) WITH ORDINALITY c(c, n)"
+                      " WHERE c->>'table' LIKE 'rule%'")[0]
+    assert [(c["table"], c["op"], c["subject"]) for c in changes][-2:] == [
+        ("rule_versions", "insert", "R1@2"), ("rules", "update", "R1")]
