@@ -423,13 +423,13 @@ pass(int64_t until_us)
 {
 	int64_t t;
 
+	people();
 	for (t = now() + STEP; t < until_us && is_carried_out();
 	     t = now() + STEP) {
-		people();
 		check(world_cycle_at(&y.w, t));
+		people();
 	}
 	trouble();
-	people();
 	check(world_tick_at(&y.w, until_us));
 }
 
@@ -478,6 +478,21 @@ count_anomalies(enum anomaly_type type)
 	return (n);
 }
 
+/* Commands that were sent more than once, or asked about. */
+static int
+count_hard(bool asked)
+{
+	const struct twin_command *c;
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < y.w.twin->ncommands; i++) {
+		c = &y.w.twin->commands[i];
+		n += asked ? c->asks > 0 : c->sends > 1;
+	}
+	return (n);
+}
+
 static void
 tell(void)
 {
@@ -490,6 +505,8 @@ tell(void)
 	    y.w.twin->ntransitions, (long long)y.faults,
 	    (long long)y.w.failed_cycles, (long long)y.restarts,
 	    (long long)y.approved, (long long)y.rejected, (long long)y.shelved);
+	printf("%d commands sent again, %d asked about\n", count_hard(false),
+	    count_hard(true));
 	for (state = 0; state < PLAN_STATE_COUNT; state++)
 		printf("%d plans %s\n", count_plans((enum plan_state)state),
 		    plan_state_name((enum plan_state)state));
@@ -513,6 +530,8 @@ Test(year, all_of_it, .timeout = 110)
 	cr_assert_gt(y.rejected, 0);
 	cr_assert_gt(y.shelved, 0);
 	cr_assert_gt(y.called, 5);
+	cr_assert_gt(count_hard(false), 5);
+	cr_assert_gt(count_hard(true), 10);
 	cr_assert_gt(count_plans(PLAN_WORKED), 10);
 	cr_assert_gt(count_plans(PLAN_FAILED), 0);
 	cr_assert_gt(count_plans(PLAN_EXPIRED), 0);
