@@ -32,7 +32,8 @@ struct cycle {
 void
 loop_init(struct loop_ctx *ctx)
 {
-	*ctx = (struct loop_ctx){.rules = {LOOP_ASK_US, LOOP_LOST_US},
+	*ctx = (struct loop_ctx){
+	    .rules = {.ask_us = LOOP_ASK_US, .lost_us = LOOP_LOST_US},
 	    .take_max = LOOP_READINGS_FIRST,
 	    .awake_us = INSTANT_NONE,
 	    .sweep_us = INT64_MIN};

@@ -4,7 +4,7 @@
 #include <math.h>
 
 static const struct anomaly warning = {
-    .condition = {1, ANOMALY_THRESHOLD, DIRECTION_HIGH, SEVERITY_WARNING},
+    .condition = {1, ANOMALY_THRESHOLD, DIRECTION_HIGH, SEVERITY_WARNING, 0},
     .value = 30,
     .limit = 20,
 };
