@@ -103,7 +103,7 @@ expect_the_same_end(const struct twin_plan *p, int64_t call)
 
 /* The story ends the same whichever call fails; a commit may also have
  * happened before its answer was lost. */
-Test(faults, any_call_may_fail, .timeout = 60)
+Test(faults, any_call_may_fail)
 {
 	int64_t calls, call, commits = 0;
 
@@ -123,7 +123,7 @@ Test(faults, any_call_may_fail, .timeout = 60)
 }
 
 /* Whatever the gateway does, from the approval on. */
-Test(faults, any_call_may_fail_with_any_gateway, .timeout = 90)
+Test(faults, any_call_may_fail_with_any_gateway)
 {
 	enum gateway_mode mode;
 	enum plan_state end;
@@ -145,7 +145,7 @@ Test(faults, any_call_may_fail_with_any_gateway, .timeout = 90)
 }
 
 /* The database is away for some cycles, from any call on. */
-Test(faults, an_outage_may_begin_at_any_call, .timeout = 60)
+Test(faults, an_outage_may_begin_at_any_call)
 {
 	int64_t calls, call;
 
@@ -175,7 +175,7 @@ says_no(const enum gateway_mode *script, size_t n)
 
 /* Its first exchanges go wrong in all ways, one after another; then it works
  * again. What it surely did is never done again, and what it did not is. */
-Test(faults, any_exchange_may_go_wrong, .timeout = 60)
+Test(faults, any_exchange_may_go_wrong)
 {
 	enum gateway_mode script[3];
 	const struct twin_plan *p;

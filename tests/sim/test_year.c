@@ -512,7 +512,7 @@ tell(void)
 		    plan_state_name((enum plan_state)state));
 }
 
-Test(year, all_of_it, .timeout = 110)
+Test(year, all_of_it)
 {
 	int64_t t, forget = T0 + KEEP;
 
