@@ -183,7 +183,8 @@ serve(struct feeder *f, struct mqtt_source *s)
 			atomic_fetch_add(&f->counters.acknowledged, n);
 		mqtt_batch_empty(f->batch);
 	}
-	mqtt_source_drop(s, ok);
+	/* A word would take the acknowledgements of what waits with it. */
+	mqtt_source_drop(s, ok && mqtt_batch_count(f->batch) == 0);
 }
 
 static void
@@ -225,6 +226,7 @@ main(void)
 	if (f == NULL || mosquitto_lib_init() != MOSQ_ERR_SUCCESS)
 		return (TOOL_FAILED);
 	tool_catch_signals();
+	srandom((unsigned)tool_now_us()); /* jitter, not secrets */
 	if (prepare(f)) {
 		run(f);
 		summary(&f->counters);

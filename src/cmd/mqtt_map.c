@@ -58,7 +58,8 @@ fill(char *to, const char *pattern, const struct level *levels, size_t n)
 		add = 1;
 		if (pattern[0] == '{' && pattern[1] >= '1' &&
 		    pattern[1] <= '9' && pattern[2] == '}') {
-			if (i >= n || levels[i].len >= FEED_WORD - len)
+			if (i >= n || levels[i].len == 0 ||
+			    levels[i].len >= FEED_WORD - len)
 				return (false);
 			memcpy(to + len, levels[i].s, levels[i].len);
 			len += levels[i].len;

@@ -212,8 +212,8 @@ mqtt_source_take(struct mqtt_source *s, int wait_ms)
 			if (failed(mosquitto_loop_read(s->m, 1)))
 				return (false);
 		} while (!s->enough && s->connected && readable(s, 0));
-	return (
-	    s->connected && (s->took || !failed(mosquitto_loop_misc(s->m))));
+	/* Where nothing came nothing waits but a ping: it may be written. */
+	return (s->connected && (s->took || mqtt_source_acknowledge(s)));
 }
 
 bool

@@ -8,6 +8,7 @@
 
 #define PORT_TLS   8883
 #define PORT_PLAIN 1883
+#define SYSTEM_CAS "/etc/ssl/certs"
 
 static const char *
 after_scheme(const char *url, bool *ret_tls)
@@ -75,9 +76,11 @@ secure(struct mosquitto *m, const struct broker_login *login)
 	    ? mosquitto_int_option(m, MOSQ_OPT_TLS_USE_OS_CERTS, 1)
 	    : MOSQ_ERR_SUCCESS;
 
+	/* It asks for a file or a folder even beside the system's own. */
 	if (rc == MOSQ_ERR_SUCCESS &&
 	    (login->ca_path != NULL || login->cert_path != NULL))
-		rc = mosquitto_tls_set(m, login->ca_path, NULL,
+		rc = mosquitto_tls_set(m, login->ca_path,
+		    login->ca_path == NULL ? SYSTEM_CAS : NULL,
 		    login->cert_path, login->key_path, NULL);
 	return (rc == MOSQ_ERR_SUCCESS
 		? mosquitto_tls_opts_set(m, 1, NULL, NULL)

@@ -3,6 +3,7 @@
 #include "domain/plan.h"
 #include "field/mqtt_parts.h"
 
+#include <mqtt_protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,7 +61,8 @@ subscribe(struct mqtt_talk *t, int64_t end_us)
 
 	mosquitto_subscribe_v5_callback_set(t->m, on_subscribed);
 	if (!mqtt_topic(topic, t->calls[0].command, "replies", "+") ||
-	    mosquitto_subscribe(t->m, NULL, topic, 1) != MOSQ_ERR_SUCCESS)
+	    mosquitto_subscribe_v5(t->m, NULL, topic, 1,
+		MQTT_SUB_OPT_SEND_RETAIN_NEVER, NULL) != MOSQ_ERR_SUCCESS)
 		mqtt_fail(t, "the answers' topic is none");
 	mqtt_drive(t, is_subscribed, end_us);
 	if (!t->subscribed)

@@ -149,6 +149,15 @@ def test_a_long_loss_of_the_service_loses_nothing(broker, api, feed):
     wait_for("both are stored", lambda: sorted(api.values()) == [1, 2], 40)
 
 
+def test_idle_it_keeps_its_connection(broker, api, feed):
+    time.sleep(12)  # the broker ends it after one and a half keepalives
+    broker.publish("readings/x", reading(1))
+    feed.acknowledged(1)
+    assert api.values() == [1]
+    assert feed.said().count("connected to") == 1
+    assert "exceeded timeout" not in broker.log()
+
+
 @pytest.mark.parametrize("topic, payload, reason", [
     ("readings/x", "{", "no_json"),
     ("readings/x", "[1]", "no_reading"),
@@ -162,6 +171,8 @@ def test_a_long_loss_of_the_service_loses_nothing(broker, api, feed):
     ("plant/P-1/pressure", "1" * 500, "no_json"),
     ("plant/P-1/pressure", reading(1), "names_another_series"),
     ("plant/" + "n" * 200 + "/pressure", "1", "unknown_topic"),
+    ("plant//pressure", "1", "unknown_topic"),
+    ("plant//pressure", reading(1), "unknown_topic"),
 ])
 def test_what_can_never_be_stored_is_set_aside(
         broker, api, feed, topic, payload, reason):
@@ -270,6 +281,20 @@ def test_broker_by_tls_with_a_password(
             wait_for("a complaint", lambda: "the broker" in feed.said())
             assert "connected to" not in feed.said()
         assert "secret" not in feed.said()
+    finally:
+        feed.remove()
+        broker.remove()
+
+
+def test_a_certificate_of_its_own_beside_the_systems(api, tmp_path):
+    """A broker that the system does not know is refused, by TLS."""
+    cert, key = certificate(tmp_path, "good")
+    broker = Broker(certificate=(cert, key))
+    feed = Feed(broker, api.url, topics=TOPICS, CERT=cert, CERT_KEY=key)
+    try:
+        feed.start(connected=False)
+        wait_for("a complaint", lambda: "the broker is away" in feed.said())
+        assert "no client of the broker" not in feed.said()
     finally:
         feed.remove()
         broker.remove()
