@@ -165,10 +165,17 @@ on_rule(struct request *r, const struct rows *rows)
 	version = dup_column(r, rows, 1);
 	p->b.body = dup_column(r, rows, 2);
 	list = dup_column(r, rows, 3);
+	if (list != NULL && read_series(p, list) &&
+	    p->b.nseries > RULE_SERIES) {
+		reply_error(r, ERR_CONFLICT, NULL,
+		    "it is about %zu series now; a rule takes %d", p->b.nseries,
+		    RULE_SERIES);
+		return;
+	}
 	p->b.readings =
 	    arena_alloc(&r->arena, BACKTEST_READINGS * sizeof(*p->b.readings));
 	if (p->b.code == NULL || version == NULL || p->b.body == NULL ||
-	    list == NULL || p->b.readings == NULL || !read_series(p, list)) {
+	    p->b.series == NULL || p->b.readings == NULL) {
 		reply_error(r, ERR_NO_MEMORY, NULL,
 		    "no room for a backtest in this request's memory");
 		return;

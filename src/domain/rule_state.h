@@ -23,7 +23,9 @@ struct rule_seen {
 };
 
 struct rule_mark {
-	int64_t since_us; /* of a `for`: its part is true */
+	/* Since when the part of a `for`, or this part of a `sequence`, is
+	 * true. */
+	int64_t since_us;
 	/* Of a part of a `within`: when it was last true. Of a `sequence`:
 	 * when the newest chain came to it, and when that had begun. */
 	int64_t at_us, from_us;

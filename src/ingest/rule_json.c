@@ -498,7 +498,9 @@ rule_json_read(struct arena *a, const char *json, size_t len, struct rule *ret,
 	if (len > RULE_BODY_MAX)
 		return (err_set(info, ERR_TOO_LARGE, NULL,
 		    "a rule has at most %d bytes", RULE_BODY_MAX));
-	tree = json_loadb(json, len, JSON_REJECT_DUPLICATES, &why);
+	/* PostgreSQL writes all digits of a number, also of 1e300. */
+	tree = json_loadb(
+	    json, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
 	if (tree == NULL)
 		return (err_set(info, ERR_BAD_JSON, NULL,
 		    "line %d, column %d: %s", why.line, why.column, why.text));

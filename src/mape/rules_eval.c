@@ -116,7 +116,26 @@ eval_within(struct eval *e, size_t i)
 	return (all);
 }
 
-/* A chain comes to one part further per time; the newest chain counts. */
+/* Since when the part is true, INSTANT_NONE if it is not. A `for` is true once
+ * its span is over. */
+static int64_t
+true_since(const struct eval *e, size_t part)
+{
+	const struct rule_node *n = &e->run->rule.nodes[part];
+	struct rule_mark *m = &e->run->state.marks[part];
+
+	if (n->op == RULE_FOR)
+		return (e->truth[part] == RULE_TRUE ? m->since_us + n->span_us
+						    : INSTANT_NONE);
+	if (e->truth[part] != RULE_TRUE)
+		m->since_us = INSTANT_NONE;
+	else if (m->since_us == INSTANT_NONE)
+		m->since_us = e->now_us;
+	return (m->since_us);
+}
+
+/* A chain comes to one part further per time, when that part becomes true; the
+ * newest chain counts. */
 static enum rule_truth
 eval_sequence(struct eval *e, size_t i)
 {
@@ -124,17 +143,19 @@ eval_sequence(struct eval *e, size_t i)
 	struct rule_mark was = {0}, now, *m = NULL;
 	enum rule_truth none = RULE_FALSE; /* if no chain is through */
 	bool first = true;
+	int64_t since;
 	size_t k;
 
 	for (k = i + 1; k < r->n; k++) {
 		if (r->nodes[k].parent != (int)i)
 			continue;
 		m = &e->run->state.marks[k];
+		since = true_since(e, k);
 		now = *m;
 		if (e->truth[k] == RULE_TRUE && first)
 			m->at_us = m->from_us = e->now_us;
 		else if (e->truth[k] == RULE_TRUE &&
-		    was.at_us != INSTANT_NONE && was.at_us < e->now_us &&
+		    was.at_us != INSTANT_NONE && was.at_us < since &&
 		    e->now_us - was.from_us <= r->nodes[i].span_us &&
 		    (m->from_us == INSTANT_NONE || was.from_us > m->from_us))
 			*m = (struct rule_mark){

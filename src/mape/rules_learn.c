@@ -144,6 +144,18 @@ remember(struct learning *l, struct rule_run *run, const struct rule_text *t)
 	return (ERR_OK);
 }
 
+/* It cannot be judged as the network is now: what it has open ends, as if it
+ * were gone. */
+static void
+give_up(struct learning *l, const struct rule_text *t)
+{
+	const struct rule_row *row = row_of(l, t);
+
+	l->rules->unreadable++;
+	if (row != NULL && !l->world->watch_only)
+		l->rules->orphans[l->rules->norphans++] = *row;
+}
+
 /* *ret: whether it is judged here. */
 static enum err
 prepare(struct learning *l, struct rule_run *run, const struct rule_text *t,
@@ -164,7 +176,7 @@ prepare(struct learning *l, struct rule_run *run, const struct rule_text *t,
 	if (l->world->read(l->lasting, t->body, strlen(t->body), &run->rule,
 		&why) != ERR_OK ||
 	    !find_series(run, l->world->knowledge)) {
-		l->rules->unreadable++;
+		give_up(l, t);
 		return (ERR_OK);
 	}
 	/* Of several loops that one judges it that has its first series. */

@@ -200,6 +200,22 @@ def test_a_backtest_is_the_same_again(service, node):
     assert (other["version"], other["fired_by_rule"]) == (0, 0)
 
 
+def test_a_backtest_of_more_series_than_a_rule_takes(service, node):
+    """The zone grew since the rule was kept."""
+    zone = f"{node}-Z"
+    service.make_series(f"{node}-0", "flow", zone=zone)
+    make(service, node, {**burst(node), "when": {
+        "metric": "flow", "where": {"zone": zone}, "value": {"above": 1e19}}})
+    with service.session("engineer") as session:
+        for i in range(1, 202):
+            service.make_in(session, f"{node}-{i}", "flow", zone=zone)
+    answer = service.call(
+        "POST", f"/api/v1/rules/{node}/backtest", "engineer", json={
+            "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"})
+    assert answer.status_code == 409, answer.text
+    assert "202 series" in answer.json()["detail"]
+
+
 def test_what_a_backtest_refuses(service, node):
     make(service, node, burst(node))
     path = f"/api/v1/rules/{node}/backtest"

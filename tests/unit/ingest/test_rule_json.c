@@ -141,6 +141,19 @@ whole(const char *body, struct err_info *info)
 	return (rule_json_read(&arena, body, strlen(body), &r, info));
 }
 
+/* PostgreSQL writes 1e19 so. */
+Test(rule_json, a_number_is_as_large_as_a_double)
+{
+	struct rule r;
+	struct err_info info;
+
+	cr_assert_eq(parse("{\"series\":\"A/flow\",\"value\":{\"above\":"
+			   "10000000000000000000}}",
+			 &r, &info),
+	    ERR_OK, "%s", info.detail);
+	cr_assert_eq(r.nodes[0].limit, 1e19);
+}
+
 Test(rule_json, the_head)
 {
 	struct err_info info;

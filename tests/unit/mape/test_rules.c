@@ -243,6 +243,33 @@ Test(rules, sequence_has_an_order)
 	step(FLOW, 101, 2);
 	step(LEVEL, 161, 0.5); /* too late */
 	cr_assert_not(is_open());
+	step(FLOW, 205, 12); /* the level has been low since before */
+	step(FLOW, 210, 2);
+	cr_assert_not(is_open());
+}
+
+Test(rules, one_that_its_zone_outgrew_ends)
+{
+	static struct series many[RULE_SERIES + 2];
+	size_t i;
+
+	set(0, 1, false, "{\"metric\":\"level\",\"value\":{\"above\":10}}");
+	step(LEVEL, 0, 12);
+	cr_assert(is_open());
+	for (i = 0; i < RULE_SERIES + 2; i++) {
+		many[i] = series[i == 0 ? 0 : 1];
+		many[i].id = (int32_t)i + 1;
+	}
+	t->knowledge.series = many;
+	t->knowledge.nseries = RULE_SERIES + 1;
+	t->knowledge.version++;
+	cycle(10);
+	cr_assert(is_open()); /* as many as may be */
+	t->knowledge.nseries++;
+	t->knowledge.version++;
+	cycle(20);
+	cr_assert_not(is_open());
+	cr_assert_eq(t->nrules, 0);
 }
 
 Test(rules, rate_quality_age)
