@@ -6,8 +6,8 @@ WITH given AS (
 	    AS u(rule, version, shadow, state)),
 gone AS (
 	DELETE FROM rule_states s USING given g
-	WHERE s.rule_id = g.rule AND s.shadow = g.shadow AND g.state = '')
+	WHERE s.rule_id = g.rule AND s.shadow = g.shadow
+	    AND s.version = g.version AND g.state = '')
 INSERT INTO rule_states (rule_id, version, shadow, state)
 SELECT rule, version, shadow, state FROM given WHERE state <> ''
-ON CONFLICT (rule_id, shadow) DO UPDATE SET version = excluded.version,
-    state = excluded.state
+ON CONFLICT (rule_id, shadow, version) DO UPDATE SET state = excluded.state

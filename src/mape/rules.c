@@ -309,7 +309,7 @@ rules_save(struct rules *rs, const struct knowledge_port *k, struct arena *a,
 	rows = arena_alloc(a, (rs->n + rs->norphans) * sizeof(*rows));
 	if (rows == NULL)
 		return (no_memory(info));
-	/* What is gone, unless another version has its place. */
+	/* What is gone. */
 	for (i = 0; i < rs->norphans; i++) {
 		rows[n] = rs->orphans[i];
 		rows[n++].len = 0;

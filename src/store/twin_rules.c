@@ -40,7 +40,8 @@ put(struct twin *t, const struct rule_row *r, struct err_info *info)
 	struct twin_rule *at = t->rules, *end = at + t->nrules;
 
 	while (at < end &&
-	    (at->row.rule != r->rule || at->row.shadow != r->shadow))
+	    (at->row.rule != r->rule || at->row.shadow != r->shadow ||
+		at->row.version != r->version))
 		at++;
 	if (at == t->rules + TWIN_RULES)
 		return (full("rules", info));
