@@ -249,6 +249,7 @@ insert_plan(struct warm *w, const struct plan *p, int64_t *ret_id,
 	warm_f64(&a, (double)p->effect_window_us / 1e6);
 	warm_text(&a, p->reasons);
 	warm_i64(&a, p->knowledge_version);
+	warm_text(&a, risk_name(p->risk));
 	if ((e = warm_run(w, ST_cycle_plan_propose, &a, &r, info)) != ERR_OK)
 		return (e);
 	if (PQntuples(r) != 1)

@@ -25,13 +25,26 @@ def test_a_proposal_is_what_its_template_says(db, anomaly, series):  # noqa: F81
     template, = db.sql("SELECT id FROM plan_templates WHERE code = 'T-T'")[0]
     made, = db.run("cycle_plan_propose", anomaly, template, "proposed",
                    "2026-01-01Z", "2036-01-01Z", series, "low", 1, 60, "{}",
-                   7)[0]
+                   7, "low")[0]
     body = db.body("plans_get", made)
     assert (body["risk"], body["authors"], body["approval_life_s"],
             body["approvals"], body["approvals_lacking"], body["undoes"]) == (
                 "high", ["eve"], 60, [], 2, None)
     db.run("templates_change", "T-T", j(risk="low"), None, "ed")
     assert db.body("plans_get", made)["risk"] == "high"
+
+
+@pytest.mark.parametrize("known, now, risk", [
+    ("high", "low", "high"), ("low", "medium", "medium"),
+    ("medium", "high", "high"), ("low", "low", "low")])
+def test_the_higher_risk_counts(db, anomaly, series, known, now,  # noqa: F811
+                                risk):
+    make_template(db, risk=now)
+    template, = db.sql("SELECT id FROM plan_templates WHERE code = 'T-T'")[0]
+    made, = db.run("cycle_plan_propose", anomaly, template, "proposed",
+                   "2026-01-01Z", "2036-01-01Z", series, "low", 1, 60, "{}",
+                   7, known)[0]
+    assert db.body("plans_get", made)["risk"] == risk
 
 
 @pytest.mark.parametrize("risk", ["low", "medium"])
@@ -79,6 +92,38 @@ def test_an_old_approval_does_not_count(db, risky):
     body = approve(db, risky, "bob")
     assert (body["state"], body["approvals_lacking"]) == ("proposed", 1)
     assert approve(db, risky, "ada")["state"] == "approved", "once more"
+
+
+def test_who_may_not_act_any_more_does_not_count(db, risky):
+    db.sql("INSERT INTO users (username, role, password_hash)"
+           " VALUES ('tom', 'engineer', 'x')")
+    approve(db, risky, "tom")
+    db.sql("UPDATE users SET disabled_at = now() WHERE username = 'tom'")
+    assert db.body("plans_get", risky)["approvals_lacking"] == 2
+    # Whoever comes from elsewhere says so with each request.
+    db.sql("SELECT set_config('penstock.origin', %s, true)",
+           j(actor="idp:zoe", role="engineer"))
+    assert approve(db, risky, "idp:zoe")["approvals_lacking"] == 1
+    db.sql("SELECT revocation_create(%s, 'root')",
+           j(principal="idp:zoe", reason="left"))
+    assert db.body("plans_get", risky)["approvals_lacking"] == 2
+    assert approve(db, risky, "ada")["state"] == "proposed"
+    assert approve(db, risky, "bob")["state"] == "approved"
+
+
+def test_what_was_sent_may_act_when_its_plan_is_over(
+        db, plan, series):  # noqa: F811
+    other = make_plan(db, make_anomaly(db, series, "warning"), series)
+    db.sql("UPDATE plans SET state = 'cancelled', closed_at = now()"
+           " WHERE id = %s", plan)
+    for state in ("sent", "accepted", "unknown"):
+        db.sql("UPDATE commands SET state = %s WHERE plan_id = %s AND"
+               " step = 1", state, plan)
+        refused(db, 409, "", f"plan {plan} is about link T-V still",
+                "plans_decide", other, "approve", None, "ada")
+    db.sql("UPDATE commands SET dead_at = now() WHERE plan_id = %s AND"
+           " step = 1", plan)
+    assert approve(db, other, "ada")["state"] == "approved"
 
 
 def test_one_plan_at_a_time_is_on_its_way_on_a_link(

@@ -76,6 +76,32 @@ def test_another_plan_has_the_link(db, plan, anomaly, series):  # noqa: F811
             "commands_redrive", first, j(reason="x"), "ada")
 
 
+def test_what_is_risky_is_agreed_to_again(db, plan):  # noqa: F811
+    first, _ = fail_plan(db, plan, "failed", "cancelled")
+    db.sql("UPDATE plans SET risk = 'high', authors = '{eve}'")
+    db.sql("INSERT INTO plan_approvals (plan_id, username, at, decision) "
+           f"VALUES ({plan}, 'ada', now(), 'approve'), "
+           f"({plan}, 'bob', now() - interval '1801 s', 'approve')")
+    for who, status, words in (("eve", 403, "is an author"),
+                               ("ada", 409, "nobody but ada agrees")):
+        refused(db, status, "", words, "commands_redrive", first,
+                j(reason="x"), who)
+    assert db.body("plans_get", plan)["state"] == "failed"
+    assert db.body("commands_redrive", first, j(reason="x"), "bob")[
+        "plan_state"] == "approved", "ada agrees still"
+
+
+def test_what_was_sent_on_the_link_may_act_yet(
+        db, plan, anomaly, series):  # noqa: F811
+    first, _ = fail_plan(db, plan, "failed", "cancelled")
+    other = make_plan(db, anomaly, series)
+    db.sql("UPDATE plans SET state = 'cancelled', closed_at = now() "
+           f"WHERE id = {other}")
+    db.sql(f"UPDATE commands SET state = 'sent' WHERE plan_id = {other}")
+    refused(db, 409, "", f"plan {other} is about link T-V still",
+            "commands_redrive", first, j(reason="x"), "ada")
+
+
 @pytest.mark.parametrize("outcome, row, state", [
     ("executed", "C16", "executed"), ("not_executed", "C18", "failed")])
 def test_somebody_looked(db, plan, outcome, row, state):  # noqa: F811

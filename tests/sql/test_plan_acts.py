@@ -66,6 +66,22 @@ def test_undone(db, plan):  # noqa: F811
     refused(db, 409, "", "undoes another", "plans_undo", undo, WHY, "bob")
 
 
+def test_undone_before_its_verdict(db, plan):  # noqa: F811
+    done(db, plan)
+    db.sql("UPDATE plans SET state = 'verifying', closed_at = NULL"
+           " WHERE id = %s", plan)
+    undo = act(db, "plans_undo", plan, WHY, "bob")["id"]
+    assert db.body("plans_decide", undo, "approve", "{}", "ada")[
+        "state"] == "approved"
+
+
+def test_what_undoes_is_as_risky_as_its_template_now(db, plan):  # noqa: F811
+    done(db, plan)
+    db.run("templates_change", "T-T", j(risk="high"), None, "eve")
+    body = act(db, "plans_undo", plan, WHY, "bob")
+    assert (body["risk"], body["approvals_lacking"]) == ("high", 2)
+
+
 def test_an_undoing_of_high_risk_takes_two_others(db, plan):  # noqa: F811
     db.sql("UPDATE plans SET risk = 'high'")
     done(db, plan)
@@ -142,6 +158,11 @@ def unasked(db, plan, policy):  # noqa: F811
 def test_low_risk_runs_by_policy(db, plan):  # noqa: F811
     assert not unasked(db, plan, "low-risk"), "its risk is medium"
     db.sql("UPDATE plans SET risk = 'low'")
+    assert not unasked(db, plan, "low-risk"), "its template's is medium"
+    db.sql("UPDATE plan_templates SET risk = 'low', enabled = false"
+           " WHERE code = 'T-T'")
+    assert not unasked(db, plan, "low-risk"), "its template is switched off"
+    db.sql("UPDATE plan_templates SET enabled = true WHERE code = 'T-T'")
     assert not unasked(db, plan, "emergency")
     assert not unasked(db, plan, "whatever")
     act(db, "loop_emergency", j(on=True, reason="x"), "eve")
