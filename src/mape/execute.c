@@ -289,14 +289,15 @@ leave(struct execution *x, struct command *c)
 	struct plan *p = execute_plan(x, c->plan_id);
 	enum err err;
 
+	/* The plan's row before its commands', as people's changes do. */
+	if (p->state == PLAN_APPROVED &&
+	    (err = execute_move_plan(a, p, PLAN_SEND, "{}")) != ERR_OK)
+		return (err);
 	c->attempts++;
 	c->next_attempt_us = a->now_us + a->rules->lost_us;
 	if ((err = execute_save(a, c, NULL)) != ERR_OK ||
 	    (err = execute_move(
 		 a, c, COMMAND_SEND, act_fact(a, "key", c->key))) != ERR_OK)
-		return (err);
-	if (p->state == PLAN_APPROVED &&
-	    (err = execute_move_plan(a, p, PLAN_SEND, "{}")) != ERR_OK)
 		return (err);
 	x->claims[x->nclaims++] = (struct claim){c->link_id, p->id};
 	return (add_errand(x, c));
@@ -472,7 +473,16 @@ execute_begin(struct execution *x, struct act *a)
 	return (err);
 }
 
-/* Recording took time: what is too late by now stays here. */
+/* Recording took time, and one beside it may have been refused since. */
+static bool
+stays(const struct execution *x, const struct command *c, int64_t now_us)
+{
+	const struct plan *p = execute_plan(x, c->plan_id);
+
+	return (!c->ask &&
+	    (now_us > c->not_after_us || p == NULL || p->state == PLAN_FAILED));
+}
+
 void
 execute_send(struct execution *x)
 {
@@ -483,7 +493,7 @@ execute_send(struct execution *x)
 	size_t i, nleft = 0;
 
 	for (i = 0; i < x->n; i++) {
-		if (!x->commands[i].ask && now_us > x->commands[i].not_after_us)
+		if (stays(x, &x->commands[i], now_us))
 			continue;
 		swap = x->commands[nleft];
 		x->commands[nleft] = x->commands[i];
@@ -493,7 +503,7 @@ execute_send(struct execution *x)
 	for (i = nleft; i < x->n; i++)
 		x->replies[i] =
 		    (struct gateway_reply){.outcome = GATEWAY_NOT_TAKEN,
-			.detail = "not sent: its time passed"};
+			.detail = "not sent: too late, or its plan failed"};
 	if (nleft > 0)
 		actuator->send(actuator->self, x->commands, nleft, x->replies);
 	x->act->figures->sent += (int64_t)nleft;
@@ -503,10 +513,12 @@ enum err
 execute_record(struct execution *x)
 {
 	const struct clock_port *clock = &x->act->ports->clock;
-	enum err err = ERR_OK;
+	enum err err;
 	size_t i;
 
 	x->act->now_us = clock->now_us(clock->self);
+	/* Somebody may have stopped one while its commands were out. */
+	err = load_plans(x);
 	for (i = 0; err == ERR_OK && i < x->n; i++)
 		if (x->replies[i].outcome != GATEWAY_PENDING)
 			err = settle(

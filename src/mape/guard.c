@@ -6,6 +6,9 @@
 #include "mape/plan.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define REASON 250 /* bytes of what a person wrote */
 
 typedef enum guard_verdict
 guard_fn(const struct guard_facts *, struct guard_result *, struct text *);
@@ -108,6 +111,16 @@ data_fresh(const struct guard_facts *f, struct guard_result *r, struct text *v)
 	return (is_fresh(f->effect, f->effect_state, f->now_us, r, v));
 }
 
+/* Cut: values that do not fit would all be lost. */
+static void
+add_reason(struct text *v, const char *why)
+{
+	if (why == NULL)
+		json_null(v, "reason");
+	else
+		json_stringn(v, "reason", why, strnlen(why, REASON));
+}
+
 static enum guard_verdict
 hands_off(const struct guard_facts *f, struct guard_result *r, struct text *v)
 {
@@ -117,7 +130,7 @@ hands_off(const struct guard_facts *f, struct guard_result *r, struct text *v)
 		return (GUARD_PASS);
 	json_string(v, "where", a->hands_off);
 	json_string(v, "by", a->hands_off_by);
-	json_string(v, "reason", a->hands_off_why);
+	add_reason(v, a->hands_off_why);
 	(void)snprintf(r->detail, sizeof(r->detail),
 	    "%.60s took hands off: %.60s", a->hands_off_by, a->hands_off);
 	return (GUARD_REFUSE);
@@ -132,7 +145,7 @@ asset_lock(const struct guard_facts *f, struct guard_result *r, struct text *v)
 		return (GUARD_PASS);
 	json_string(v, "link", f->command->link);
 	json_string(v, "by", a->locked_by);
-	json_string(v, "reason", a->lock_why);
+	add_reason(v, a->lock_why);
 	(void)snprintf(r->detail, sizeof(r->detail), "link %s is locked by %s",
 	    f->command->link, a->locked_by);
 	return (GUARD_REFUSE);

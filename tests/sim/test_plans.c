@@ -131,6 +131,59 @@ Test(plans, one_that_fails_ends_its_step_and_what_would_follow)
 	cr_assert_eq(state_of(2), COMMAND_CANCELLED);
 }
 
+static enum err
+second_is_locked(void *self, struct arena *a, const struct command *c,
+    int64_t now_us, struct guard_asset *ret, struct err_info *info)
+{
+	enum err err = twin_guard_asset(self, a, c, now_us, ret, info);
+
+	if (c->id == 2) {
+		ret->locked_by = "bob";
+		ret->lock_why = "shaft open";
+	}
+	return (err);
+}
+
+/* The first was about to leave when the second ended the plan. */
+Test(plans, what_is_beside_a_refused_one_stays)
+{
+	w.template.actions = together;
+	w.template.nactions = 3;
+	(void)proposed();
+	w.ports.decisions.guard_asset = second_is_locked;
+	cr_assert(twin_approve(w.twin, 1));
+	world_ticks(&w, 1);
+	cr_assert_eq(w.twin->plans[0].plan.state, PLAN_FAILED);
+	cr_assert(was_walked("command", "C3"));
+	cr_assert_eq(state_of(1), COMMAND_FAILED);
+	world_ticks(&w, 5);
+	cr_assert_eq(state_of(0), COMMAND_FAILED);
+	cr_assert_eq(state_of(2), COMMAND_CANCELLED);
+	cr_assert_eq(w.received, 0);
+	cr_assert_eq(w.failed_cycles, 0);
+	cr_assert_eq(w.twin->nbreakers, 0, "the gateway is not to blame");
+}
+
+static void
+stop_meanwhile(void *arg, const struct command *c, struct gateway_reply *r)
+{
+	(void)arg;
+	cr_assert(twin_cancel(w.twin, c->plan_id));
+	r->outcome = GATEWAY_EXECUTED;
+}
+
+Test(plans, stopped_while_its_command_is_out)
+{
+	struct twin_plan *p = proposed();
+
+	w.twin->gateway = stop_meanwhile;
+	cr_assert(twin_approve(w.twin, 1));
+	world_ticks(&w, 1);
+	cr_assert_eq(w.failed_cycles, 0);
+	cr_assert_eq(p->plan.state, PLAN_CANCELLED);
+	cr_assert_eq(state_of(0), COMMAND_EXECUTED);
+}
+
 Test(plans, stopped_on_its_way)
 {
 	w.template.actions = together;

@@ -143,6 +143,20 @@ Test(guard, hands_off)
 	sees("{\"where\":\"everywhere\",\"by\":\"ada\",\"reason\":\"storm\"}");
 }
 
+/* What was written at length is cut; the rest of the values stays. */
+Test(guard, a_long_reason)
+{
+	char why[1001];
+
+	memset(why, 'a', sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	asset.hands_off = "everywhere";
+	asset.hands_off_by = "ada";
+	asset.hands_off_why = why;
+	expect(GUARD_REFUSE, "hands_off", "ada took hands off: everywhere");
+	sees("\"by\":\"ada\",\"reason\":\"aaaa");
+}
+
 Test(guard, asset_lock)
 {
 	asset.locked_by = "bob";
