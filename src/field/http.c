@@ -161,18 +161,37 @@ write_url(char url[static URL_MOST], const struct command *c)
 	return (len > 0 && len < URL_MOST && path_of(url) != NULL);
 }
 
+/* A command may take as long to connect as it has time: libcurl sends nothing
+ * afterwards. Asking does no harm at any time. */
+static long
+connect_ms(const struct http *h, const struct command *c)
+{
+	struct timespec t;
+	int64_t left;
+
+	if (c->ask || c->not_after_us == INSTANT_NONE)
+		return (h->config.timeout_ms);
+	clock_gettime(CLOCK_REALTIME, &t);
+	left = (c->not_after_us - t.tv_sec * US_PER_SECOND - t.tv_nsec / 1000) /
+	    1000;
+	return (
+	    left < h->config.timeout_ms ? (long)left : h->config.timeout_ms);
+}
+
 static bool
 start(struct http *h, struct call *c)
 {
+	long ms = connect_ms(h, c->command);
 	char url[URL_MOST];
 
 	if (!c->command->ask)
 		connector_body(&c->body, c->command);
-	if (!text_ok(&c->body) || !write_url(url, c->command) ||
+	if (ms < 1 || !text_ok(&c->body) || !write_url(url, c->command) ||
 	    (c->easy = curl_easy_init()) == NULL ||
 	    !add_headers(h, c, path_of(url)))
 		return (false);
 	transport_set(&c->transport, &h->transport, c->easy, url);
+	curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms);
 	curl_easy_setopt(c->easy, CURLOPT_URL, url);
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
 	if (!c->command->ask) {

@@ -70,6 +70,17 @@ add_properties(struct mqtt_talk *t, const struct command *c,
 		life_s(t, c, (time_t)q->time_s)) == 0);
 }
 
+/* Connecting took time. Asking does no harm at any time. */
+static bool
+is_late(const struct command *c)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (!c->ask && c->not_after_us != INSTANT_NONE &&
+	    t.tv_sec * US_PER_SECOND + t.tv_nsec / 1000 > c->not_after_us);
+}
+
 static void
 write_body(struct text *t, const struct command *c)
 {
@@ -93,7 +104,7 @@ mqtt_publish(struct mqtt_talk *t, struct mqtt_call *call)
 	struct signed_request q = {.method = "PUBLISH", .path = topic};
 
 	write_body(&body, c);
-	if (text_ok(&body) &&
+	if (text_ok(&body) && !is_late(c) &&
 	    mqtt_topic(topic, c, c->ask ? "questions" : "commands", c->key)) {
 		q.time_s = time(NULL);
 		q.body = body.s;

@@ -33,7 +33,7 @@ command(const char *url)
 	    .action = "close_valve",
 	    .argument = "{\"percent\": 100}",
 	    .key = "6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01",
-	    .not_after_us = INT64_C(1795176000000000),
+	    .not_after_us = INT64_C(4102488000000000),
 	});
 }
 
@@ -91,7 +91,25 @@ Test(field, sends_what_the_gateway_needs)
 	    "{\"command\":12,\"link\":\"V\\\"1\",\"action\":\"close_valve\","
 	    "\"argument\":{\"percent\": 100},\"plan\":3,\"idempotency_key\":"
 	    "\"6f1c1f0e-7f5a-4b0e-9d56-0f3f6f1f2a01\",\"not_after\":"
-	    "\"2026-11-20T12:00:00Z\"}");
+	    "\"2100-01-01T12:00:00Z\"}");
+	gateway_fake_stop(g);
+}
+
+Test(field, what_is_too_late_stays)
+{
+	struct gateway_fake *g =
+	    gateway_fake_start(FAKE_ANSWER, SAYS("200 OK", EXECUTED));
+	struct connector_config config = settings();
+	struct command c = command(gateway_fake_url(g));
+	struct gateway_reply r;
+
+	c.not_after_us = US_PER_SECOND;
+	connector_send(&config, &c, 1, &r);
+	cr_assert_eq(r.outcome, GATEWAY_NOT_TAKEN);
+	cr_assert_eq(gateway_fake_requests(g), 0);
+	c.ask = true;
+	connector_send(&config, &c, 1, &r);
+	cr_assert_eq(gateway_fake_requests(g), 1, "%s", r.detail);
 	gateway_fake_stop(g);
 }
 
