@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #define LEARN_STEPS   400 /* where nobody says until when; then twice that … */
+#define LEARN_MOST    65536 /* steps, 128 MiB of them */
 #define INP_MOST      (64 * 1024 * 1024)
 #define CONTROLS_MOST 1024
 #define TOLD_MOST     3
@@ -126,8 +127,13 @@ fit(struct system *y)
 	double *x;
 	enum err e;
 
-	if (n < 2 || y->nrows < JOINT_STEPS_LEAST)
+	if (n < 2 || y->nrows < JOINT_STEPS_LEAST) {
+		tool_error("%zu series in %zu steps to learn from are too few "
+			   "for a joint model: rules and replays alone are "
+			   "judged",
+		    n, y->nrows);
 		return (true);
+	}
 	if ((x = malloc(y->nrows * n * sizeof(*x))) == NULL) {
 		tool_error("out of memory");
 		return (false);
@@ -304,7 +310,7 @@ step(struct system *y)
 		ratio = fmax(ratio, joint_judge(y->joint, y->now, y->parts));
 	ratio = fmax(ratio, rules);
 	if ((learn || y->set->train_until_us == INSTANT_NONE) && ratio <= 1 &&
-	    !remember(y))
+	    y->nrows < LEARN_MOST && !remember(y))
 		return (false);
 	tell(y, ratio);
 	for (i = 0; i < JOINT_SIGNALS_MOST; i++)
@@ -351,7 +357,12 @@ walk(struct system *y)
 	while ((r = lab_csv_next(y->in, &row)) == CSV_OK)
 		if (!take(y, &row, &known))
 			return (false);
-	return (r == CSV_END && (y->t_us == INSTANT_NONE || step(y)));
+	if (r != CSV_END || (y->t_us != INSTANT_NONE && !step(y)))
+		return (false);
+	if (y->refit == 0)
+		tool_error(
+		    "the file ends before learning does: nothing is judged");
+	return (true);
 }
 
 bool

@@ -219,7 +219,7 @@ balance_zones(const struct balance_input *in, size_t n, size_t learn,
 	bool taken[INPUTS_MOST] = {false};
 	size_t i, zones = 0;
 
-	for (i = 0; i < n && n <= INPUTS_MOST; i++) {
+	for (i = 0; i < n && n <= INPUTS_MOST && zones < n; i++) {
 		struct balance_zone z;
 
 		if (taken[i] || !intermittent(&in[i], learn))

@@ -184,7 +184,6 @@ night_of(struct leak *l, int64_t hour, double x, double u)
 	}
 	l->nights[0] = l->night_sum / l->night_n;
 	l->raw[0] = l->night_raw / l->night_n;
-	l->nnights++;
 	l->night_n = 0;
 }
 

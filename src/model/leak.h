@@ -49,7 +49,7 @@ struct leak {
 	double centre, sigma;	       /* of D lately */
 	double peak, today, yesterday; /* largest D - centre */
 	double night_sum, night_raw;
-	int night_n, nnights, growing;
+	int night_n, growing;
 	int64_t begun, seen; /* first and last hour, in hours of the wall */
 	int64_t settle;	     /* an open step is settled at this hour */
 	int64_t onset;

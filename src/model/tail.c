@@ -68,9 +68,11 @@ tail_learn(struct tail *t, double z, double memory)
 
 	t->bins[bin_of(z)]++;
 	t->total++;
-	if (t->total > 2 * memory)
+	if (t->total > 2 * memory) {
 		for (i = 0; i < TAIL_BINS; i++)
 			t->bins[i] /= 2;
+		t->total /= 2;
+	}
 	if (t->due-- == 0) {
 		refresh(t);
 		t->due = REFRESH;

@@ -317,21 +317,24 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
 	if (w->n == 0)
 		w->last = x;
 	expect(w, t_us, &e);
+	v->expected = e.value;
+	v->band = CLIP * w->residual.dev;
+	if (rule == WATCH_LIMIT) { /* no instrument's: teaches nothing */
+		v->rule = rule;
+		v->alarm = true;
+		v->score = 1;
+		w->last_us = t_us;
+		return;
+	}
 	measure(w, x, &e, z);
 	rarity = rarest(w, z, &v->rule);
 	v->alarm = rarity > bar(w, a_week);
 	v->score = rarity / (rarity + 3);
-	v->expected = e.value;
-	v->band = CLIP * w->residual.dev;
 	if (rule != WATCH_NONE) {
 		v->rule = rule;
 		v->alarm = true;
 		v->score = fmax(v->score, 0.5);
 	} else if (rarity <= 0)
 		v->rule = WATCH_NONE;
-	if (rule == WATCH_LIMIT) {
-		v->score = 1;
-		return; /* no instrument's reading: nothing to learn from */
-	}
 	learn(w, x, t_us, &e);
 }

@@ -127,6 +127,19 @@ def test_a_replayed_level_is_found_without_a_network(tmp_path):
     assert steps[1160]["alarm"] == "1" and steps[1149]["alarm"] == "0"
 
 
+@pytest.mark.parametrize("until, said", [
+    (["--train-until", moment(30)], "4 series in 30 steps"),
+    (["--train-until", moment(90)], "nothing is judged"),
+    ([], "nothing is judged")])
+def test_what_is_too_short_to_learn_from_is_told(tmp_path, until, said):
+    write(tmp_path / "in.csv", rows_of(tank(60, 60)))
+    done = subprocess.run(
+        [LAB, "detect", "--joint", *until, "--input", tmp_path / "in.csv",
+         "--output", tmp_path / "out.csv"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert said in done.stderr
+
+
 def test_more_series_than_can_be_judged_together_are_refused(tmp_path):
     write(tmp_path / "in.csv",
           [(f"n{i}", "value", "", moment(0), 1) for i in range(257)])

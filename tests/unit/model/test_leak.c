@@ -6,6 +6,7 @@
 
 #define DAY   24
 #define HOURS (70 * DAY)
+#define PUMPS 5
 #define FIRST (19723 * (int64_t)DAY) /* 2024-01-01 */
 
 static uint64_t seed;
@@ -162,4 +163,33 @@ Test(balance, finds_what_feeds_what)
 	cr_expect_float_eq(balance_at(&z[1], in, 100),
 	    north[100] + south[100] - pump[100], 1e-9);
 	cr_expect(isnan(balance_at(&z[0], in, 0)));
+}
+
+/* Pumps of one main, each of which could be a zone and make the main another:
+ * no more zones than there is room for. */
+Test(balance, finds_no_more_zones_than_inputs)
+{
+	static double flow[PUMPS + 1][HOURS];
+	struct balance_input in[PUMPS + 1];
+	struct balance_zone z[2 * (PUMPS + 1)];
+	size_t t, i, n;
+
+	seed = 3;
+	for (t = 0; t < HOURS; t++) {
+		flow[PUMPS][t] = 20 + uniform();
+		for (i = 0; i < PUMPS; i++) {
+			flow[i][t] = uniform() > 0 ? 44 : 0;
+			flow[PUMPS][t] += flow[i][t];
+		}
+	}
+	for (i = 0; i <= PUMPS; i++)
+		in[i] = (struct balance_input){flow[i], BALANCE_FLOW};
+	for (i = 0; i < 2 * (PUMPS + 1); i++)
+		z[i].n = SIZE_MAX;
+	n = balance_zones(in, PUMPS + 1, 14 * DAY, z);
+	cr_assert_leq(n, PUMPS + 1);
+	for (i = 0; i < n; i++)
+		cr_expect(z[i].n > 0 && z[i].n <= BALANCE_MOST);
+	for (; i < 2 * (PUMPS + 1); i++)
+		cr_expect_eq(z[i].n, SIZE_MAX, "zone %zu", i);
 }

@@ -68,6 +68,21 @@ Test(tail, tells_the_rarity_of_a_power_law)
 	cr_expect_eq(tail_rarity(&t, 0), 0);
 }
 
+/* As many again and again: halving forgets the half, not nearly everything. */
+Test(tail, keeps_what_it_knows_for_long)
+{
+	struct tail t;
+	int i;
+
+	tail_init(&t);
+	for (i = 0; i < 20000; i++) {
+		tail_learn(&t, pow((i * 5 % 2048 + 0.5) / 2048, -0.25), MEMORY);
+		if (i >= 2 * MEMORY)
+			cr_assert_geq(t.total, MEMORY - 1, "after %d", i);
+	}
+	cr_expect_float_eq(tail_rarity(&t, 10), 4, 0.25);
+}
+
 Test(tail, takes_any_number)
 {
 	struct tail t;
@@ -134,6 +149,33 @@ Test(watch, tells_what_is_certain)
 	cr_expect_eq(v.rule, WATCH_LIMIT);
 	cr_expect(v.alarm && v.score == 1);
 	cr_expect_eq(w.n, 1, "what cannot be is not learnt from");
+}
+
+/* What no instrument can have read is told and changes nothing else. */
+Test(watch, learns_nothing_from_outside_the_limits)
+{
+	struct watch_verdict v, other;
+	uint32_t seed = 3;
+	struct watch w = quiet(&seed, NULL), untouched = w;
+	int i;
+
+	for (i = 0; i < A_DAY; i++) {
+		v = judge(&w, QUIET + i, INFINITY);
+		cr_assert(v.alarm);
+		cr_assert_eq(v.rule, WATCH_LIMIT);
+		cr_assert_eq(v.score, 1);
+	}
+	cr_expect_arr_eq(w.tail, untouched.tail, sizeof(w.tail));
+	cr_expect_arr_eq(&w.all, &untouched.all, sizeof(w.all));
+	cr_expect_eq(w.drift, untouched.drift);
+	cr_expect_eq(w.told, untouched.told);
+	v = judge(&w, QUIET + A_DAY, demand(QUIET + A_DAY, &seed));
+	untouched.last_us = BEGIN + (QUIET + A_DAY - 1) * STEP;
+	seed = 3;
+	(void)quiet(&seed, NULL);
+	other = judge(&untouched, QUIET + A_DAY, demand(QUIET + A_DAY, &seed));
+	cr_expect_eq(v.alarm, other.alarm);
+	cr_expect_float_eq(v.score, other.score, 0.01);
 }
 
 Test(watch, goes_on_from_a_copy_as_it_would_have)
