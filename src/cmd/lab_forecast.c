@@ -133,6 +133,63 @@ cell_of(
 		run->step_us));
 }
 
+/* How many cells lie before the origin. Of an hour that comes again none does:
+ * its cells hold both. */
+static size_t
+before(const struct run *run, const struct lab_grid *g, int64_t origin)
+{
+	size_t n, k, at;
+
+	if (g->n == 0 || lab_wall(origin) <= g->t0_us)
+		return (0);
+	n = cell_of(run, g, origin, 0);
+	for (k = 1; (int64_t)k * run->step_us <= US_PER_HOUR; k++) {
+		at = cell_of(run, g, origin, k);
+		n = at < n ? at : n;
+	}
+	return (n);
+}
+
+/* Origins may lie behind the last reading: what is between is missing. */
+static bool
+reach(const struct run *run, struct lab_grid *g)
+{
+	size_t n = g->n, o, at;
+	double *y;
+
+	for (o = 0; o < run->norigins; o++) {
+		at = before(run, g, run->origins[o]);
+		if (at > n && at <= g->n + FORECAST_POINTS)
+			n = at;
+	}
+	if (n == g->n)
+		return (true);
+	if ((y = realloc(g->y, n * sizeof(*y))) == NULL) {
+		tool_error("out of memory");
+		return (false);
+	}
+	g->y = y;
+	while (g->n < n)
+		y[g->n++] = NAN;
+	return (true);
+}
+
+/* The newest whole days before cell n that can be learnt from. */
+static struct lab_grid
+newest(struct lab_grid g, size_t n)
+{
+	const size_t day = (size_t)(US_PER_DAY / g.step_us);
+	size_t skip = 0;
+
+	if (n > FORECAST_POINTS && n <= g.n)
+		skip = (n - FORECAST_POINTS + day - 1) / day * day;
+	g.t0_us += (int64_t)skip * g.step_us;
+	g.n -= skip;
+	if (skip > 0)
+		g.y += skip;
+	return (g);
+}
+
 static void
 head(FILE *f, const struct lab_readings *s, int64_t origin, int64_t t)
 {
@@ -175,22 +232,19 @@ baselines(struct run *run, const struct lab_readings *s,
 
 /* The horizon has a day more than asked for: a clock may be put forward. */
 static void
-one(struct run *run, const struct lab_readings *s, const struct lab_grid *g,
+one(struct run *run, const struct lab_readings *s, const struct lab_grid *whole,
     size_t o)
 {
 	const int64_t origin = run->origins[o];
-	struct forecast_series past = {
-	    g->y, 0, g->t0_us, g->step_us, run->holidays, run->nholidays};
+	const struct lab_grid g = newest(*whole, before(run, whole, origin));
+	const struct forecast_series past = {g.y, before(run, &g, origin),
+	    g.t0_us, g.step_us, run->holidays, run->nholidays};
 	struct forecast_model model;
-	enum forecast_result r = FORECAST_TOO_SHORT;
+	enum forecast_result r = FORECAST_TOO_SPARSE;
 	char when[INSTANT_TEXT];
 	size_t k;
 
-	if (g->n > 0 && lab_wall(origin) > g->t0_us)
-		past.n = cell_of(run, g, origin, 0);
-	if (past.n > g->n)
-		r = FORECAST_TOO_SHORT;
-	else
+	if (past.n <= g.n)
 		r = forecast_learn(&model, &past, run->steps, &run->arena);
 	if (r == FORECAST_OK)
 		r = forecast_answer(&model, &past, &run->arena, run->points);
@@ -205,14 +259,16 @@ one(struct run *run, const struct lab_readings *s, const struct lab_grid *g,
 	     (int64_t)run->steps * run->step_us - US_PER_DAY;
 	     k++) {
 		const struct forecast_point *p =
-		    &run->points[cell_of(run, g, origin, k) - past.n];
+		    &run->points[cell_of(run, &g, origin, k) - past.n];
 
+		if (isnan(p->value))
+			continue;
 		head(run->out, s, origin, origin + (int64_t)k * run->step_us);
 		fprintf(run->out, ",%.10g,%.10g,%.10g\n", p->value, p->lower,
 		    p->upper);
 	}
 	run->made++;
-	baselines(run, s, g, &past, o);
+	baselines(run, s, &g, &past, o);
 }
 
 static bool
@@ -227,6 +283,10 @@ all(struct run *run, const struct lab_file *f)
 	for (i = 0; i < f->n; i++) {
 		if (!lab_grid_make(&g, &f->series[i], run->step_us))
 			return (false);
+		if (!reach(run, &g)) {
+			free(g.y);
+			return (false);
+		}
 		for (o = 0; o < run->norigins; o++) {
 			one(run, &f->series[i], &g, o);
 			arena_reset(&run->arena);

@@ -140,7 +140,8 @@ lab_grid_make(struct lab_grid *g, const struct lab_readings *s, int64_t step_us)
 	*g = (struct lab_grid){.step_us = step_us};
 	if (s->n == 0)
 		return (true);
-	g->t0_us = instant_floor(lab_wall(s->t_us[0]), step_us);
+	/* Whole days, so that days of a kind are the calendar's. */
+	g->t0_us = instant_floor(lab_wall(s->t_us[0]), US_PER_DAY);
 	cells = (lab_wall(s->t_us[s->n - 1]) - g->t0_us) / step_us + 1;
 	if (cells > CELLS_MOST) {
 		tool_error("%s/%s: too long for its step", s->node, s->metric);

@@ -13,6 +13,7 @@
 #define GROUPS	   3	/* of bands that choose together */
 #define FADE	   21.0 /* origins: how soon an old error counts half */
 #define COVER	   0.95
+#define FEW	   24 /* errors that tell one side's quantile */
 /* Origins of neighbouring days share their future: some six weeks of them are
  * worth a dozen. Student's t of 12 degrees against the normal, and a new one to
  * come: 2.179 / 1.960 sqrt(1 + 1 / 13). */
@@ -76,13 +77,16 @@ group_of(size_t band)
 	return (band < 3 ? 0 : band < 5 ? 1 : 2);
 }
 
-/* Once a day back from the end, after two seasons at least. */
+/* Once a day back from the end, after more than two seasons; a single one may
+ * come right after them. */
 static void
 roll(struct trial *t)
 {
 	const size_t first = 2 * t->g->season, n = t->g->n, step = t->day;
 	size_t most = n > first + 1 ? (n - first - 1) / step : 0, i;
 
+	if (most == 0 && n >= first + step)
+		most = 1;
 	if (most > ORIGINS)
 		most = ORIGINS;
 	t->norigins = most;
@@ -174,6 +178,18 @@ shortlist(const struct trial *t, size_t group, size_t *ret, size_t *ret_n)
 	*ret_n = n;
 }
 
+/* What a group of bands would be told is not known. */
+static void
+unknown(struct trial *t, size_t group)
+{
+	const size_t from = begins(t, group), to = begins(t, group + 1);
+	size_t i, h;
+
+	for (i = 0; i < t->norigins; i++)
+		for (h = from; h < to; h++)
+			t->mean[i * t->horizon + h] = NAN;
+}
+
 /* Again and again the expert that lowers the loss most as one of equals. */
 static void
 choose(struct trial *t, size_t group, double *votes)
@@ -182,6 +198,8 @@ choose(struct trial *t, size_t group, double *votes)
 	double before = INFINITY;
 
 	shortlist(t, group, list, &n);
+	if (n == 0)
+		unknown(t, group);
 	for (round = 0; round < ROUNDS && n > 0; round++) {
 		const double share = 1.0 / (double)(round + 1);
 		double best = INFINITY;
@@ -238,6 +256,21 @@ cross(struct trial *t)
 	t->to = t->norigins;
 }
 
+/* Where a half had nothing to choose by, what all of them chose has to do. */
+static void
+fill(struct trial *t)
+{
+	size_t i, h;
+
+	for (i = 0; i < t->norigins; i++)
+		for (h = 0; h < t->horizon; h++) {
+			double *e = &t->error[i * t->horizon + h];
+
+			if (isnan(*e))
+				*e = error_at(t, t->mean, i, h);
+		}
+}
+
 static bool
 try_all(struct trial *t, struct arena *a)
 {
@@ -287,6 +320,9 @@ keep(struct forecast_model *m, const struct trial *t,
 		*to = t->experts[e];
 		for (b = 0; b < FORECAST_BANDS; b++) {
 			i = group_of(b);
+			/* No origin reaches so far: what is nearer tells. */
+			while (i > 0 && total[i] == 0)
+				i--;
 			to->weight[b] =
 			    total[i] > 0 ? votes[i][e] / total[i] : 0;
 		}
@@ -352,7 +388,8 @@ spread(struct forecast_model *m, const struct trial *t)
 static bool
 calibrate(struct forecast_model *m, const struct trial *t, struct arena *a)
 {
-	double *e = arena_alloc(a, (t->norigins * t->horizon + 1) * sizeof(*e));
+	double *e =
+	    arena_alloc(a, (t->norigins * t->horizon + FEW) * sizeof(*e));
 	size_t b, i, h;
 
 	if (e == NULL)
@@ -373,6 +410,11 @@ calibrate(struct forecast_model *m, const struct trial *t, struct arena *a)
 			m->lower[b] = b > 0 ? m->lower[b - 1] : 0;
 			m->upper[b] = b > 0 ? m->upper[b - 1] : 0;
 			continue;
+		}
+		if (n < FEW) { /* either sign as likely */
+			for (i = 0; i < n; i++)
+				e[n + i] = -e[i];
+			n *= 2;
 		}
 		qsort(e, n, sizeof(*e), rising);
 		m->lower[b] = WIDEN * fmin(0, quantile(e, n, (1 - COVER) / 2));
@@ -405,6 +447,7 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 		return (FORECAST_NO_MEMORY);
 	cross(&t);
 	choose_all(&t, votes);
+	fill(&t);
 	keep(&m, &t, votes);
 	if (m.nexperts == 0)
 		return (FORECAST_TOO_SHORT);
@@ -441,13 +484,18 @@ forecast_answer(const struct forecast_model *m, const struct forecast_series *s,
 		for (h = 0; h < m->horizon; h++) {
 			const double w = x->weight[forecast_band(t.day, h)];
 
-			ret[h].value += w > 0 ? w * job.out[h] : 0;
+			if (!(w > 0) || isnan(job.out[h]))
+				continue;
+			ret[h].value += w * job.out[h];
+			ret[h].upper += w; /* of those that can say */
 		}
 	}
 	for (h = 0; h < m->horizon; h++) {
 		const size_t b = forecast_band(t.day, h);
 		const double wide = m->spread[hour_of(&t, s->n + h)];
 
+		ret[h].value =
+		    ret[h].upper > 0 ? ret[h].value / ret[h].upper : NAN;
 		ret[h].lower = ret[h].value + wide * m->lower[b];
 		ret[h].upper = ret[h].value + wide * m->upper[b];
 	}

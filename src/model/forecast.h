@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FORECAST_VERSION 1
+#define FORECAST_VERSION 2
 #define FORECAST_EXPERTS 36
 #define FORECAST_PARAMS	 6
 #define FORECAST_BANDS	 10 /* of the horizon, see forecast_band() */
@@ -55,7 +55,6 @@ struct forecast_model {
 	int version;
 	size_t day, week; /* seasons in steps, 0 if the data has none */
 	size_t horizon;
-	bool sundays; /* holidays are like Sundays */
 	size_t nexperts;
 	struct forecast_expert experts[FORECAST_EXPERTS];
 	double lower[FORECAST_BANDS], upper[FORECAST_BANDS];
@@ -63,6 +62,7 @@ struct forecast_model {
 	double error; /* mean absolute, at the rolling origins */
 };
 
+/* All NaN where no expert of the model can say. */
 struct forecast_point {
 	double value, lower, upper;
 };

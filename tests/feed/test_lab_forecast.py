@@ -32,11 +32,11 @@ def demand(t):
     return 20 + 10 * math.exp(-((hour - 7) / 2) ** 2) + 0.1 * (t.hour % 3)
 
 
-def write(path, start, hours, value=demand):
+def write(path, start, hours, value=demand, step=HOUR):
     with open(path, "w", encoding="utf-8") as f:
         f.write("node,metric,unit,ts,value\n")
-        for i in range(hours):
-            t = start + i * HOUR
+        for i in range(hours * (HOUR // step)):
+            t = start + i * step
             f.write(f"DMA-1,flow,L/s,{iso(t)},{value(t)}\n")
     return start + hours * HOUR
 
@@ -87,6 +87,61 @@ def test_origins_see_only_what_was_before(tmp_path):
     assert [r for r in many if r["origin"] == iso(first)] == rows(
         tmp_path / "one.csv")
     assert len(many) == 48
+
+
+def test_an_origin_behind_the_last_reading(tmp_path):
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    origin = write(tmp_path / "long.csv", start, 24 * 40) + 6 * HOUR
+    done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+               iso(origin), "--horizon", "48h", "--zone", "Europe/Rome",
+               "--output", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    out = rows(tmp_path / "out.csv")
+    assert [r["ts"] for r in out] == [iso(origin + i * HOUR)
+                                      for i in range(48)]
+    for r in out:
+        want = demand(dt.datetime.fromisoformat(r["ts"]))
+        assert abs(float(r["value"]) - want) < 1.5, r
+
+
+def test_more_history_than_can_be_learnt_from(tmp_path):
+    start = dt.datetime(2012, 1, 2, tzinfo=dt.timezone.utc)
+    origin = write(tmp_path / "long.csv", start, 24 * 5010)
+    done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+               iso(origin), "--horizon", "24h", "--zone", "Europe/Rome",
+               "--output", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    out = rows(tmp_path / "out.csv")
+    assert len(out) == 24
+    for r in out:
+        want = demand(dt.datetime.fromisoformat(r["ts"]))
+        assert abs(float(r["value"]) - want) < 1.5, r
+
+
+def test_origins_in_the_hour_that_comes_twice(tmp_path):
+    # Clocks go back on 2026-10-25 at 01:00 UTC, from 03:00 to 02:00.
+    step = dt.timedelta(minutes=15)
+    start = dt.datetime(2026, 9, 14, tzinfo=dt.timezone.utc)
+    first = dt.datetime(2026, 10, 25, tzinfo=dt.timezone.utc)
+    origins = [first + i * step for i in (0, 2, 3, 4, 6, 8)]
+    out = {}
+    for name, later in (("as_it_was", 0), ("otherwise", 1000)):
+        for origin in origins:
+            write(tmp_path / "long.csv", start, 24 * 45,
+                  lambda t, origin=origin, later=later:
+                  demand(t) + (later if t >= origin else 0), step)
+            done = lab("forecast", "--input", tmp_path / "long.csv",
+                       "--origin", iso(origin), "--horizon", "24h", "--step",
+                       "15m", "--zone", "Europe/Rome", "--output",
+                       tmp_path / "out.csv")
+            assert done.returncode == 0, done.stderr
+            out[name, origin] = rows(tmp_path / "out.csv")
+    for origin in origins:
+        assert out["as_it_was", origin] == out["otherwise", origin]
+        assert len(out["as_it_was", origin]) == 96
+        for r in out["as_it_was", origin]:
+            want = demand(dt.datetime.fromisoformat(r["ts"]))
+            assert abs(float(r["value"]) - want) < 2, r
 
 
 def test_what_is_refused(tmp_path):

@@ -1,5 +1,5 @@
 #include "core/instant.h"
-#include "model/forecast.h"
+#include "model/forecast_parts.h"
 #include "model/ridge.h"
 
 #include <criterion/criterion.h>
@@ -161,6 +161,67 @@ Test(forecast, bears_gaps_and_bursts)
 		error += fabs(y[LENGTH + h] - points[h].value) / HORIZON;
 	}
 	cr_expect_lt(error, 1.0);
+}
+
+/* Short histories, of a daily and of a weekly season: few or no rolling origins
+ * reach as far as the horizon. */
+static void
+short_history(size_t n)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	size_t h;
+
+	s.n = n;
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (h = 0; h < HORIZON; h++) {
+		const struct forecast_point *p = &points[h];
+
+		cr_expect_float_eq(
+		    p->value, y[n + h], 8, "hour %zu of %zu", h, n);
+		cr_expect_lt(p->lower, p->value, "hour %zu of %zu", h, n);
+		cr_expect_gt(p->upper, p->value, "hour %zu of %zu", h, n);
+		cr_expect_lt(p->upper - p->lower, 16, "hour %zu of %zu", h, n);
+	}
+	arena_reset(&arena);
+}
+
+Test(forecast, says_something_of_a_week_after_two)
+{
+	size_t t, days;
+
+	for (days = 15; days < 24; days++)
+		short_history(days * DAY);
+	for (t = 0; t < LENGTH + HORIZON; t++)
+		y[t] = 20 + 5 * sin((double)(t % DAY) / DAY * 6.2831853) +
+		    uniform();
+	for (days = 4; days < 24; days += days == 13 ? 2 : 1)
+		short_history(days * DAY);
+}
+
+/* An expert that needs the last day says nothing; the others do. */
+Test(forecast, bears_a_gap_before_the_origin)
+{
+	struct forecast_expert mute = {.kind = FORECAST_MOVING};
+	struct forecast_series s = past();
+	struct forecast_model m;
+	size_t t, h;
+
+	for (t = LENGTH - 20; t < LENGTH; t++)
+		y[t] = NAN;
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	for (t = 0; t < FORECAST_BANDS; t++)
+		mute.weight[t] = 1;
+	cr_assert_lt(m.nexperts, FORECAST_EXPERTS);
+	m.experts[m.nexperts++] = mute;
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (h = 0; h < HORIZON; h++) {
+		cr_expect_float_eq(
+		    points[h].value, y[LENGTH + h], 6, "hour %zu", h);
+		cr_expect_lt(points[h].lower, points[h].value, "hour %zu", h);
+		cr_expect_gt(points[h].upper, points[h].value, "hour %zu", h);
+	}
 }
 
 Test(forecast, refuses_with_a_reason)
