@@ -114,13 +114,14 @@ flush(struct mqtt_source *s)
 }
 
 /* With TLS nothing is written until its handshake is over. Once the broker took
- * us nothing may be: messages of before may come at once. */
+ * us nothing may be: messages of before may come at once, and more than a batch
+ * holds; then the grants come behind it. */
 static bool
 wait_for_grants(struct mqtt_source *s)
 {
 	int64_t end = tool_monotonic_ms() + PATIENCE_MS;
 
-	while (!s->connected || s->granted < s->wanted) {
+	while (!s->connected || (s->granted < s->wanted && !s->enough)) {
 		if (s->refused || tool_stopping() ||
 		    (!s->connected && !flush(s)))
 			return (false);
@@ -213,7 +214,8 @@ mqtt_source_take(struct mqtt_source *s, int wait_ms)
 				return (false);
 		} while (!s->enough && s->connected && readable(s, 0));
 	/* Where nothing came nothing waits but a ping: it may be written. */
-	return (s->connected && (s->took || mqtt_source_acknowledge(s)));
+	return (s->connected && !s->refused &&
+	    (s->took || mqtt_source_acknowledge(s)));
 }
 
 bool
