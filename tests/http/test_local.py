@@ -11,17 +11,9 @@ import time
 
 import pytest
 
-from support.service import ROOT, wait_for
+from support.service import ROOT, alive, wait_for
 
 NAMES = ("kore", "watch", "postgres", "redis", "archive")
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 class Terminal:

@@ -42,6 +42,14 @@ def wait_for(what, condition, seconds=15.0, step=0.1):
         time.sleep(step)
 
 
+def alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
 class Service:
     def __init__(self, state=None, **settings):
         # The service user must be able to enter it, whoever runs the test.
@@ -120,7 +128,11 @@ class Service:
         return [int(p) for p in found]
 
     def kill(self, name, number=signal.SIGKILL):
-        os.kill(self.pid(name), number)
+        """With SIGKILL it is dead afterwards, and can be started again."""
+        pid = self.pid(name)
+        os.kill(pid, number)
+        if number == signal.SIGKILL:
+            wait_for(f"the end of {name}", lambda: not alive(pid), step=0.002)
 
     # -- use ----------------------------------------------------------------
 
