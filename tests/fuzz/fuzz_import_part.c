@@ -101,8 +101,8 @@ cut(const char *csv, size_t len, size_t at)
 		require(first.empty + second.empty == whole.empty ||
 		    parts < rows + whole.empty);
 		require(parts <= rows && rows <= parts + 1);
-		import_part_done(&second);
 	}
+	import_part_done(&second); /* also what could not be read */
 	import_part_done(&first);
 }
 
