@@ -159,13 +159,13 @@ def test_figures_count_once_an_engineer_accepts(db, places):
             db.run("template_figures_accept", *args)
         assert caught.value.args[0] == status
         assert words in caught.value.args[1]
-    assert db.sql("SELECT count(*) FROM template_figures")[0][0] == 0
+    figures = ("SELECT trials, successes, accepted_by FROM template_figures"
+               " WHERE template_id = %s")
+    assert db.sql(figures, t) == []
     body, _, _ = db.run("template_figures_accept", "PR-T",
                         '{"trials": 4, "successes": 2}', "emil")[0]
     assert body["accepted"]["by"] == "emil"
-    trials = db.sql("SELECT trials, successes FROM template_figures"
-                    " WHERE template_id = %s", t)
-    assert trials == [(4, 2)]
+    assert db.sql(figures, t) == [(4, 2, "emil")]
     db.sql("UPDATE anomalies SET state = 'cleared'")
     plan(db, places["B"], t)
     verdict(db, db.sql("SELECT max(id) FROM plans")[0][0], "worked")
@@ -174,8 +174,7 @@ def test_figures_count_once_an_engineer_accepts(db, places):
     assert body["accepted"]["trials"] == 4
     db.run("template_figures_accept", "PR-T",
            '{"trials": 5, "successes": 3}', "eva")
-    assert db.sql("SELECT trials, accepted_by FROM template_figures") == [
-        (5, "eva")]
+    assert db.sql(figures, t) == [(5, 3, "eva")]
 
 
 def test_a_dossier_holds_what_the_verdict_rests_on(db, places):
