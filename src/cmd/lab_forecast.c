@@ -237,8 +237,12 @@ one(struct run *run, const struct lab_readings *s, const struct lab_grid *whole,
 {
 	const int64_t origin = run->origins[o];
 	const struct lab_grid g = newest(*whole, before(run, whole, origin));
-	const struct forecast_series past = {g.y, before(run, &g, origin),
-	    g.t0_us, g.step_us, run->holidays, run->nholidays};
+	const struct forecast_series past = {.y = g.y,
+	    .n = before(run, &g, origin),
+	    .t0_us = g.t0_us,
+	    .step_us = g.step_us,
+	    .holidays = run->holidays,
+	    .nholidays = run->nholidays};
 	struct forecast_model model;
 	enum forecast_result r = FORECAST_TOO_SPARSE;
 	char when[INSTANT_TEXT];

@@ -27,13 +27,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FORECAST_VERSION 2
+#define FORECAST_VERSION 3
 #define FORECAST_EXPERTS 36
 #define FORECAST_PARAMS	 6
 #define FORECAST_BANDS	 10 /* of the horizon, see forecast_band() */
 #define FORECAST_HOURS	 24
 #define FORECAST_HORIZON 2688 /* steps at most */
 #define FORECAST_POINTS	 120000
+#define FORECAST_COLUMNS 4 /* covariates that are looked at, the first */
+
+/* What goes with a series, weather say, on its grid. What reaches beyond the
+ * series' end is taken as known there at the origin: a forecast, a plan. */
+struct forecast_covariate {
+	const double *x; /* NaN: not known */
+	size_t n;
+};
 
 /* Values at a steady step of the clock on the wall: a day of 23 hours has an
  * hour without a value. */
@@ -43,6 +51,10 @@ struct forecast_series {
 	int64_t t0_us, step_us;	 /* of y[0], as if the wall's clock were UTC */
 	const int32_t *holidays; /* days since 1970-01-01, rising */
 	size_t nholidays;
+	const int32_t *feasts; /* of each holiday; alike: the same feast of
+				* another year; NULL: nothing is known */
+	const struct forecast_covariate *covariates; /* NULL: none */
+	size_t ncovariates;
 };
 
 struct forecast_expert {
