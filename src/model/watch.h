@@ -34,6 +34,10 @@
 
 #define WATCH_SLOTS 48
 
+/* Of struct watch and of what watch_judge() makes of it: stored states of
+ * another version are void. Raise it with either. */
+#define WATCH_VERSION 1
+
 enum watch_rule {
 	WATCH_NONE,
 	WATCH_DRIFT,
