@@ -17,7 +17,8 @@
 #define ARENA_MAX  ((size_t)64 << 20)
 #define TEXTS_MAX  ((size_t)256 << 20)
 #define ANSWER_MAX ((size_t)4 << 20)
-#define SEED	   1 /* of keys that leave nothing */
+#define SEED	   1		     /* of keys that leave nothing */
+#define SERIES_MAX (TWIN_SERIES / 2) /* the twin aborts beyond its own */
 
 struct backtester {
 	const char *database_url;
@@ -34,6 +35,7 @@ struct past {
 	struct ports ports;
 	struct loop_ctx loop;
 	struct rule_text rule;
+	size_t nown; /* series that the rule is about */
 	int64_t cycles;
 };
 
@@ -54,16 +56,55 @@ send_none(
 		*ret = (struct gateway_reply){.outcome = GATEWAY_REFUSED};
 }
 
-/* Of the network only what the rule is about, and what plans are made of. */
-static enum err
-open_past(struct past *p, const struct knowledge *k, struct arena *a)
+/* Which of a zone and metric knowledge_series_in() finds first. */
+static bool
+speaks_before(const struct series *x, const struct series *y)
 {
-	struct backtest *b = p->job;
-	struct series *s = arena_alloc(a, (k->nseries + 1) * sizeof(*s));
+	bool x_dma = strcmp(x->node_type, "dma") == 0;
+	bool y_dma = strcmp(y->node_type, "dma") == 0;
+
+	return (x_dma == y_dma ? x->id < y->id : x_dma);
+}
+
+/* What guards and effects of templates may ask for, and nothing is read of:
+ * the other metrics of a node that the rule is about, and of its zone. */
+static bool
+beside(const struct series *s, const struct series *of, size_t n, size_t own)
+{
+	bool in_zone = false;
+	size_t i;
+
+	for (i = 0; i < own; i++) {
+		if (of[i].node_id == s->node_id)
+			return (true);
+		in_zone |=
+		    s->zone[0] != '\0' && strcmp(of[i].zone, s->zone) == 0;
+	}
+	for (i = 0; in_zone && i < n; i++) {
+		if (strcmp(of[i].zone, s->zone) == 0 &&
+		    strcmp(of[i].metric, s->metric) == 0 &&
+		    speaks_before(&of[i], s))
+			return (false);
+	}
+	return (in_zone);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct series *x = a, *y = b;
+
+	return ((x->id > y->id) - (x->id < y->id));
+}
+
+/* Of the network what the rule is about, first and p->nown of them, and what
+ * stands beside it. */
+static size_t
+pick_series(struct past *p, const struct knowledge *k, struct series *s)
+{
+	const struct backtest *b = p->job;
 	size_t i, n = 0, at;
 
-	if (s == NULL || (p->twin = twin_new(b->from_us, SEED)) == NULL)
-		return (err_set(&b->info, ERR_NO_MEMORY, NULL, "a backtest"));
 	/* Both rise by series. */
 	for (i = 0, at = 0; i < k->nseries; i++) {
 		while (at < b->nseries && b->series[at] < k->series[i].id)
@@ -71,11 +112,30 @@ open_past(struct past *p, const struct knowledge *k, struct arena *a)
 		if (at < b->nseries && b->series[at] == k->series[i].id)
 			s[n++] = k->series[i];
 	}
+	p->nown = n;
+	for (i = 0; i < k->nseries && n < SERIES_MAX; i++) {
+		if (bsearch(&k->series[i], s, p->nown, sizeof(*s), by_id) ==
+			NULL &&
+		    beside(&k->series[i], s, n, p->nown))
+			s[n++] = k->series[i];
+	}
+	qsort(s, n, sizeof(*s), by_id);
+	return (n);
+}
+
+static enum err
+open_past(struct past *p, const struct knowledge *k, struct arena *a)
+{
+	struct backtest *b = p->job;
+	struct series *s = arena_alloc(a, (k->nseries + 1) * sizeof(*s));
+
+	if (s == NULL || (p->twin = twin_new(b->from_us, SEED)) == NULL)
+		return (err_set(&b->info, ERR_NO_MEMORY, NULL, "a backtest"));
 	p->rule = (struct rule_text){
 	    .rule = 1, .version = b->version, .code = b->code, .body = b->body};
 	p->twin->knowledge = *k;
 	p->twin->knowledge.series = s;
-	p->twin->knowledge.nseries = n;
+	p->twin->knowledge.nseries = pick_series(p, k, s);
 	p->twin->knowledge.rules = &p->rule;
 	p->twin->knowledge.nrules = 1;
 	twin_ports(p->twin, &p->ports);
@@ -249,7 +309,7 @@ write_answer(const struct past *p)
 	json_int(&t, "version", b->version);
 	json_instant(&t, "from", b->from_us);
 	json_instant(&t, "to", b->to_us);
-	json_int(&t, "series", (int64_t)w->knowledge.nseries);
+	json_int(&t, "series", (int64_t)p->nown);
 	json_int(&t, "readings", (int64_t)b->n);
 	json_int(&t, "cycles", p->cycles);
 	json_int(&t, "fired_by_rule", (int64_t)own);

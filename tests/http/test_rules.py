@@ -194,6 +194,25 @@ def test_a_backtest_is_the_same_again(service, node):
     assert plan["commands"][0]["link"] == f"{node}-V"
     assert node not in [p["node"] for p in service.call(
         "GET", "/api/v1/plans", "viewer").json()["items"]]
+    # Its guard and its effect are about series that the rule is not about.
+    service.make_series(f"{node}-D", "flow", type="dma", zone=f"{node}-Z")
+    for what, made in (
+            ("series", {"node": node, "metric": "chlorine"}),
+            (f"nodes/{node}", {"zone": f"{node}-Z"}),
+            (f"plan-templates/{node}-T", {
+                "guards": [{"name": "clean", "metric": "chlorine",
+                            "low": 0.1}], "effect_metric": "flow",
+                "effect_at": "zone", "effect_direction": "low"})):
+        answer = service.call("POST" if what == "series" else "PATCH",
+                              f"/api/v1/{what}", "engineer", json=made)
+        assert answer.status_code < 300, answer.text
+    guarded = service.call("POST", path, "engineer", json=asked).json()
+    assert (guarded["series"], guarded["readings"], guarded["fired"]) == (
+        2, len(readings), planned.json()["fired"])
+    plan, = guarded["proposed"]
+    assert plan["template"] == f"{node}-T"
+    fit, = [c for c in plan["reasons"]["considered"] if c["fits"]]
+    assert fit["effect"] == 0.5, "it is looked for in another series"
     # A rule that is not kept.
     other = service.call("POST", path, "engineer", json={
         **asked, "rule": burst(node, 5)}).json()
