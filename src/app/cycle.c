@@ -28,6 +28,12 @@
 #define SKEW_S	10
 /* What is larger goes back to the system when it is freed. */
 #define MAPPED_BYTES (256 * 1024)
+/* Alarms within 10 minutes that nobody can deal with (EEMUA 191). */
+#define FLOOD 10
+
+_Static_assert(GAUGE_PLANS_UNDONE == GAUGE_PLANS_PROPOSED + PLAN_UNDONE &&
+	PLAN_UNDONE + 1 == PLAN_STATE_COUNT,
+    "each state of a plan has its gauge");
 
 struct cycle {
 	struct cycle_config config;
@@ -196,6 +202,11 @@ gauge(struct cycle *c, struct err_info *info)
 	metric_gauge_set(GAUGE_ANOMALIES_WARNING, g.open[1]);
 	metric_gauge_set(GAUGE_ANOMALIES_CRITICAL, g.open[2]);
 	metric_gauge_set(GAUGE_BREAKERS_OPEN, g.breakers);
+	metric_gauge_set(GAUGE_ALARMS_UNACKED, g.unacknowledged);
+	metric_gauge_set(GAUGE_ALARMS_STALE, g.stale);
+	metric_gauge_set(GAUGE_ALARMS_RAISED, g.raised);
+	metric_gauge_set(GAUGE_ALARMS_FLOOD, g.raised > FLOOD);
+	metric_gauge_set(GAUGE_REVIEWS_OPEN, g.reviews);
 	for (i = 0; i < PLAN_STATE_COUNT; i++)
 		metric_gauge_set(GAUGE_PLANS_PROPOSED + i, g.plans[i]);
 	return (ERR_OK);

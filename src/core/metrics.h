@@ -91,7 +91,15 @@
 	X(PLANS_NOT_PROVABLE, "penstock_plans", "state=\"not_provable\"", NULL) \
 	X(PLANS_REJECTED, "penstock_plans", "state=\"rejected\"", NULL) \
 	X(PLANS_EXPIRED, "penstock_plans", "state=\"expired\"", NULL) \
-	X(PLANS_FAILED, "penstock_plans", "state=\"failed\"", NULL)
+	X(PLANS_FAILED, "penstock_plans", "state=\"failed\"", NULL) \
+	X(PLANS_SUPERSEDED, "penstock_plans", "state=\"superseded\"", NULL) \
+	X(PLANS_CANCELLED, "penstock_plans", "state=\"cancelled\"", NULL) \
+	X(PLANS_UNDONE, "penstock_plans", "state=\"undone\"", NULL) \
+	X(ALARMS_UNACKED, "penstock_alarms_unacknowledged", "", "Alarms that nobody acknowledged") \
+	X(ALARMS_STALE, "penstock_alarms_stale", "", "Alarms that stand as they are for a day, acknowledged or not") \
+	X(ALARMS_RAISED, "penstock_alarms_raised_10_min", "", "Alarms raised within 10 minutes") \
+	X(ALARMS_FLOOD, "penstock_alarms_in_flood", "", "1: more than 10 were raised within 10 minutes") \
+	X(REVIEWS_OPEN, "penstock_after_reviews_open", "", "Plans carried out without their approvals that nobody answered for yet")
 
 #define METRIC_HISTOGRAMS(X) \
 	X(COMMIT_TIME,  "penstock_log_commit_seconds", 1e-6, "Time from sending a log row to its commit") \

@@ -143,8 +143,12 @@ warm_gauges(struct warm *w, struct warm_gauges *ret, struct err_info *info)
 	for (i = 0; i < 3; i++)
 		ret->open[i] = warm_get_i64(r, 0, 1 + i);
 	ret->breakers = warm_get_i64(r, 0, 4);
+	ret->unacknowledged = warm_get_i64(r, 0, 5);
+	ret->stale = warm_get_i64(r, 0, 6);
+	ret->raised = warm_get_i64(r, 0, 7);
+	ret->reviews = warm_get_i64(r, 0, 8);
 	for (i = 0; i < PLAN_STATE_COUNT; i++)
-		ret->plans[i] = warm_get_i64(r, 0, 5 + i);
+		ret->plans[i] = warm_get_i64(r, 0, 9 + i);
 	return (ERR_OK);
 }
 

@@ -34,6 +34,8 @@ struct warm_gauges {
 	int64_t backlog; /* readings in the log, by row count times mean */
 	int64_t open[3]; /* anomalies by severity */
 	int64_t breakers;
+	int64_t unacknowledged, stale, raised; /* alarms */
+	int64_t reviews;		       /* open after-reviews */
 	int64_t plans[PLAN_STATE_COUNT];
 };
 enum err warm_gauges(struct warm *, struct warm_gauges *, struct err_info *);

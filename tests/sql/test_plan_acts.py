@@ -225,3 +225,28 @@ def test_rows_are_those_of_the_tables(db, plan, tmp_path):  # noqa: F811
         db.sql("UPDATE plans SET state = 'verifying' WHERE id = %s", undo)
         assert moves(db.body("plans_get", plan))[-1] == (
             row, state, "undone", "loop")
+
+
+def test_gauges_count_plans_in_every_state(db, plan, tmp_path):  # noqa: F811
+    states = [row[0] for row in run_c(tmp_path, FSM % (
+        "plan", "(void)dump; for (size_t i = 0; i < plan_fsm.nstates; i++)"
+        " puts(plan_fsm.states[i]);"))]
+    db.sql("DELETE FROM commands; DELETE FROM plans WHERE id <> %s", plan)
+    for i, state in enumerate(states):
+        db.sql("UPDATE plans SET state = %s", state)
+        assert db.run("cycle_gauges")[0][9:] == tuple(
+            int(i == j) for j in range(len(states)))
+
+
+def test_gauges_count_alarms_and_reviews(db, plan, anomaly):  # noqa: F811
+    def gauges():
+        return db.run("cycle_gauges")[0][5:9]
+
+    before = gauges()
+    act(db, "anomalies_comment", anomaly, j(text="look"), "ada", None)
+    after = gauges()
+    assert [b - a for a, b in zip(before, after)] == [1, 0, 1, 0]
+    db.sql("UPDATE anomalies SET alarm_at = now() - interval '25 h'"
+           " WHERE id = %s", anomaly)
+    act(db, "plans_override", plan, WHY, "eve")
+    assert [b - a for a, b in zip(after, gauges())] == [0, 1, 0, 1]
