@@ -2,6 +2,8 @@
 -- facts, $7 int8 knowledge_version; no row if it is not in `from`
 WITH moved AS (
 	UPDATE plans SET state = $4::text,
+	    sent_at = CASE $4::text WHEN 'executing'
+		THEN coalesce(sent_at, $5::timestamptz) ELSE sent_at END,
 	    executed_at = CASE $4::text WHEN 'verifying'
 		THEN $5::timestamptz ELSE executed_at END,
 	    closed_at = CASE WHEN $4::text NOT IN ('proposed', 'approved',

@@ -136,10 +136,12 @@ struct plan {
 	enum plan_state state;
 	int64_t proposed_us, expires_us;
 	int64_t approved_us, executed_us; /* INSTANT_NONE until then */
-	int32_t effect_series;		  /* 0: none, so not provable */
-	int32_t control_series;		  /* 0: none */
-	int64_t before_us;		  /* 0: as long as the effect window */
-	int64_t dwell_us; /* after the last command, not judged */
+	/* plans_in: of its first command, and the begin of its anomaly. */
+	int64_t sent_us, began_us;
+	int32_t effect_series;	/* 0: none, so not provable */
+	int32_t control_series; /* 0: none */
+	int64_t before_us;	/* 0: as long as the effect window */
+	int64_t dwell_us;	/* after the last command, not judged */
 	enum direction effect_direction;
 	double effect_least;
 	int64_t effect_window_us;

@@ -43,7 +43,9 @@ lacking(const struct verify_evidence *e)
 	const char *why;
 
 	why = lacks(&w->before, promised(e->series, e->before_us),
-	    "too few readings before",
+	    e->is_cut ? "too few readings between the anomaly's begin and the "
+			"first command"
+		      : "too few readings before",
 	    "too many readings before are of bad quality");
 	if (why == NULL)
 		why = lacks(&w->after, promised(e->series, e->after_us),
@@ -105,9 +107,12 @@ static void
 set_spans(const struct plan *p, struct verify_evidence *e)
 {
 	int64_t before = p->before_us > 0 ? p->before_us : p->effect_window_us;
+	int64_t end = p->sent_us == INSTANT_NONE ? p->approved_us : p->sent_us;
+	int64_t begin = p->began_us < end ? p->began_us : end;
 
-	e->before_us[0] = p->approved_us - before;
-	e->before_us[1] = p->approved_us;
+	e->is_cut = begin > end - before;
+	e->before_us[0] = e->is_cut ? begin : end - before;
+	e->before_us[1] = end;
 	e->after_us[0] = p->executed_us + p->dwell_us;
 	e->after_us[1] = e->after_us[0] + p->effect_window_us;
 }

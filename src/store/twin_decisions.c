@@ -217,6 +217,7 @@ plan_propose(void *self, const struct plan *p, const struct command *c,
 	row = &t->plans[t->nplans++];
 	*row = (struct twin_plan){.plan = *p};
 	row->plan.id = (int64_t)t->nplans;
+	row->plan.sent_us = INSTANT_NONE;
 	row->plan.reasons = twin_text(t, p->reasons);
 	for (i = 0; i < n; i++)
 		twin_add_command(t, row->plan.id, &c[i]);
@@ -262,6 +263,7 @@ plans_in(void *self, struct arena *a, int state, struct plan **ret,
 			continue;
 		p = &(*ret)[n++];
 		*p = t->plans[i].plan;
+		p->began_us = t->anomalies[p->anomaly_id - 1].anomaly.first_us;
 		p->preapproved = p->undoes == 0 &&
 		    twin_template(t, p->template_id)->preapproved;
 		p->anomaly_cleared = p->undoes == 0 &&
@@ -373,6 +375,8 @@ move_plan(struct twin *t, const struct move *m, struct err_info *info)
 		return (conflict(m, info));
 	twin_touch(t, p, sizeof(*p));
 	p->plan.state = (enum plan_state)row->to;
+	if (p->plan.state == PLAN_EXECUTING && p->plan.sent_us == INSTANT_NONE)
+		p->plan.sent_us = m->at_us;
 	if (p->plan.state == PLAN_VERIFYING)
 		p->plan.executed_us = m->at_us;
 	if (row->from == PLAN_VERIFYING)

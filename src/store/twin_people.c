@@ -199,6 +199,7 @@ twin_undo(struct twin *t, int64_t plan_id, const char *action)
 	u->plan.undoes = plan_id;
 	u->plan.effect_series = 0;
 	u->plan.executed_us = u->plan.approved_us = INSTANT_NONE;
+	u->plan.sent_us = INSTANT_NONE;
 	u->plan.expires_us = t->now_us + US_PER_HOUR;
 	for (i = 0; i < n; i++) {
 		c = t->commands[i].command;

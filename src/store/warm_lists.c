@@ -31,6 +31,8 @@ plan_of(struct arena *arena, const PGresult *r, int i, struct plan *p)
 	    .expires_us = warm_get_time(r, i, 5),
 	    .approved_us = warm_get_time(r, i, 6),
 	    .executed_us = warm_get_time(r, i, 7),
+	    .sent_us = warm_get_time(r, i, PQfnumber(r, "sent_at")),
+	    .began_us = warm_get_time(r, i, PQfnumber(r, "first_at")),
 	    .effect_series = warm_get_i32(r, i, 8),
 	    .control_series =
 		warm_get_i32(r, i, PQfnumber(r, "control_series")),

@@ -265,9 +265,31 @@ Test(warm_decisions, a_plan_says_how_it_is_proved)
 	cr_assert_eq(p->before_us, 900 * US_PER_SECOND);
 	cr_assert_eq(p->dwell_us, 5 * US_PER_SECOND / 2);
 	cr_assert_eq(p->control_series, fx.series[1]);
+	cr_assert_eq(p->began_us, NOON);
+	cr_assert_eq(p->sent_us, INSTANT_NONE);
 	sql("UPDATE plans SET control_series_id = NULL");
 	ok(d->plans_in(d->self, &fx.arena, PLAN_PROPOSED, &p, &n, &fx.info));
 	cr_assert_eq(p->control_series, 0);
+}
+
+/* Sent again, it was sent first when it was. */
+Test(warm_decisions, a_plan_knows_when_its_first_command_was_sent)
+{
+	int64_t id = propose();
+	struct plan *p = NULL;
+	size_t n = 0;
+
+	sql("UPDATE plans SET state = 'approved'");
+	cr_assert_eq(move("plan", id, "approved", "executing"), ERR_OK);
+	ok(d->plans_in(d->self, &fx.arena, PLAN_EXECUTING, &p, &n, &fx.info));
+	cr_assert_eq(n, 1);
+	cr_assert_eq(p->sent_us, NOON + US_PER_MINUTE);
+	sql("UPDATE plans SET state = 'approved', sent_at = sent_at - "
+	    "interval '1 s'");
+	cr_assert_eq(move("plan", id, "approved", "executing"), ERR_OK);
+	cr_assert_eq(move("plan", id, "executing", "verifying"), ERR_OK);
+	ok(d->plans_in(d->self, &fx.arena, PLAN_VERIFYING, &p, &n, &fx.info));
+	cr_assert_eq(p->sent_us, NOON + 59 * US_PER_SECOND);
 }
 
 Test(warm_decisions, a_policy_agrees_to_what_it_may)

@@ -2,6 +2,8 @@
 plan is proposed, a person approves, the gateway closes the valve, and later
 readings prove the effect."""
 
+import datetime
+import json
 import subprocess
 
 import pytest
@@ -27,6 +29,22 @@ def get(service, path, **params):
     return answer.json()
 
 
+def at(text):
+    return datetime.datetime.fromisoformat(text)
+
+
+def has_readings_of(service, plan, anomaly):
+    """The burst's readings reach over the window that the verdict has before
+    the plan, by their own times: as long as a careful person would look."""
+    newest, = (i["ts"] for i in get(service, "/api/v1/nodes/DEMO-WEST/latest")
+               ["items"] if i["metric"] == "flow")
+    begun, = service.sql(
+        "SELECT %s::timestamptz + effect_window_s * interval '1 s'"
+        " <= %s::timestamptz FROM plans WHERE id = %s",
+        anomaly["first_at"], newest, plan)[0]
+    return begun
+
+
 def test_from_burst_to_verified_effect(demo):
     nodes = get(demo, "/api/v1/nodes")["items"]
     assert len(nodes) == 12 and all(n["simulated"] for n in nodes)
@@ -50,6 +68,8 @@ def test_from_burst_to_verified_effect(demo):
         get(demo, "/api/v1/plans", state="proposed")["items"]), None), 15)
     before = get(demo, f"/api/v1/plans/{plan['id']}")
     assert [c["state"] for c in before["commands"]] == ["planned"]
+    wait_for("as many readings of the burst as the verdict looks back on",
+             lambda: has_readings_of(demo, plan["id"], anomaly), 60, 1)
     refused = demo.call("POST", f"/api/v1/plans/{plan['id']}/approve",
                         "viewer", json={})
     assert refused.status_code == 403
@@ -64,7 +84,10 @@ def test_from_burst_to_verified_effect(demo):
         (p for p in [get(demo, f"/api/v1/plans/{plan['id']}")]
          if p["state"] in ("worked", "no_effect", "worse", "not_provable",
                            "failed")), None), 150, 1)
-    assert done["state"] == "worked", done
+    verdict = done["verdict"]
+    assert done["state"] == "worked", json.dumps(done, indent=1)
+    # Nothing of when the water was well is held against it.
+    assert at(verdict["before"]["from"]) >= at(anomaly["first_at"])
     assert [c["state"] for c in done["commands"]] == ["verified"]
     assert done["decided_by"] == "operator"
     wait_for("the anomaly's clearing", lambda: get(

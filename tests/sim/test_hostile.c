@@ -59,6 +59,41 @@ count_rows(const char *subject, const char *row_id)
 	return (n);
 }
 
+/* Nothing of the time when the water was well is held against it. */
+static struct twin_plan *
+judged_after(int ticks)
+{
+	struct twin_plan *p;
+
+	world_ticks(&w, 20);
+	district_inject(&w.district, DISTRICT_BURST, true);
+	world_ticks(&w, 2);
+	p = world_last_plan(&w);
+	cr_assert_not_null(p);
+	world_ticks(&w, ticks);
+	cr_assert(twin_approve(w.twin, p->plan.id));
+	world_ticks(&w, 13);
+	cr_assert_gt(p->plan.sent_us, w.twin->anomalies[0].anomaly.first_us);
+	return (p);
+}
+
+Test(hostile, who_agrees_soon_is_judged_by_what_was_since_the_burst)
+{
+	struct twin_plan *p = judged_after(2);
+
+	cr_assert_eq(p->plan.state, PLAN_WORKED, "%s", p->verdict);
+	cr_assert_not_null(strstr(p->verdict, "\"expected\":4,\"count\":4"));
+}
+
+Test(hostile, who_agrees_at_once_leaves_too_little_to_judge_by)
+{
+	struct twin_plan *p = judged_after(0);
+
+	cr_assert_eq(p->plan.state, PLAN_NOT_PROVABLE, "%s", p->verdict);
+	cr_assert_not_null(strstr(
+	    p->verdict, "between the anomaly's begin and the first command"));
+}
+
 /* Judged only once the dwell is over, and beside a meter it does not touch. */
 Test(hostile, a_dwell_and_a_control_are_kept_to)
 {

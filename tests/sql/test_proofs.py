@@ -177,14 +177,23 @@ def test_figures_count_once_an_engineer_accepts(db, places):
     assert db.sql(figures, t) == [(5, 3, "eva")]
 
 
-def test_a_dossier_holds_what_the_verdict_rests_on(db, places):
+@pytest.mark.parametrize("began, sent, first", (
+    ("09:00", None, "09:45"),     # as it was before sent_at was
+    ("09:00", "10:01", "09:46"),  # as long as the template says
+    ("09:50", "10:01", "09:50"),  # the anomaly is younger than that
+    ("10:09", "10:01", "10:01"),  # a sensor's clock is fast
+))
+def test_a_dossier_holds_what_the_verdict_rests_on(db, places, began, sent,
+                                                   first):
     plan(db, places["B"], template(db, before_s=900, control="zone"))
+    db.sql("UPDATE anomalies SET first_at = %s", f"2026-01-01 {began}Z")
     made = db.sql("UPDATE plans SET decided_at = '2026-01-01 10:00Z',"
-                  " executed_at = '2026-01-01 10:02Z', closed_at ="
-                  " '2026-01-01 10:30Z', state = 'worked' RETURNING id")[0][0]
+                  " sent_at = %s, executed_at = '2026-01-01 10:02Z',"
+                  " closed_at = '2026-01-01 10:30Z', state = 'worked'"
+                  " RETURNING id", sent and f"2026-01-01 {sent}Z")[0][0]
     dossier, = db.sql("SELECT dossier_json(p) FROM plans p WHERE id = %s",
                       made)[0]
     for what, node_code in ("effect", "PR-B"), ("control", "PR-C"):
         got = dossier["readings"][what]
         assert (got["node"], got["from"], got["to"]) == (
-            node_code, "2026-01-01T09:45:00Z", "2026-01-01T10:30:00Z")
+            node_code, f"2026-01-01T{first}:00Z", "2026-01-01T10:30:00Z")

@@ -401,6 +401,11 @@ Test(verify, what_cannot_be_proved)
 	struct plan p = {.effect_series = 1, .approved_us = NOW};
 
 	cr_assert_str_eq(why_not(&e, 2, 3, 0), "too few readings before");
+	e.is_cut = true;
+	cr_assert_str_eq(why_not(&e, 2, 3, 0),
+	    "too few readings between the anomaly's begin and the first "
+	    "command");
+	e.is_cut = false;
 	cr_assert_str_eq(why_not(&e, 3, 2, 0), "too few readings after");
 	cr_assert_str_eq(why_not(&e, 3, 3, 0), "");
 	e.series = &s;
