@@ -4,6 +4,7 @@
  */
 #include "cmd/feed_csv.h"
 #include "cmd/lab.h"
+#include "cmd/lab_calendar.h"
 #include "cmd/lab_csv.h"
 #include "cmd/lab_series.h"
 #include "cmd/tool.h"
@@ -17,9 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMORY	      ((size_t)512 * 1024 * 1024)
-#define ORIGINS_MOST  100000
-#define HOLIDAYS_MOST 10000
+#define MEMORY	     ((size_t)512 * 1024 * 1024)
+#define ORIGINS_MOST 100000
 
 struct settings {
 	const char *input, *output, *origins, *calendar, *baselines, *zone;
@@ -29,8 +29,7 @@ struct settings {
 struct run {
 	int64_t *origins;
 	size_t norigins;
-	int32_t *holidays;
-	size_t nholidays;
+	struct lab_calendar calendar;
 	size_t steps; /* of the horizon */
 	int64_t step_us;
 	struct arena arena;
@@ -53,12 +52,11 @@ by_time(const void *a, const void *b)
 
 /* One time per line, the first cell; blank lines are passed over. */
 static bool
-times(const char *path, bool days, size_t most, int64_t **ret, size_t *ret_n)
+times(const char *path, int64_t **ret, size_t *ret_n)
 {
-	int64_t *t = calloc(most, sizeof(*t));
+	int64_t *t = calloc(ORIGINS_MOST, sizeof(*t));
 	struct csv c;
 	enum csv_result r;
-	char text[64];
 	size_t n = 0;
 
 	if (t == NULL || !csv_open(&c, path, ',')) {
@@ -66,13 +64,10 @@ times(const char *path, bool days, size_t most, int64_t **ret, size_t *ret_n)
 		return (false);
 	}
 	while ((r = csv_next(&c)) == CSV_OK) {
-		const int len = snprintf(text, sizeof(text), "%s%s", c.cells[0],
-		    days ? "T00:00:00Z" : "");
-
-		if (len < 0 || n == most || (size_t)len >= sizeof(text) ||
-		    !instant_parse(text, (size_t)len, &t[n++])) {
+		if (n == ORIGINS_MOST ||
+		    !instant_parse(c.cells[0], strlen(c.cells[0]), &t[n++])) {
 			tool_error("%s: line %zu: %s", path, c.line,
-			    n == most ? "too many" : "not a time");
+			    n == ORIGINS_MOST ? "too many" : "not a time");
 			r = CSV_BAD;
 			break;
 		}
@@ -89,30 +84,10 @@ times(const char *path, bool days, size_t most, int64_t **ret, size_t *ret_n)
 }
 
 static bool
-holidays(struct run *run, const char *path)
-{
-	int64_t *t;
-	size_t i, n;
-
-	if (path == NULL)
-		return (true);
-	if (!times(path, true, HOLIDAYS_MOST, &t, &n))
-		return (false);
-	if ((run->holidays = calloc(n + 1, sizeof(int32_t))) != NULL) {
-		for (i = 0; i < n; i++)
-			run->holidays[i] = (int32_t)(t[i] / US_PER_DAY);
-		run->nholidays = n;
-	}
-	free(t);
-	return (run->holidays != NULL);
-}
-
-static bool
 origins(struct run *run, const struct settings *set)
 {
 	if (set->origins != NULL)
-		return (times(set->origins, false, ORIGINS_MOST, &run->origins,
-		    &run->norigins));
+		return (times(set->origins, &run->origins, &run->norigins));
 	if ((run->origins = calloc(1, sizeof(int64_t))) == NULL)
 		return (false);
 	run->origins[0] = set->origin_us;
@@ -241,8 +216,9 @@ one(struct run *run, const struct lab_readings *s, const struct lab_grid *whole,
 	    .n = before(run, &g, origin),
 	    .t0_us = g.t0_us,
 	    .step_us = g.step_us,
-	    .holidays = run->holidays,
-	    .nholidays = run->nholidays};
+	    .holidays = run->calendar.days,
+	    .feasts = run->calendar.feasts,
+	    .nholidays = run->calendar.n};
 	struct forecast_model model;
 	enum forecast_result r = FORECAST_TOO_SPARSE;
 	char when[INSTANT_TEXT];
@@ -310,7 +286,7 @@ usage(void)
 	    "usage: penstock-lab forecast --input FILE --output FILE\n"
 	    "    (--origin TS | --origins FILE) --horizon 168h [--step 1h]\n"
 	    "    [--calendar FILE] [--zone NAME] [--baselines FILE]\n"
-	    "calendar: holidays, a local date (2026-12-25) a line\n");
+	    "calendar: holidays, a local date a line: 2026-12-25[,name]\n");
 	return (TOOL_USAGE);
 }
 
@@ -394,7 +370,9 @@ run_all(struct run *run, const struct settings *set)
 	run->values = calloc(run->steps, sizeof(*run->values));
 	if (run->points == NULL || run->values == NULL ||
 	    !lab_zone(set->zone) || !origins(run, set) ||
-	    !holidays(run, set->calendar) || !lab_file_read(&f, set->input))
+	    (set->calendar != NULL &&
+		!lab_calendar_read(&run->calendar, set->calendar)) ||
+	    !lab_file_read(&f, set->input))
 		return (false);
 	ok = (run->out = open_out(set->output)) != NULL &&
 	    (set->baselines == NULL ||
@@ -421,7 +399,7 @@ lab_forecast(int argc, char **argv)
 	ok = run_all(&run, &set);
 	arena_done(&run.arena);
 	free(run.origins);
-	free(run.holidays);
+	lab_calendar_free(&run.calendar);
 	free(run.points);
 	free(run.values);
 	return (ok ? TOOL_OK : TOOL_FAILED);

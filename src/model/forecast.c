@@ -490,12 +490,14 @@ forecast_answer(const struct forecast_model *m, const struct forecast_series *s,
 			ret[h].upper += w; /* of those that can say */
 		}
 	}
+	forecast_feasts(&g, s, m->horizon, job.out);
 	for (h = 0; h < m->horizon; h++) {
 		const size_t b = forecast_band(t.day, h);
 		const double wide = m->spread[hour_of(&t, s->n + h)];
 
-		ret[h].value =
-		    ret[h].upper > 0 ? ret[h].value / ret[h].upper : NAN;
+		ret[h].value = ret[h].upper > 0
+		    ? ret[h].value / ret[h].upper + job.out[h]
+		    : NAN;
 		ret[h].lower = ret[h].value + wide * m->lower[b];
 		ret[h].upper = ret[h].value + wide * m->upper[b];
 	}

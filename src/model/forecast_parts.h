@@ -55,4 +55,9 @@ size_t forecast_candidates(
 enum forecast_result forecast_grid_make(
     struct forecast_grid *, const struct forecast_series *, struct arena *);
 
+/* What each step behind the end departs from an ordinary day by: 0, but on
+ * holidays. */
+void forecast_feasts(const struct forecast_grid *,
+    const struct forecast_series *, size_t horizon, double *ret);
+
 #endif

@@ -144,6 +144,45 @@ def test_origins_in_the_hour_that_comes_twice(tmp_path):
             assert abs(float(r["value"]) - want) < 2, r
 
 
+def rest(t):
+    """Feasts are like Sundays, when people get up three hours later."""
+    local = t.astimezone(ROME)
+    feast = (local.day, local.month) in ((1, 1), (6, 1), (19, 3), (2, 4))
+    hour = local.hour - 3 * (feast or local.weekday() == 6)
+    return 20 + 10 * math.exp(-((hour - 7) / 2) ** 2)
+
+
+def test_a_calendar_in_any_of_its_forms(tmp_path):
+    start = dt.datetime(2025, 12, 8, tzinfo=dt.timezone.utc)
+    origin = write(tmp_path / "long.csv", start, 24 * 112, rest)
+    calendars = {
+        "dates": "2026-04-02\n2026-01-01\n\n2026-01-06\n2026-03-19\n"
+                 "2026-01-01\n",
+        "names": "date,name\r\n2026-01-01,New Year\r\n2026-01-06,Epiphany\r\n"
+                 "2026-03-19,\"Saint, Joseph\"\r\n2026-04-02,Founders\r\n",
+        "strokes": "holiday\n01/01/2026\n06/01/2026\n19/03/2026\n02/04/2026\n"}
+    values = {}
+    for name, text in calendars.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+                   iso(origin), "--horizon", "168h", "--zone", "Europe/Rome",
+                   "--calendar", tmp_path / name, "--output",
+                   tmp_path / "out.csv")
+        assert done.returncode == 0, done.stderr
+        values[name] = rows(tmp_path / "out.csv")
+    assert values["dates"] == values["names"] == values["strokes"]
+    for r in values["dates"]:
+        want = rest(dt.datetime.fromisoformat(r["ts"]))
+        assert abs(float(r["value"]) - want) < 1.5, r
+    for wrong in ("2026-01-01\n2026-1-6\n", "2026-01-01\n31/31/2026\n",
+                  "2026-02-30\n", "2026-01-01\nholiday\n"):
+        (tmp_path / "wrong").write_text(wrong, encoding="utf-8")
+        done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+                   iso(origin), "--horizon", "24h", "--calendar",
+                   tmp_path / "wrong", "--output", tmp_path / "out.csv")
+        assert done.returncode == 1 and "not a date" in done.stderr
+
+
 def test_what_is_refused(tmp_path):
     start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
     end = write(tmp_path / "short.csv", start, 30)
