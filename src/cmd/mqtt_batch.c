@@ -115,6 +115,12 @@ set_aside(struct mqtt_batch *b, struct part *p, const char *reason,
 	tell(b, p->topic, reason, detail);
 }
 
+static bool
+is_blank(char c)
+{
+	return (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+}
+
 /* The payload without white space around it, if it is a number. */
 static bool
 number_of(const struct mqtt_message *m, char ret[static FEED_NUMBER])
@@ -123,9 +129,9 @@ number_of(const struct mqtt_message *m, char ret[static FEED_NUMBER])
 	const char *p = m->payload;
 	size_t len = m->len;
 
-	for (; len > 0 && strchr(" \t\r\n", *p) != NULL; len--)
+	for (; len > 0 && is_blank(*p); len--)
 		p++;
-	while (len > 0 && strchr(" \t\r\n", p[len - 1]) != NULL)
+	while (len > 0 && is_blank(p[len - 1]))
 		len--;
 	if (len == 0 || len >= sizeof(cell) || memchr(p, '\0', len) != NULL)
 		return (false);
@@ -134,8 +140,8 @@ number_of(const struct mqtt_message *m, char ret[static FEED_NUMBER])
 	return (feed_number(cell, '.', ret));
 }
 
-/* A number alone has no time but that of its arrival. */
-static void
+/* A number alone has no time but that of its arrival. False: too long. */
+static bool
 add_number(
     struct mqtt_batch *b, const char *number, const struct mqtt_series *s)
 {
@@ -152,8 +158,11 @@ add_number(
 	if (s->unit[0] != '\0')
 		json_string(&t, "unit", s->unit);
 	json_object_end(&t);
+	if (!text_ok(&t))
+		return (false);
 	text_puts(&b->text, t.s);
 	text_puts(&b->text, ",");
+	return (true);
 }
 
 static bool
@@ -228,8 +237,7 @@ add_payload(struct mqtt_batch *b, struct part *p, const struct mqtt_message *m)
 		if (m->retained)
 			return ("retained_without_time");
 		p->items = 1;
-		add_number(b, number, &s);
-		return (NULL);
+		return (add_number(b, number, &s) ? NULL : "too_long");
 	}
 	doc = json_loadb(m->payload, m->len, JSON_REJECT_DUPLICATES, NULL);
 	why = doc == NULL ? "no_json" : add_json(b, p, doc, &s);

@@ -75,6 +75,18 @@ def test_messages_say_unit_and_time_themselves(world, feed):
     assert feed.acknowledged(2)["accepted"] == 3
 
 
+def test_what_is_no_reading_is_set_aside(world, feed):
+    service, broker = world
+    odd = (b"\0\x005", b"5\0", b"1 2", b"0x10", b"5,0", b"nan", b"{}x", b"[",
+           b'{"node": "N-2", "value": 1}')
+    for payload in odd:
+        broker.publish("plant/N-0/flow", payload)
+    broker.publish("plant/N-0/flow", b" \r\n\t0.25\t\n ")
+    wait_for("0.25", lambda: latest(service, "N-0", "flow") == 0.25)
+    counts = feed.acknowledged(len(odd) + 1)
+    assert (counts["set_aside"], counts["accepted"]) == (len(odd), 1)
+
+
 def test_the_key_bounds_what_may_be_written(world):
     service, broker = world
     answer = service.call("POST", "/api/v1/api-keys", "admin", json={

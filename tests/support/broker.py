@@ -73,7 +73,9 @@ class Broker:
         """By QoS 1: returns when the broker has it."""
         subprocess.run(
             ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port),
-             "-V", "mqttv5", "-q", "1", "-t", topic, "-m", payload, *options],
+             "-V", "mqttv5", "-q", "1", "-t", topic, *options,
+             *(["-s"] if isinstance(payload, bytes) else ["-m", payload])],
+            input=payload if isinstance(payload, bytes) else None,
             check=True, timeout=20)
 
     def kill(self):
