@@ -16,6 +16,7 @@
 #include <time.h>
 
 #define UNDER_WAY  32
+#define AILING	   8 /* of them at most to hooks whose last one failed */
 #define LOOK_MS	   1000
 #define TIDY_US	   (10 * US_PER_SECOND)
 #define LEASE_MORE 30 /* s, beyond the time that a delivery may take */
@@ -116,15 +117,23 @@ place(struct courier *c)
 	return (d);
 }
 
-static size_t
-list_busy(const struct courier *c, int32_t ret[static UNDER_WAY])
+/* The places that are free; busy has room for all that are not. */
+static struct delivery_room
+room(const struct courier *c, int32_t busy[static UNDER_WAY])
 {
-	size_t i, n = 0;
+	struct delivery_room r = {.most = UNDER_WAY - c->nway,
+	    .ailing = AILING,
+	    .busy = busy,
+	    .lease_s = c->config.timeout_ms / 1e3 + LEASE_MORE};
+	size_t i;
 
-	for (i = 0; i < UNDER_WAY; i++)
-		if (c->way[i].event != 0)
-			ret[n++] = c->way[i].hook;
-	return (n);
+	for (i = 0; i < UNDER_WAY; i++) {
+		if (c->way[i].event == 0)
+			continue;
+		busy[r.nbusy++] = c->way[i].hook;
+		r.ailing -= c->way[i].ailing;
+	}
+	return (r);
 }
 
 static enum err
@@ -132,13 +141,13 @@ send_due(struct courier *c, struct err_info *info)
 {
 	struct delivery got[UNDER_WAY], *d;
 	int32_t busy[UNDER_WAY];
-	size_t i, n = 0, nbusy = list_busy(c, busy);
+	struct delivery_room r = room(c, busy);
+	size_t i, n = 0;
 	enum err e;
 
 	if (c->config.secret == NULL || c->nway == UNDER_WAY)
 		return (ERR_OK);
-	e = deliveries_claim(c->warm, busy, nbusy, got, UNDER_WAY - c->nway, &n,
-	    c->config.timeout_ms / 1e3 + LEASE_MORE, info);
+	e = deliveries_claim(c->warm, &r, got, &n, info);
 	for (i = 0; e == ERR_OK && i < n; i++) {
 		d = place(c);
 		*d = got[i];

@@ -34,14 +34,14 @@ read_one(const PGresult *r, int row, struct delivery *ret)
 	    .body = strdup(warm_get_text(r, row, 5)),
 	    .version = warm_get_i32(r, row, 6),
 	    .old_too = warm_get_bool(r, row, 7),
+	    .ailing = warm_get_bool(r, row, 8),
 	};
 	return (ret->url != NULL && ret->type != NULL && ret->body != NULL);
 }
 
 enum err
-deliveries_claim(struct warm *w, const int32_t *busy, size_t nbusy,
-    struct delivery *ret, size_t max, size_t *ret_n, double lease_s,
-    struct err_info *info)
+deliveries_claim(struct warm *w, const struct delivery_room *room,
+    struct delivery *ret, size_t *ret_n, struct err_info *info)
 {
 	AUTO_RESULT r = NULL;
 	struct warm_args a = {0};
@@ -50,17 +50,18 @@ deliveries_claim(struct warm *w, const int32_t *busy, size_t nbusy,
 	enum err e;
 
 	wire_reset(list);
-	wire_array(list, OID_INT4, nbusy);
-	for (i = 0; i < nbusy; i++)
-		wire_put_i32(list, busy[i]);
+	wire_array(list, OID_INT4, room->nbusy);
+	for (i = 0; i < room->nbusy; i++)
+		wire_put_i32(list, room->busy[i]);
 	if (!wire_ok(list))
 		return (err_set(info, ERR_NO_MEMORY, NULL, "no memory"));
-	warm_i32(&a, (int32_t)max);
+	warm_i32(&a, (int32_t)room->most);
+	warm_i32(&a, (int32_t)room->ailing);
 	warm_wired(&a, list);
-	warm_f64(&a, lease_s);
+	warm_f64(&a, room->lease_s);
 	if ((e = warm_run(w, ST_courier_claim, &a, &r, info)) != ERR_OK)
 		return (e);
-	for (i = 0; i < (size_t)PQntuples(r) && i < max; i++)
+	for (i = 0; i < (size_t)PQntuples(r) && i < room->most; i++)
 		if (!read_one(r, (int)i, &ret[i])) {
 			delivery_done(&ret[i]);
 			break; /* due again when the lease is over */

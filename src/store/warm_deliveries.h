@@ -14,6 +14,7 @@ struct delivery {
 	int64_t event;
 	int32_t hook, attempt, version;
 	bool old_too; /* sign by the version before as well */
+	bool ailing;  /* the hook's last one failed */
 	char *url, *type, *body;
 };
 
@@ -26,10 +27,16 @@ struct outcome {
 
 /* Connects if need be. */
 enum err deliveries_connect(struct warm *, struct err_info *);
-/* Up to `max` for hooks that are not among the busy; *ret_n of them in ret. */
-enum err deliveries_claim(struct warm *, const int32_t *busy, size_t nbusy,
-    struct delivery *ret, size_t max, size_t *ret_n, double lease_s,
-    struct err_info *);
+struct delivery_room {
+	size_t most, ailing; /* of them at most to hooks whose last failed */
+	const int32_t *busy; /* hooks that get none now */
+	size_t nbusy;
+	double lease_s;
+};
+
+/* Up to room->most; *ret_n of them in ret. */
+enum err deliveries_claim(struct warm *, const struct delivery_room *,
+    struct delivery *ret, size_t *ret_n, struct err_info *);
 void delivery_done(struct delivery *);
 enum err deliveries_settle(struct warm *, const struct delivery *,
     const struct outcome *, struct err_info *);

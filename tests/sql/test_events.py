@@ -162,6 +162,37 @@ def test_they_are_bounded_by_age_and_number(own):
     assert db.run("events_begin", "anna", None) == [(ids[-6], None)]
 
 
+def test_many_dead_webhooks_leave_places_for_the_well(own):
+    db = own()
+    make_series(db, "E-1", "E-2")
+    dead = [f"DEAD-{i}" for i in range(5)]
+    for code in [*dead, "WELL"]:
+        db.run("webhooks_create", json.dumps(
+            {"code": code, "url": "https://h.example/", "types": ["anomaly"]}))
+        db.connection.commit()
+    for i, code in enumerate(dead):
+        db.sql("UPDATE webhooks SET failures = 3, held_until = now()"
+               " - %s * interval '1 s' WHERE code = %s", i, code)
+    for node in ("E-1", "E-2"):
+        raise_on(db, node)
+        db.connection.commit()
+    ids = dict(db.sql("SELECT code, id FROM webhooks"))
+
+    def claim(most, ailing, *busy):
+        rows = db.run("courier_claim", most, ailing,
+                      "{%s}" % ",".join(map(str, busy)), 60)
+        db.connection.commit()
+        assert all(r[8] == (r[0] != ids["WELL"]) for r in rows)
+        return sorted(r[0] for r in rows)
+
+    # Who was held longest is first; the one that is well has both events.
+    assert claim(32, 2) == [ids["DEAD-3"], ids["DEAD-4"], *2 * [ids["WELL"]]]
+    assert claim(32, 2, ids["DEAD-3"], ids["DEAD-4"]) == [
+        ids["DEAD-1"], ids["DEAD-2"]]
+    assert claim(32, 0) == []
+    assert claim(1, 8, ids["DEAD-3"]) == [ids["DEAD-4"]]
+
+
 def test_webhooks_wait_for_no_event_that_waits_for_them(own):
     """Changes of webhooks and deliveries among events: none deadlocks."""
     db = own()
@@ -193,7 +224,7 @@ def test_webhooks_wait_for_no_event_that_waits_for_them(own):
         return step
 
     def settle(mine):
-        claimed = mine.run("courier_claim", 8, "{}", 60)
+        claimed = mine.run("courier_claim", 8, 8, "{}", 60)
         mine.connection.commit()
         for w, e, attempt, *_ in claimed:
             mine.run("courier_settle", w, e, attempt, e % 2, 500, "no", 0)
