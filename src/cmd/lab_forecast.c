@@ -5,6 +5,7 @@
 #include "cmd/feed_csv.h"
 #include "cmd/lab.h"
 #include "cmd/lab_calendar.h"
+#include "cmd/lab_covariates.h"
 #include "cmd/lab_csv.h"
 #include "cmd/lab_series.h"
 #include "cmd/tool.h"
@@ -20,16 +21,20 @@
 
 #define MEMORY	     ((size_t)512 * 1024 * 1024)
 #define ORIGINS_MOST 100000
+#define AHEAD_MOST   (100000 * US_PER_DAY)
 
 struct settings {
-	const char *input, *output, *origins, *calendar, *baselines, *zone;
-	int64_t origin_us, horizon_us, step_us;
+	const char *input, *output, *origins, *calendar, *baselines, *zone,
+	    *covariates;
+	int64_t origin_us, horizon_us, step_us, ahead_us;
 };
 
 struct run {
 	int64_t *origins;
 	size_t norigins;
 	struct lab_calendar calendar;
+	struct lab_covariates covariates;
+	size_t ahead; /* steps covariates are known behind an origin */
 	size_t steps; /* of the horizon */
 	int64_t step_us;
 	struct arena arena;
@@ -212,13 +217,18 @@ one(struct run *run, const struct lab_readings *s, const struct lab_grid *whole,
 {
 	const int64_t origin = run->origins[o];
 	const struct lab_grid g = newest(*whole, before(run, whole, origin));
+	struct forecast_covariate columns[FORECAST_COLUMNS];
+	const size_t n = before(run, &g, origin);
 	const struct forecast_series past = {.y = g.y,
-	    .n = before(run, &g, origin),
+	    .n = n,
 	    .t0_us = g.t0_us,
 	    .step_us = g.step_us,
 	    .holidays = run->calendar.days,
 	    .feasts = run->calendar.feasts,
-	    .nholidays = run->calendar.n};
+	    .nholidays = run->calendar.n,
+	    .covariates = columns,
+	    .ncovariates = lab_covariates_cut(&run->covariates,
+		(size_t)(g.y - whole->y), n + run->ahead, columns)};
 	struct forecast_model model;
 	enum forecast_result r = FORECAST_TOO_SPARSE;
 	char when[INSTANT_TEXT];
@@ -263,7 +273,8 @@ all(struct run *run, const struct lab_file *f)
 	for (i = 0; i < f->n; i++) {
 		if (!lab_grid_make(&g, &f->series[i], run->step_us))
 			return (false);
-		if (!reach(run, &g)) {
+		if (!reach(run, &g) ||
+		    !lab_covariates_take(&run->covariates, &f->series[i], &g)) {
 			free(g.y);
 			return (false);
 		}
@@ -285,7 +296,8 @@ usage(void)
 	fprintf(stderr,
 	    "usage: penstock-lab forecast --input FILE --output FILE\n"
 	    "    (--origin TS | --origins FILE) --horizon 168h [--step 1h]\n"
-	    "    [--calendar FILE] [--zone NAME] [--baselines FILE]\n"
+	    "    [--calendar FILE] [--covariates FILE [--known-ahead 0h]]\n"
+	    "    [--zone NAME] [--baselines FILE]\n"
 	    "calendar: holidays, a local date a line: 2026-12-25[,name]\n");
 	return (TOOL_USAGE);
 }
@@ -298,7 +310,7 @@ option(struct settings *set, int c)
 		const char **to;
 	} words[] = {{'i', &set->input}, {'o', &set->output},
 	    {'O', &set->origins}, {'c', &set->calendar}, {'b', &set->baselines},
-	    {'z', &set->zone}};
+	    {'z', &set->zone}, {'x', &set->covariates}};
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -310,6 +322,12 @@ option(struct settings *set, int c)
 		return (lab_duration(optarg, &set->horizon_us));
 	if (c == 's')
 		return (lab_duration(optarg, &set->step_us));
+	if (c == 'a' && strcmp(optarg, "0h") == 0) {
+		set->ahead_us = 0;
+		return (true);
+	}
+	if (c == 'a')
+		return (lab_duration(optarg, &set->ahead_us));
 	return (
 	    c == 't' && instant_parse(optarg, strlen(optarg), &set->origin_us));
 }
@@ -325,12 +343,15 @@ parse(int argc, char **argv, struct settings *set)
 	    {"horizon", required_argument, NULL, 'h'},
 	    {"step", required_argument, NULL, 's'},
 	    {"calendar", required_argument, NULL, 'c'},
+	    {"covariates", required_argument, NULL, 'x'},
+	    {"known-ahead", required_argument, NULL, 'a'},
 	    {"baselines", required_argument, NULL, 'b'},
 	    {"zone", required_argument, NULL, 'z'}, {NULL, 0, NULL, 0}};
 	int c;
 
-	*set = (struct settings){
-	    .origin_us = INSTANT_NONE, .step_us = US_PER_HOUR};
+	*set = (struct settings){.origin_us = INSTANT_NONE,
+	    .step_us = US_PER_HOUR,
+	    .ahead_us = AHEAD_MOST};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (!option(set, c))
 			return (false);
@@ -366,6 +387,7 @@ run_all(struct run *run, const struct settings *set)
 
 	run->step_us = set->step_us;
 	run->steps = (size_t)((set->horizon_us + US_PER_DAY) / set->step_us);
+	run->ahead = (size_t)(set->ahead_us / set->step_us);
 	run->points = calloc(run->steps, sizeof(*run->points));
 	run->values = calloc(run->steps, sizeof(*run->values));
 	if (run->points == NULL || run->values == NULL ||
@@ -374,7 +396,9 @@ run_all(struct run *run, const struct settings *set)
 		!lab_calendar_read(&run->calendar, set->calendar)) ||
 	    !lab_file_read(&f, set->input))
 		return (false);
-	ok = (run->out = open_out(set->output)) != NULL &&
+	ok = (set->covariates == NULL ||
+		 lab_covariates_read(&run->covariates, set->covariates, &f)) &&
+	    (run->out = open_out(set->output)) != NULL &&
 	    (set->baselines == NULL ||
 		(run->baselines = open_out(set->baselines)) != NULL) &&
 	    all(run, &f);
@@ -400,6 +424,7 @@ lab_forecast(int argc, char **argv)
 	arena_done(&run.arena);
 	free(run.origins);
 	lab_calendar_free(&run.calendar);
+	lab_covariates_free(&run.covariates);
 	free(run.points);
 	free(run.values);
 	return (ok ? TOOL_OK : TOOL_FAILED);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CANDIDATES 256
+#define CANDIDATES 264
 #define ORIGINS	   42	/* rolling, at most */
 #define ROUNDS	   12	/* of the choice in each group */
 #define SHORTLIST  30	/* candidates that may be chosen */

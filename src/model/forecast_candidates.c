@@ -74,23 +74,33 @@ smooths_of_day(struct list *l, const struct forecast_grid *g)
 				    6);
 }
 
+static void
+regressions(struct list *l, const struct forecast_grid *g, double columns)
+{
+	size_t i, logarithm;
+
+	for (i = 0; i < COUNT(regress) && g->season > 1; i++)
+		for (logarithm = 0; logarithm < (g->z == NULL ? 1 : 2);
+		     logarithm++)
+			add(l, FORECAST_REGRESS,
+			    (const double[]){regress[i][0], regress[i][1],
+				(double)logarithm, columns},
+			    4);
+}
+
 size_t
 forecast_candidates(
     const struct forecast_grid *g, struct forecast_expert *ret, size_t room)
 {
 	struct list l = {ret, 0, room};
-	size_t i, logarithm;
+	size_t i;
 
 	for (i = 0; i < COUNT(seasonal); i++)
 		if (seasonal[i][0] == 0 || (g->day > 0 && g->week > 0))
 			add(&l, FORECAST_SEASONAL, seasonal[i], 4);
-	for (i = 0; i < COUNT(regress) && g->season > 1; i++)
-		for (logarithm = 0; logarithm < (g->z == NULL ? 1 : 2);
-		     logarithm++)
-			add(&l, FORECAST_REGRESS,
-			    (const double[]){regress[i][0], regress[i][1],
-				(double)logarithm},
-			    3);
+	regressions(&l, g, 0);
+	if (g->ncolumns > 0)
+		regressions(&l, g, 1);
 	if (g->season > 1)
 		add(&l, FORECAST_MOVING, NULL, 0);
 	smooths(&l, g);

@@ -226,7 +226,10 @@ forecast_grid_make(
 		return (FORECAST_TOO_SHORT);
 	if ((y = arena_alloc(a, s->n * sizeof(*y))) == NULL)
 		return (FORECAST_NO_MEMORY);
-	*g = (struct forecast_grid){.y = y, .n = s->n};
+	*g = (struct forecast_grid){.y = y,
+	    .n = s->n,
+	    .columns = s->covariates,
+	    .ncolumns = s->covariates == NULL ? 0 : s->ncovariates};
 	for (t = 0; t < s->n; t++) {
 		y[t] = isfinite(s->y[t]) && !holiday(s, t) ? s->y[t] : NAN;
 		if (!isnan(y[t])) {

@@ -17,6 +17,8 @@ struct forecast_grid {
 	size_t day, week; /* 0: no such season */
 	size_t season;	  /* the longest, 1 if there is none */
 	size_t kinds[7];  /* of days, by day number modulo 7: alike or not */
+	const struct forecast_covariate *columns;
+	size_t ncolumns;
 };
 
 /* Forecast `horizon` steps from each origin (rising), from y[0 .. origin). */
@@ -50,6 +52,29 @@ bool forecast_moving(const struct forecast_grid *, const double *param,
 /* Every expert worth a try on such a grid, without weights; how many. */
 size_t forecast_candidates(
     const struct forecast_grid *, struct forecast_expert *ret, size_t room);
+
+#define FORECAST_TERMS 4 /* of each column */
+
+struct forecast_column {
+	const double *x;
+	double *mean, *base, *usual;
+	double unit, fine;
+	int64_t reach; /* steps it is known ahead, below 0: behind */
+	size_t n;
+};
+
+/* The caller sets day, end (steps to prepare for) and scale, zeros else. */
+struct forecast_columns {
+	struct forecast_column column[FORECAST_COLUMNS];
+	size_t n, day, end;
+	double scale, *wave;
+};
+
+bool forecast_columns_make(
+    struct forecast_columns *, const struct forecast_grid *, struct arena *);
+/* The terms of step t as seen from an origin; how many. */
+size_t forecast_columns_at(const struct forecast_columns *, size_t origin,
+    size_t t, size_t slot, double *ret);
 
 /* Seasons by autocorrelation, holidays taken out, logarithms if positive. */
 enum forecast_result forecast_grid_make(

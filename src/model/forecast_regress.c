@@ -7,7 +7,8 @@
  * x: the last residual, mean residuals of the last hours, day, three days and
  * week, that of the same hour of the last day and of its neighbours, and how
  * far the slot's single weeks, its long mean and the hour's mean over days of
- * the same kind lie from b, and how the level went on a year ago. One ridge
+ * the same kind lie from b, how the level went on a year ago, and covariates
+ * (forecast_columns.c). One ridge
  * regression for each band of the horizon, absolute errors by iterated
  * weights, old rows counting less. With no coefficient it is the mean of the
  * last four weeks, so it can only be drawn away from that by what the data
@@ -24,7 +25,8 @@
 
 #define WEEKS	    4
 #define LONG_WEEKS  10
-#define FEATURES    15
+#define OWN	    15 /* features of the series itself */
+#define FEATURES    (OWN + FORECAST_TERMS * FORECAST_COLUMNS)
 #define YEAR_WEEKS  52
 #define LIKE_FROM   7 /* days back */
 #define LIKE_TO	    34
@@ -33,7 +35,9 @@
 #define ROWS_MOST   2500 /* of one band */
 #define REFIT	    3	 /* seasons */
 
-enum { LAMBDA, HALF_LIFE, LOGARITHM };
+_Static_assert(FEATURES <= RIDGE_MOST, "each has its coefficient");
+
+enum { LAMBDA, HALF_LIFE, LOGARITHM, COLUMNS };
 
 struct regress {
 	const struct forecast_grid *g;
@@ -45,7 +49,9 @@ struct regress {
 	uint32_t *count; /* how many those are */
 	uint32_t *have;	 /* how many those are */
 	size_t season, day, end; /* base reaches to end */
+	size_t k;		 /* features there are */
 	double scale;
+	struct forecast_columns columns;
 	double c[FORECAST_BANDS][FEATURES];
 	bool fitted[FORECAST_BANDS];
 	struct row *rows;
@@ -143,6 +149,9 @@ features(const struct regress *m, const struct target *q, double *x)
 	x[12] = m->scale;
 	x[13] = or_zero(m->like[t - q->back + m->season]);
 	x[14] = year(m, q);
+	if (m->columns.n > 0)
+		forecast_columns_at(
+		    &m->columns, o, t, t - q->back + m->season, x + OWN);
 	return (true);
 }
 
@@ -153,12 +162,12 @@ back_of(const struct regress *m, size_t h)
 }
 
 static double
-dot(const double *x, const double *c)
+dot(const struct regress *m, const double *x, const double *c)
 {
 	double sum = 0;
 	size_t i;
 
-	for (i = 0; i < FEATURES; i++)
+	for (i = 0; i < m->k; i++)
 		sum += x[i] * c[i];
 	return (sum);
 }
@@ -198,10 +207,11 @@ solve(const struct regress *m, const double *param, const struct row *rows,
 	size_t i, k;
 
 	for (k = 0; k < ITERATIONS; k++) {
-		ridge_init(&r, FEATURES);
+		ridge_init(&r, m->k);
 		for (i = 0; i < n; i++) {
-			const double miss =
-			    fitted ? rows[i].y - dot(rows[i].x, c) : rows[i].y;
+			const double miss = fitted
+			    ? rows[i].y - dot(m, rows[i].x, c)
+			    : rows[i].y;
 
 			ridge_add(&r, rows[i].x, rows[i].y,
 			    exp2(-rows[i].age / param[HALF_LIFE]) /
@@ -318,7 +328,7 @@ emit(const struct regress *m, const double *param,
 		if (!features(m, &q, x))
 			continue;
 		*out = m->base[q.origin + h - q.back + m->season] +
-		    (m->fitted[band] ? dot(x, m->c[band]) : 0);
+		    (m->fitted[band] ? dot(m, x, m->c[band]) : 0);
 		if (param[LOGARITHM] != 0)
 			*out = exp(fmin(*out, 300));
 	}
@@ -339,6 +349,13 @@ forecast_regress(const struct forecast_grid *g, const double *param,
 	m->day = g->day > 0 ? g->day : g->season;
 	if (!prepare(m, job))
 		return (false);
+	m->columns.day = m->day;
+	m->columns.end = m->end;
+	m->columns.scale = m->scale;
+	if (param[COLUMNS] != 0 &&
+	    !forecast_columns_make(&m->columns, g, job->arena))
+		return (false);
+	m->k = OWN + FORECAST_TERMS * m->columns.n;
 	for (i = 0; i < job->norigins; i++) {
 		if (i == 0 || job->origins[i] >= fitted + REFIT * g->season) {
 			fitted = job->origins[i];

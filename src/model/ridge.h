@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RIDGE_MOST 20
+#define RIDGE_MOST 32
 
 struct ridge {
 	size_t k, rows;

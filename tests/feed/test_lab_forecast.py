@@ -183,6 +183,62 @@ def test_a_calendar_in_any_of_its_forms(tmp_path):
         assert done.returncode == 1 and "not a date" in done.stderr
 
 
+def heat(t):
+    """Of a day, up and down in waves that no season tells."""
+    day = t.astimezone(ROME).toordinal()
+    return 20 + 8 * math.sin(day * 1.7) * math.sin(day * 0.61)
+
+
+def watered(t):
+    """Above 20 degrees gardens are watered, in the evening most."""
+    hour = t.astimezone(ROME).hour
+    return demand(t) + 0.5 * (heat(t) - 20) * (1 + math.cos(
+        (hour - 20) / 24 * 2 * math.pi))
+
+
+def test_weather_as_far_as_it_is_known(tmp_path):
+    start = dt.datetime(2026, 3, 30, tzinfo=dt.timezone.utc)
+    origin = write(tmp_path / "long.csv", start, 24 * 130, watered)
+
+    def weather(name, hours, node="station", wrong=0.0):
+        with open(tmp_path / name, "w", encoding="utf-8") as f:
+            f.write("node,metric,unit,ts,value\n")
+            for i in range(hours):
+                t = start + i * HOUR
+                v = heat(t) + (wrong if t >= origin else 0)
+                f.write(f"{node},temperature,°C,{iso(t)},{v}\n")
+        return tmp_path / name
+
+    def run(*args):
+        done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+                   iso(origin), "--horizon", "168h", "--zone", "Europe/Rome",
+                   "--output", tmp_path / "out.csv", *args)
+        assert done.returncode == 0, done.stderr
+        return [float(r["value"]) for r in rows(tmp_path / "out.csv")]
+
+    def error(values):
+        return sum(abs(v - watered(origin + i * HOUR))
+                   for i, v in enumerate(values)) / len(values)
+
+    without = run()
+    whole = weather("whole.csv", 24 * 138)
+    known = run("--covariates", whole)
+    past = run("--covariates", weather("past.csv", 24 * 130))
+    assert error(known) < 0.75 * error(without)
+    assert past != known and past != without
+    # What lies further ahead than is known may say anything.
+    wrong = weather("wrong.csv", 24 * 138, wrong=30.0)
+    for file in (whole, wrong):
+        assert run("--covariates", file, "--known-ahead", "0h") == past
+    assert run("--covariates", wrong) != known
+    # A column of another node's series is not this one's.
+    assert run("--covariates", weather("own.csv", 24 * 138, "DMA-1")) == known
+    done = lab("forecast", "--input", tmp_path / "long.csv", "--origin",
+               iso(origin), "--horizon", "24h", "--covariates",
+               tmp_path / "none.csv", "--output", tmp_path / "out.csv")
+    assert done.returncode == 1 and "none.csv" in done.stderr
+
+
 def test_what_is_refused(tmp_path):
     start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
     end = write(tmp_path / "short.csv", start, 30)

@@ -268,6 +268,72 @@ Test(forecast, finds_the_seasons_there_are)
 	cr_expect_float_eq(points[0].value, 5, 0.3);
 }
 
+/* Heat that no season tells moves the demand of the whole day. */
+static double warm[LENGTH + HORIZON];
+
+static double
+week_error(const struct forecast_covariate *c, size_t n)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	double sum = 0;
+	size_t h;
+
+	s.covariates = c;
+	s.ncovariates = n;
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (h = 0; h < HORIZON; h++)
+		sum += fabs(y[LENGTH + h] - points[h].value) / HORIZON;
+	arena_reset(&arena);
+	return (sum);
+}
+
+Test(forecast, leans_on_covariates_as_far_as_they_are_known)
+{
+	static double none[LENGTH + HORIZON];
+	const struct forecast_covariate known = {warm, LENGTH + HORIZON},
+					ended = {warm, LENGTH / 2},
+					empty = {warm, 0},
+					missing = {none, LENGTH + HORIZON};
+	struct forecast_covariate most[FORECAST_COLUMNS + 1];
+	double without, with;
+	size_t t;
+
+	for (t = 0; t < LENGTH + HORIZON; t++) {
+		const double day = (double)(t / DAY);
+
+		warm[t] = 20 + 8 * sin(day * 1.7) * sin(day * 0.61);
+		y[t] += 0.5 * warm[t];
+		none[t] = NAN;
+	}
+	without = week_error(NULL, 0);
+	with = week_error(&known, 1);
+	cr_expect_lt(with, 0.8 * without);
+	/* Columns that say nothing leave what there was. */
+	cr_expect_float_eq(week_error(&ended, 1), without, 1e-9);
+	cr_expect_float_eq(week_error(&empty, 1), without, 1e-9);
+	cr_expect_float_eq(week_error(&missing, 1), without, 1e-9);
+	for (t = 0; t <= FORECAST_COLUMNS; t++)
+		most[t] = known;
+	cr_expect_lt(week_error(most, FORECAST_COLUMNS + 1), without);
+}
+
+/* What is told only to the end says what was, and nothing behind it is read. */
+Test(forecast, reads_no_covariate_behind_what_is_known)
+{
+	struct forecast_covariate c = {warm, LENGTH};
+	double before;
+	size_t t;
+
+	for (t = 0; t < LENGTH + HORIZON; t++)
+		warm[t] = 20 + sin((double)t * 0.07);
+	before = week_error(&c, 1);
+	for (t = LENGTH; t < LENGTH + HORIZON; t++)
+		warm[t] = 1e6;
+	cr_expect_float_eq(week_error(&c, 1), before, 0);
+}
+
 Test(ridge, finds_a_plane_and_refuses_nothing)
 {
 	struct ridge r;
