@@ -22,6 +22,14 @@ const struct field body_plan_act[] = {
 	END
 };
 
+const struct field body_propose[] = {
+	{ "template", FIELD_STRING, true, 1, 64, NULL, NULL,
+	    "Code of the plan template; what of the anomaly it is not made for "
+	    "is noted" },
+	{ "reason", FIELD_STRING, true, 1, 1000, NULL, NULL, "Why" },
+	END
+};
+
 const struct field body_review[] = {
 	{ "findings", FIELD_STRING, true, 1, 4000, NULL, NULL,
 	    "What became clear" },
@@ -47,6 +55,7 @@ const struct field body_emergency[] = {
 	const struct resource resource_##name = { ST_##name, status, what, \
 		{ __VA_ARGS__ } }
 
+RESOURCE(plans_propose, 201, "anomaly", PATH_ID, BODY, WHO);
 RESOURCE(plans_cancel, 200, "plan", PATH_ID, BODY, WHO);
 RESOURCE(plans_undo, 201, "plan", PATH_ID, BODY, WHO);
 RESOURCE(plans_override, 200, "plan", PATH_ID, BODY, WHO);

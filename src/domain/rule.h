@@ -82,6 +82,7 @@ struct rule {
 	enum direction direction;
 	enum severity severity;
 	const char *message;
+	int64_t clear_us; /* false so long without a break, before it is over */
 	/* Of the series that its anomalies are of; NULL: the first test's. */
 	const char *node, *metric;
 };

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2 /* 1: without false_us */
 
 /* One walk reads and writes, so that the two cannot differ. */
 struct codec {
@@ -61,11 +61,16 @@ static void
 head(struct codec *c, struct rule_state *s)
 {
 	struct condition *o = &s->condition;
+	int64_t version = small(c, STATE_VERSION, STATE_VERSION + 1);
 
-	if (small(c, STATE_VERSION, STATE_VERSION + 1) != STATE_VERSION)
+	if (version == 0)
 		c->failed = true;
 	word(c, &s->clock_us);
 	word(c, &s->since_us);
+	if (version > 1)
+		word(c, &s->false_us);
+	else
+		s->false_us = INSTANT_NONE;
 	s->open = small(c, s->open, 2) == 1;
 	o->series = (int32_t)small(c, o->series, INT32_MAX);
 	o->type = (enum anomaly_type)small(c, o->type, ANOMALY_TYPE_COUNT);
@@ -104,6 +109,7 @@ rule_state_init(struct rule_state *s, struct rule_seen *seen, size_t n)
 
 	*s = (struct rule_state){.clock_us = INSTANT_NONE,
 	    .since_us = INSTANT_NONE,
+	    .false_us = INSTANT_NONE,
 	    .seen = seen,
 	    .nseen = n};
 	for (i = 0; i < RULE_NODES; i++)

@@ -12,7 +12,7 @@
 
 #include "domain/rule.h"
 
-#define RULE_STATE_BYTES (8 * (10 + 3 * RULE_NODES + 6 * RULE_SERIES))
+#define RULE_STATE_BYTES (8 * (11 + 3 * RULE_NODES + 6 * RULE_SERIES))
 
 /* The newest reading of a series and the one before it. */
 struct rule_seen {
@@ -35,6 +35,8 @@ struct rule_state {
 	int64_t clock_us; /* the newest time it was judged at */
 	int64_t since_us; /* since when it is true */
 	bool open;
+	int64_t false_us;	    /* of what is open: false since; a gap
+	    begins anew */
 	struct condition condition; /* of what is open */
 	struct rule_mark marks[RULE_NODES];
 	struct rule_seen *seen;

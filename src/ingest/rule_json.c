@@ -441,6 +441,7 @@ static enum err
 read_head(struct reader *r, const json_t *o)
 {
 	int severity = -1, type = ANOMALY_RULE, direction = DIRECTION_NONE;
+	double clear_s = 0;
 	enum err err;
 
 	if ((err = read_word(r, o, "severity", severity_parse, &severity)) !=
@@ -459,6 +460,13 @@ read_head(struct reader *r, const json_t *o)
 	r->rule->severity = (enum severity)severity;
 	r->rule->type = (enum anomaly_type)type;
 	r->rule->direction = (enum direction)direction;
+	if (json_object_get(o, "clear_after_s") != NULL) {
+		err = number_of(r, o, "clear_after_s",
+		    (double)RULE_SPAN_MAX_US / US, &clear_s);
+		if (err != ERR_OK)
+			return (err);
+	}
+	r->rule->clear_us = (int64_t)llround(clear_s * US);
 	if (json_object_get(o, "about") == NULL)
 		return (ERR_OK);
 	return (series_of(r, o, "about", &r->rule->node, &r->rule->metric));
@@ -468,8 +476,8 @@ enum err
 rule_json_tree(struct arena *a, const json_t *o, const char *at,
     struct rule *ret, struct err_info *info)
 {
-	static const char *const words[] = {
-	    "when", "severity", "type", "direction", "message", "about"};
+	static const char *const words[] = {"when", "severity", "type",
+	    "direction", "message", "about", "clear_after_s"};
 	struct reader r = {.arena = a, .info = info};
 	enum err err;
 

@@ -64,6 +64,20 @@ gather(const struct rule_run *run, const struct batch *b,
 	return (n);
 }
 
+/* Since when what is open has been false, all the time as far as is known. */
+static void
+mark_false(struct rule_run *run, enum rule_truth truth)
+{
+	struct rule_state *st = &run->state;
+	int64_t was = st->false_us;
+
+	if (truth != RULE_FALSE || !st->open)
+		st->false_us = INSTANT_NONE;
+	else if (st->false_us == INSTANT_NONE)
+		st->false_us = st->clock_us;
+	run->changed |= st->false_us != was;
+}
+
 /* What the rule says at its clock becomes an anomaly, or ends one. */
 static enum err
 settle(struct analysis *a, struct rule_run *run, int64_t awake_us)
@@ -71,12 +85,15 @@ settle(struct analysis *a, struct rule_run *run, int64_t awake_us)
 	struct rule_state *st = &run->state;
 	enum rule_truth truth = rule_eval(run, awake_us);
 
+	mark_false(run, truth);
 	if (truth == RULE_TRUE && !st->open) {
 		st->since_us = st->clock_us;
 		run->changed = true;
 		return (rule_raise(a, run, false));
 	}
-	if (truth == RULE_FALSE && st->open) {
+	if (truth == RULE_FALSE && st->open &&
+	    st->clock_us - st->false_us >= run->rule.clear_us) {
+		st->false_us = INSTANT_NONE;
 		run->changed = true;
 		return (rule_clear(a, run));
 	}
@@ -111,7 +128,7 @@ mind_gap(struct rule_run *run, const struct reading *const *r, size_t n)
 		if (seen->t_us != INSTANT_NONE &&
 		    r[i]->t_us - seen->t_us >
 			(s->silence_us > 0 ? s->silence_us : RULES_FRESH_US)) {
-			(void)rule_eval(run, INSTANT_NONE);
+			mark_false(run, rule_eval(run, INSTANT_NONE));
 			return;
 		}
 	}
@@ -146,7 +163,8 @@ judge_run(struct analysis *a, struct rule_run *run,
 		}
 	}
 	/* Once a batch is enough to say that it goes on. */
-	if (err == ERR_OK && n > 0 && st->open && st->since_us < st->clock_us)
+	if (err == ERR_OK && n > 0 && st->open && st->since_us < st->clock_us &&
+	    st->false_us == INSTANT_NONE)
 		err = rule_raise(a, run, true);
 	return (err);
 }

@@ -137,6 +137,19 @@ class World:
                 {"step": 1, "action": "open", "target_type": "valve",
                  "target_relation": "zone"}]))[0][0]
 
+    def proposal(self):
+        """An anomaly, and a template that moves something about it."""
+        anomaly = self.anomaly()
+        node, = self.s.sql(
+            "SELECT n.code FROM anomalies a JOIN series s ON"
+            " s.id = a.series_id JOIN nodes n ON n.id = s.node_id"
+            " WHERE a.id = %s", anomaly)[0]
+        self.ok("POST", "/api/v1/links", ENGINEER, json={
+            "code": self.new("l"), "type": "valve", "from_node": self.node(),
+            "to_node": node, "gateway": self.gateway()})
+        return (anomaly,), body(template=self.template(enabled=True),
+                                reason="x")
+
     def stopped(self):
         """A plan that can be undone."""
         return self.s.sql(
@@ -291,6 +304,7 @@ CALLS = {
     "plans_cancel": (lambda w: ((w.plan("approved"),), body(reason="x")),
                      OPERATOR),
     "plans_undo": (lambda w: ((w.stopped(),), body(reason="x")), OPERATOR),
+    "plans_propose": (lambda w: w.proposal(), ENGINEER),
     "plans_override": (lambda w: ((w.plan(),), body(reason="x")), ENGINEER),
     "after_reviews_close": (lambda w: ((w.review(),), body(findings="x")),
                             ENGINEER),

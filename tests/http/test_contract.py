@@ -175,7 +175,8 @@ def walked(fresh, contract):
     """What is wrong with the answers, by file."""
     wrong, found = {file: [] for file in files()}, {}
     made = {"decisions": make_decisions, "decisions_alarms": make_alarms,
-            "archives": make_archive, "webhooks": make_webhook}
+            "archives": make_archive, "webhooks": make_webhook,
+            "proposals": make_room}
     for file, name, example in steps(contract):
         made.pop(file, lambda _: None)(fresh)
         if takes_if_match(contract, name):
@@ -258,6 +259,14 @@ def make_decisions(service):
             " SELECT p.id, 1, %s, l.id, l.gateway_id, 'close_valve', '{}',"
             " gen_random_uuid(), p.closed_at FROM p, links l"
             " WHERE l.code = %s", state, command, link)
+
+
+def make_room(service):
+    """Nothing is on its way where something is to be proposed."""
+    service.sql("UPDATE plans SET state = 'cancelled', closed_at = now()"
+                " WHERE closed_at IS NULL")
+    service.sql("UPDATE anomalies SET state = 'open', cleared_at = NULL"
+                " WHERE id = 1")
 
 
 def make_alarms(service):

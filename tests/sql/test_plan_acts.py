@@ -1,5 +1,7 @@
 """Stopping, undoing and overriding plans, what runs by policy, and the rows of
 the tables of states that all this takes."""
+import json
+
 import pytest
 
 from test_decisions import (  # noqa: F401  fixtures
@@ -47,8 +49,11 @@ def done(db, plan, state="worked", undo=UNDO):  # noqa: F811
 def test_undone(db, plan):  # noqa: F811
     done(db, plan)
     body = act(db, "plans_undo", plan, WHY, "bob")
-    assert (body["state"], body["undoes"], body["authors"], body["effect"]
-            ) == ("proposed", plan, ["bob", "eve"], None)
+    assert (body["state"], body["undoes"], body["authors"]) == (
+        "proposed", plan, ["bob", "eve"])
+    effect = body["effect"]
+    assert (effect["node"], effect["direction"], effect["least"]) == (
+        "T-B", "high", 2), "the other way of what was proved"
     assert [(c["action"], c["link"], c["state"]) for c in body["commands"]
             ] == [("open_valve", "T-V", "planned")]
     assert moves(body) == [("P0", None, "proposed", "bob")]
@@ -73,6 +78,21 @@ def test_undone_before_its_verdict(db, plan):  # noqa: F811
     undo = act(db, "plans_undo", plan, WHY, "bob")["id"]
     assert db.body("plans_decide", undo, "approve", "{}", "ada")[
         "state"] == "approved"
+
+
+def test_what_did_not_work_promises_nothing_undone(db, plan):  # noqa: F811
+    done(db, plan, "no_effect")
+    body = act(db, "plans_undo", plan, WHY, "bob")
+    assert body["effect"] is None
+
+
+def test_undoing_is_no_trial_of_the_template(db, plan):  # noqa: F811
+    done(db, plan)
+    undo = act(db, "plans_undo", plan, WHY, "bob")["id"]
+    db.sql("UPDATE plans SET verdict = '{\"verdict\": \"worked\"}'")
+    figures = db.body("template_figures_get", "T-T")
+    assert figures["proposed"] == {"trials": 1, "successes": 1}
+    assert undo not in [p["id"] for p in figures["plans"]]
 
 
 def test_what_undoes_is_as_risky_as_its_template_now(db, plan):  # noqa: F811
@@ -250,3 +270,159 @@ def test_gauges_count_alarms_and_reviews(db, plan, anomaly):  # noqa: F811
            " WHERE id = %s", anomaly)
     act(db, "plans_override", plan, WHY, "eve")
     assert [b - a for a, b in zip(after, gauges())] == [0, 1, 0, 1]
+
+
+def propose(db, anomaly, who="eva", **body):  # noqa: F811
+    return act(db, "plans_propose", anomaly,
+               j(**{"template": "T-T", "reason": "I saw it"} | body), who)
+
+
+def one_action(db, **more):
+    return make_template(db, **{"actions": [{
+        "step": 1, "action": "close_valve", "target_type": "valve",
+        "target_relation": "inlet", "argument": {"percent": 100},
+        "repeatable": True}]} | more)
+
+
+def test_proposed_by_hand(db, anomaly):  # noqa: F811
+    one_action(db, direction="low", anomaly_type="flatline")
+    body = propose(db, anomaly)
+    assert (body["state"], body["risk"], body["authors"]) == (
+        "proposed", "medium", ["eva", "eve"])
+    assert [(c["link"], c["action"], c["argument"], c["state"],
+             c["repeatable"]) for c in body["commands"]] == [
+        ("T-V", "close_valve", {"percent": 100}, "planned", True)]
+    effect = body["effect"]
+    assert (effect["node"], effect["direction"], effect["least"]) == (
+        "T-B", "low", 2)
+    assert body["reasons"] == {
+        "template": "T-T", "by": "eva", "reason": "I saw it", "misfits": [
+            "anomaly is threshold, not flatline",
+            "direction is high, not low"]}
+    assert moves(body) == [("P0", None, "proposed", "eva")]
+    assert db.body("anomalies_get", anomaly)["planning"] == "proposed"
+    plan = body["id"]
+    refused(db, 409, "", f"plan {plan} is about", "plans_propose", anomaly,
+            j(template="T-T", reason="x"), "eva")
+    refused(db, 403, "", "eva proposed", "plans_decide", plan, "approve",
+            "{}", "eva")
+    assert db.body("plans_decide", plan, "approve", "{}", "eve")[
+        "state"] == "approved", "its risk is medium, and eve another person"
+
+
+def test_what_a_person_proposed_no_policy_decides(db, anomaly):  # noqa: F811
+    one_action(db, risk="low", protective=True)
+    act(db, "templates_preapprove", "T-T", j(approved=True), "ed")
+    plan = propose(db, anomaly)["id"]
+    assert not unasked(db, plan, "low-risk")
+    act(db, "loop_emergency", j(on=True, reason="flood"), "eve")
+    assert not unasked(db, plan, "emergency")
+    assert db.body("plans_get", plan)["state"] == "proposed"
+
+
+def test_of_high_risk_it_takes_two_others(db, anomaly):  # noqa: F811
+    one_action(db, risk="high")
+    db.run("templates_change", "T-T", j(name="better"), None, "ed")
+    plan = propose(db, anomaly)["id"]
+    for who, words in (("eva", "proposed plan"), ("eve", "is an author"),
+                       ("ed", "is an author")):
+        refused(db, 403, "", words, "plans_decide", plan, "approve", "{}",
+                who)
+    assert db.body("plans_decide", plan, "approve", "{}", "ada")[
+        "approvals_lacking"] == 1
+    assert db.body("plans_decide", plan, "approve", "{}", "bob")[
+        "state"] == "approved"
+
+
+def test_who_proposed_does_not_send_it_again(db, anomaly):  # noqa: F811
+    one_action(db)
+    body = propose(db, anomaly)
+    db.body("plans_decide", body["id"], "approve", "{}", "ada")
+    db.sql("UPDATE plans SET state = 'failed', closed_at = now()"
+           " WHERE id = %s", body["id"])
+    command = body["commands"][0]["id"]
+    db.sql("UPDATE commands SET state = 'failed', dead_at = now() WHERE id"
+           " = %s", command)
+    refused(db, 403, "", "eva proposed", "commands_redrive", command, WHY,
+            "eva")
+    assert act(db, "commands_redrive", command, WHY, "ada")["state"] == (
+        "queued")
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"enabled": False}, "is switched off"),
+    ({"guards": [{"name": "floor", "metric": "level", "low": 1}]},
+     "needs level, which T-B has not"),
+    ({"actions": [{"step": 3, "action": "stop_pump", "target_type": "pump",
+                   "target_relation": "zone"}]},
+     "step 3: no pump on a gateway is the zone of T-B"),
+    ({"actions": [{"step": 1, "action": "close_valve",
+                   "target_type": "valve", "target_relation": r}
+                  for r in ("inlet", "zone")]}, "would move T-V twice"),
+    ({"actions": []}, "no action")])
+def test_what_cannot_be_proposed(db, anomaly, change, words):  # noqa: F811
+    one_action(db, **change)
+    refused(db, 409, "/template", words, "plans_propose", anomaly,
+            j(template="T-T", reason="x"), "eva")
+    assert db.body("anomalies_get", anomaly)["planning"] is None
+
+
+def test_of_what_nothing_can_be_proposed(db, series):  # noqa: F811
+    one_action(db)
+    asked = j(template="T-T", reason="x")
+    over = make_anomaly(db, series, state="cleared")
+    refused(db, 409, "", "is cleared, not open", "plans_propose", over, asked,
+            "eva")
+    refused(db, 404, "", "no anomaly", "plans_propose", over + 10 ** 6, asked,
+            "eva")
+    refused(db, 422, "/template", "no plan template X", "plans_propose",
+            make_anomaly(db, series), j(template="X", reason="x"), "eva")
+
+
+def test_everybody_who_changed_a_template_wrote_it(db):
+    make_template(db, protective=True)
+    for who in "ed", "eve", "ed":
+        db.run("templates_change", "T-T", j(name=f"by {who}"), None, who)
+    assert db.sql("SELECT authors FROM plan_templates WHERE code = 'T-T'"
+                  )[0][0] == ["eve", "ed"]
+    for who in "eve", "ed":
+        refused(db, 403, "", f"{who} wrote", "templates_preapprove", "T-T",
+                j(approved=True), who)
+
+
+def events(db):
+    db.sql("SET CONSTRAINTS ALL IMMEDIATE")
+    return [t for t, in db.sql("SELECT type FROM events ORDER BY id")]
+
+
+def test_agreeing_and_reviews_are_told(db, plan):  # noqa: F811
+    db.sql("UPDATE plans SET risk = 'high'")
+    db.body("plans_decide", plan, "approve", "{}", "ada")
+    assert "plan.endorsed" in events(db)
+    act(db, "plans_override", plan, WHY, "eve")
+    assert "plan.after_review_opened" in events(db)
+    review = db.body("after_reviews_list", "open", 1, None)["items"][0]["id"]
+    act(db, "after_reviews_close", review, j(findings="right"), "ada")
+    assert events(db)[-1] == "plan.after_review_closed"
+
+
+def test_a_dossier_waits_for_its_after_review(db, plan):  # noqa: F811
+    act(db, "plans_override", plan, WHY, "eve")
+    db.sql("UPDATE plans SET state = 'worked', closed_at = now()"
+           " WHERE id = %s", plan)
+
+    def dossier():
+        body = json.loads(db.run("dossier_get", plan)[0][0])
+        sealed = db.sql("SELECT count(*) FROM dossiers WHERE plan_id = %s",
+                        plan)[0][0]
+        return body, sealed
+
+    body, sealed = dossier()
+    assert (body["final"], sealed) == (False, 0)
+    assert body["after_reviews"][0]["state"] == "open"
+    act(db, "after_reviews_close", body["after_reviews"][0]["id"],
+        j(findings="it was right"), "ada")
+    assert db.sql("SELECT dossiers_seal(99999)")[0][0] >= 1
+    body, sealed = dossier()
+    assert (body["final"], sealed) == (True, 1)
+    assert body["after_reviews"][0]["findings"] == "it was right"

@@ -111,6 +111,7 @@ static const struct {
     {"plans_reject", "OEM"},
     {"plans_cancel", "OEM"},
     {"plans_undo", "OEM"},
+    {"plans_propose", "EM"},
     {"plans_override", "EM"},
     {"after_reviews_list", "VOEM"},
     {"after_reviews_get", "VOEM"},

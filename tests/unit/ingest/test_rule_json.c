@@ -167,6 +167,8 @@ Test(rule_json, the_head)
 	cr_expect_str_eq(info.pointer, "/type");
 	(void)whole("{\"when\":" TEST "," HEAD ",\"about\":\"A\"}", &info);
 	cr_expect_str_eq(info.pointer, "/about");
+	(void)whole("{\"when\":" TEST "," HEAD ",\"clear_after_s\":0}", &info);
+	cr_expect_str_eq(info.pointer, "/clear_after_s");
 	(void)whole("{" HEAD "}", &info);
 	cr_expect_str_eq(info.pointer, "/when");
 	cr_expect_eq(whole("{\"when\":" TEST "," HEAD, &info), ERR_BAD_JSON);

@@ -333,6 +333,56 @@ Test(rules, any_and_all_of_a_zone)
 	    t->anomalies[t->nanomalies - 1].anomaly.condition.series, LEVEL2);
 }
 
+/* HIGH, and over once it has been false for 120 s. */
+static void
+set_lasting(void)
+{
+	static const char body[] =
+	    "{\"when\":" HIGH ",\"severity\":\"critical\","
+	    "\"message\":\"look\",\"clear_after_s\":120}";
+
+	texts[0] = (struct rule_text){7, 1, false, "code", body};
+	t->knowledge.rules = texts;
+	t->knowledge.nrules = 1;
+	t->knowledge.version++;
+}
+
+Test(rules, over_only_after_a_while)
+{
+	set_lasting();
+	step(FLOW, 0, 12);
+	step(FLOW, 60, 2);
+	cr_assert(is_open());
+	step(FLOW, 120, 12); /* it flaps: one anomaly */
+	step(FLOW, 180, 2);
+	loop_forget(&loop);
+	step(FLOW, 290, 2);
+	cr_assert(is_open());
+	cr_assert_eq(
+	    t->anomalies[0].anomaly.last_us, NOON + 120 * US_PER_SECOND);
+	loop_forget(&loop);
+	step(FLOW, 300, 2);
+	cr_assert_not(is_open());
+	cr_assert_eq(t->nanomalies, 1);
+	cr_assert_eq(t->anomalies[0].cleared_us, NOON + 300 * US_PER_SECOND);
+	step(FLOW, 360, 12);
+	cr_assert(is_open());
+	cr_assert_eq(t->nanomalies, 2);
+}
+
+Test(rules, a_gap_begins_the_while_anew)
+{
+	set_lasting();
+	step(FLOW, 0, 12);
+	step(FLOW, 60, 2);
+	step(FLOW, 260, 2); /* nothing was heard for more than 180 s */
+	cr_assert(is_open());
+	step(FLOW, 379, 2);
+	cr_assert(is_open());
+	step(FLOW, 380, 2);
+	cr_assert_not(is_open());
+}
+
 /* A restart, after every reading, changes nothing. */
 Test(rules, restart)
 {
@@ -495,4 +545,32 @@ Test(rules, faults)
 		stop();
 		start();
 	}
+}
+
+/* What was remembered before rules could wait keeps its open anomaly. */
+Test(rules, a_state_of_the_version_before)
+{
+	unsigned char buf[RULE_STATE_BYTES];
+	struct rule_seen seen[1] = {{.series = FLOW}};
+	struct rule_state s;
+	struct condition open;
+	size_t n;
+
+	rule_state_init(&s, seen, 1);
+	s.clock_us = NOON;
+	s.since_us = NOON - 5;
+	s.open = true;
+	s.condition.series = FLOW;
+	seen[0].t_us = NOON;
+	n = rule_state_encode(&s, 2, buf);
+	buf[0] = 1;
+	memmove(buf + 24, buf + 32, n - 32); /* it had no false_us */
+	rule_state_init(&s, seen, 1);
+	cr_assert(rule_state_decode(&s, 2, buf, n - 8));
+	cr_expect(s.open);
+	cr_expect_eq(s.since_us, NOON - 5);
+	cr_expect_eq(s.false_us, INSTANT_NONE);
+	cr_expect_eq(seen[0].t_us, NOON);
+	cr_assert(rule_state_open(buf, n - 8, &open));
+	cr_expect_eq(open.series, FLOW);
 }

@@ -1,0 +1,3 @@
+-- Propose a plan for an open anomaly. $1 id, $2 body jsonb, $3 who
+-- -> body json, etag text, location text
+SELECT body, etag, location FROM plan_propose($1::bigint, $2::jsonb, $3::text)
