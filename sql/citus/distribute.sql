@@ -23,6 +23,8 @@ SELECT create_distributed_table('series_latest', 'series',
     colocate_with => 'segments');
 SELECT create_distributed_table('series_states', 'series',
     colocate_with => 'segments');
+SELECT create_distributed_table('watch_states', 'series',
+    colocate_with => 'segments');
 
 -- The log by its own shard; shards_set() says how many there are.
 ALTER TABLE ingest_log DROP CONSTRAINT ingest_log_pkey,

@@ -109,6 +109,8 @@
 	    "How long after its not-after a gateway is asked what became of a command") \
 	X(low_risk_unasked, NUMBER, "PENSTOCK_LOW_RISK_UNASKED", "0", 0, 1, "0 or 1", false, \
 	    "1: plans of low risk run without anybody's asking (policy:low-risk)") \
+	X(unusual_a_week, NUMBER, "PENSTOCK_UNUSUAL_A_WEEK", "7", 0, 10000, "alarms a week", false, \
+	    "False alarms to bear with, of all series together; 0: nothing unusual is looked for") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
 	    "Most readings in one POST") \
 	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 3600, "s", false, \

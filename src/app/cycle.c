@@ -132,6 +132,7 @@ cycle_new(const struct cycle_config *config)
 	c->ctx.read_rule = rule_json_read;
 	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
 	c->ctx.rules.low_risk = config->low_risk_unasked;
+	c->ctx.unusual.a_week = config->unusual_a_week;
 	c->ctx.rules.lost_us += config->gateway_timeout_ms * INT64_C(1000);
 	/* Both were checked when the service started. */
 	(void)address_rules_parse(
@@ -292,6 +293,9 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	e = loop_cycle(&c->ctx, &c->ports, &f, info);
 	took = clock_us(CLOCK_MONOTONIC) - began_us;
 	count(&f);
+	if (f.begun_anew > 0)
+		log_event(LOG_LEVEL_WARN, "watch_states_void", "series",
+		    LOG_INT, f.begun_anew, NULL);
 	if (f.more)
 		c->next_ms = 0;
 	if (e == ERR_OK && c->led)

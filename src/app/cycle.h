@@ -27,6 +27,7 @@ struct cycle_config {
 	const char *gateway_nets;    /* borrowed; field/address.h */
 	unsigned gateway_ask_s;
 	bool low_risk_unasked;
+	unsigned unusual_a_week;
 	/* Borrowed; field/connector.h. */
 	const char *broker, *broker_user, *broker_password;
 };

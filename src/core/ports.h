@@ -141,6 +141,20 @@ struct rule_row {
 	size_t len;		    /* 0: nothing, take the row away */
 };
 
+/* What is remembered of how a series usually goes: a state (mape/unusual.h)
+ * and the readings after it. */
+struct watch_row {
+	int32_t series;
+	int32_t version;	    /* of the state's bytes */
+	const unsigned char *state; /* NULL: as it is stored */
+	size_t len;		    /* 0: of a series just begun */
+	const unsigned char *tail;
+	size_t tail_len;
+	int64_t upto_us;    /* the newest reading taken in */
+	int32_t open, calm; /* odd: an anomaly of it is open */
+	int64_t since_us;
+};
+
 /* What a rule in shadow would have raised, or cleared. */
 struct rule_finding {
 	int32_t rule, version, series;
@@ -173,6 +187,12 @@ struct knowledge_port {
 	    void *self, const struct rule_row *, size_t n, struct err_info *);
 	enum err (*rule_found)(
 	    void *self, const struct rule_finding *, struct err_info *);
+	/* Rising by series as the ids do, without those of which nothing is
+	 * stored. ids NULL: all with something open. */
+	enum err (*watches_load)(void *self, struct arena *, const int32_t *ids,
+	    size_t n, struct watch_row **ret, size_t *ret_n, struct err_info *);
+	enum err (*watches_save)(
+	    void *self, const struct watch_row *, size_t n, struct err_info *);
 };
 
 /* A move of an anomaly, plan or command: written beside its row id. */

@@ -51,3 +51,9 @@ anomaly_is_sensor_fault(enum anomaly_type type)
 {
 	return (sensor_faults[type]);
 }
+
+bool
+anomaly_needs_naming(enum anomaly_type type)
+{
+	return (sensor_faults[type] || type == ANOMALY_UNUSUAL);
+}

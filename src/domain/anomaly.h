@@ -24,7 +24,8 @@
 	X(ANOMALY_BURST, "burst", false)           \
 	X(ANOMALY_LEAK, "leak", false)             \
 	X(ANOMALY_QUALITY, "water_quality", false) \
-	X(ANOMALY_EQUIPMENT, "equipment", false)
+	X(ANOMALY_EQUIPMENT, "equipment", false)   \
+	X(ANOMALY_UNUSUAL, "unusual", false)
 
 #define X(code, word, sensor) code,
 enum anomaly_type { ANOMALY_TYPES(X) ANOMALY_TYPE_COUNT };
@@ -57,5 +58,7 @@ struct anomaly {
 const char *anomaly_type_name(enum anomaly_type);
 int anomaly_type_parse(const char *); /* -1 unknown */
 bool anomaly_is_sensor_fault(enum anomaly_type);
+/* Only plans made for that type answer it: it may not be the water's. */
+bool anomaly_needs_naming(enum anomaly_type);
 
 #endif

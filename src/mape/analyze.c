@@ -3,6 +3,7 @@
 #include "core/instant.h"
 #include "core/text.h"
 #include "mape/finding.h"
+#include "mape/unusual.h"
 #include "model/flatline.h"
 #include "model/outlier.h"
 #include "model/rate.h"
@@ -13,7 +14,13 @@
 #include <stdio.h>
 
 /* Conditions that one reading can touch: the levels first, then these. */
-enum slot { SLOT_RATE = LEVEL_SLOTS, SLOT_FLATLINE, SLOT_OUTLIER, SLOT_COUNT };
+enum slot {
+	SLOT_RATE = LEVEL_SLOTS,
+	SLOT_FLATLINE,
+	SLOT_OUTLIER,
+	SLOT_UNUSUAL,
+	SLOT_COUNT
+};
 
 /* A condition that goes on: told once, at its end or the batch's. */
 struct held {
@@ -29,6 +36,8 @@ struct judge {
 	struct held held[SLOT_COUNT];
 	struct outlier_window window; /* if have_window */
 	bool have_window;
+	struct watched *watched;   /* or NULL */
+	struct watch_verdict seen; /* of this reading; no score: not judged */
 };
 
 static enum err
@@ -43,16 +52,27 @@ flush(struct judge *j, size_t slot)
 	    finding_raise(j->a, j->series, j->state, &h->finding, &h->reading));
 }
 
+/* One that goes on tells its highest score, not the newest reading's. */
+static void
+note_seen(struct finding *f, const struct judge *j)
+{
+	f->seen = j->seen;
+	if (f->condition.type == ANOMALY_UNUSUAL)
+		f->seen.score = j->watched->open.score / 10000.0;
+}
+
 static void
 hold(struct judge *j, size_t slot, const struct finding *f,
     const struct reading *r)
 {
 	j->held[slot] = (struct held){true, *f, *r};
+	note_seen(&j->held[slot].finding, j);
 }
 
 static enum err
-raise_now(struct judge *j, const struct finding *f, const struct reading *r)
+raise_now(struct judge *j, struct finding *f, const struct reading *r)
 {
+	note_seen(f, j);
 	return (finding_raise(j->a, j->series, j->state, f, r));
 }
 
@@ -199,6 +219,39 @@ judge_flatline(struct judge *j, const struct reading *r)
 	return (ERR_OK);
 }
 
+static void
+find_unusual(struct finding *f, const struct judge *j, const struct reading *r)
+{
+	const struct unusual_open *o = &j->watched->open;
+	const struct watch_verdict *v = &j->seen;
+
+	finding_init(f, j->series, ANOMALY_UNUSUAL, o->direction);
+	f->condition.severity = o->severity;
+	f->first_us = o->since_us;
+	f->limit = v->expected + copysign(v->band, r->value - v->expected);
+	(void)snprintf(f->rule_id, sizeof(f->rule_id), "unusual:%s",
+	    watch_rule_name(o->rule));
+}
+
+static enum err
+judge_unusual(struct judge *j, const struct reading *r, bool looked)
+{
+	enum verdict v = looked
+	    ? unusual_decide(j->watched, j->series, j->state, r, &j->seen)
+	    : VERDICT_NORMAL;
+	struct finding f;
+
+	if (v == VERDICT_NORMAL)
+		return (ERR_OK);
+	find_unusual(&f, j, r);
+	if (v == VERDICT_CLEAR)
+		return (clear_now(j, SLOT_UNUSUAL, &f.condition, r));
+	if (v == VERDICT_RAISE)
+		return (raise_now(j, &f, r));
+	hold(j, SLOT_UNUSUAL, &f, r);
+	return (ERR_OK);
+}
+
 static enum err
 end_silence(struct judge *j, const struct reading *r)
 {
@@ -230,18 +283,23 @@ static enum err
 judge_reading(struct judge *j, const struct reading *r)
 {
 	const struct series *s = j->series;
+	bool looked;
 	enum err err;
 	size_t i;
 
+	j->seen = (struct watch_verdict){0};
 	if ((err = end_silence(j, r)) != ERR_OK || !isfinite(r->value))
 		return (err);
+	looked = j->watched != NULL &&
+	    unusual_look(j->a->unusual, j->watched, r, &j->seen);
 	for (i = 0; i < s->nthresholds; i++) {
 		if ((err = judge_level(j, &s->thresholds[i], r)) != ERR_OK)
 			return (err);
 	}
 	if ((err = judge_rate(j, r)) == ERR_OK &&
-	    (err = judge_flatline(j, r)) == ERR_OK)
-		err = judge_outlier(j, r);
+	    (err = judge_flatline(j, r)) == ERR_OK &&
+	    (err = judge_outlier(j, r)) == ERR_OK)
+		err = judge_unusual(j, r, looked);
 	return (err);
 }
 
@@ -253,6 +311,8 @@ analyze_readings(struct analysis *a, const struct series *s,
 	enum err err;
 	size_t slot;
 
+	if (a->unusual != NULL && unusual_judges(a->unusual, s))
+		j.watched = unusual_find(a->unusual, s->id);
 	for (; n > 0; r++, n--) {
 		if (r->t_us <= st->last_us) {
 			if (s != NULL && (err = hear_late(&j, r)) != ERR_OK)

@@ -6,7 +6,8 @@
  * notifier. Frees: nothing; evidence lives in the arena. Units: canonical.
  * Errors: those of the ports, ERR_NO_MEMORY.
  *
- * Rule ids: "threshold:ID", "rate", "flatline", "silence", "outlier".
+ * Rule ids: "threshold:ID", "rate", "flatline", "silence", "outlier",
+ * "unusual:drift" and the other rules of model/watch.h.
  * A reading not newer than the last judged one is stored and not judged, but
  * heard. The wall clock is used for silence alone, so history is judged like live data.
  */
@@ -17,6 +18,8 @@
 #include "domain/reading.h"
 #include "domain/series_state.h"
 
+struct unusual;
+
 struct analysis {
 	const struct ports *ports;
 	struct arena *arena;
@@ -25,6 +28,8 @@ struct analysis {
 	int64_t raised, cleared; /* counted as it goes */
 	struct err_info *info;
 	int64_t awake_us; /* since when cycles have run without a break */
+	/* What is in it already is judged by it; or NULL. */
+	const struct unusual *unusual;
 };
 
 /* `s` NULL: the series is retired; its state only moves on. Readings rise

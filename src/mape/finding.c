@@ -6,7 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#define EVIDENCE_MAX 1024
+#define EVIDENCE_MAX 2048
+#define ODD	     0.5 /* a score that is worth telling: one in a thousand */
 
 /* Severity of what has no level of its own. */
 static const enum severity severities[ANOMALY_TYPE_COUNT] = {
@@ -15,6 +16,7 @@ static const enum severity severities[ANOMALY_TYPE_COUNT] = {
     [ANOMALY_FLATLINE] = SEVERITY_WARNING,
     [ANOMALY_SILENCE] = SEVERITY_WARNING,
     [ANOMALY_OUTLIER] = SEVERITY_INFO,
+    [ANOMALY_UNUSUAL] = SEVERITY_INFO,
 };
 
 void
@@ -47,6 +49,35 @@ write_reading(struct text *t, int64_t t_us, double value)
 	json_object_end(t);
 }
 
+/* What the series' own past let expect: the whole of an unusual one's word,
+ * and beside another's if the reading is odd. */
+static void
+write_seen(struct text *t, const struct series *s, const struct finding *f)
+{
+	bool own = f->condition.type == ANOMALY_UNUSUAL;
+
+	if (!own && f->seen.score < ODD)
+		return;
+	if (!own) {
+		json_object(t, "unusual");
+		json_string(t, "rule", watch_rule_name(f->seen.rule));
+	}
+	json_double(t, "expected", f->seen.expected);
+	json_double(t, "band", f->seen.band);
+	json_double(t, "score", f->seen.score);
+	if (!own) {
+		json_object_end(t);
+		return;
+	}
+	json_array(t, "contributions");
+	json_object(t, NULL);
+	json_string(t, "node", s->node);
+	json_string(t, "metric", s->metric);
+	json_double(t, "share", 1);
+	json_object_end(t);
+	json_array_end(t);
+}
+
 /* The reading judged, the one before it, and what the rule wanted. */
 static const char *
 evidence(struct analysis *a, const struct series *s,
@@ -65,6 +96,7 @@ evidence(struct analysis *a, const struct series *s,
 	json_instant(&t, "since", f->first_us);
 	for (i = 0; i < FINDING_FACTS && f->keys[i] != NULL; i++)
 		json_double(&t, f->keys[i], f->facts[i]);
+	write_seen(&t, s, f);
 	json_array(&t, "readings");
 	if (st->last_us != INSTANT_NONE && (r == NULL || st->last_us < r->t_us))
 		write_reading(&t, st->last_us, st->last_value);

@@ -10,6 +10,7 @@
 
 #include "domain/anomaly.h"
 #include "mape/analyze.h"
+#include "model/watch.h"
 
 #define FINDING_FACTS 2
 
@@ -21,6 +22,7 @@ struct finding {
 	/* What the rule wanted and saw; a NULL key ends them. */
 	const char *keys[FINDING_FACTS];
 	double facts[FINDING_FACTS];
+	struct watch_verdict seen; /* of the reading; no score: not judged */
 };
 
 /* Rule id and severity of the type; the direction of the condition. */

@@ -6,6 +6,7 @@
 #include "mape/alarms.h"
 #include "mape/analyze.h"
 #include "mape/execute.h"
+#include "mape/finding.h"
 #include "mape/knowledge.h"
 #include "mape/monitor.h"
 #include "mape/plan.h"
@@ -53,6 +54,7 @@ void
 loop_forget(struct loop_ctx *ctx)
 {
 	memory_done(&ctx->memory);
+	unusual_done(&ctx->unusual);
 	ctx->have_knowledge = false;
 	ctx->awake_us = INSTANT_NONE;
 	ctx->sweep_us = INT64_MIN;
@@ -118,6 +120,7 @@ learn(struct cycle *c)
 		    &(struct rules_world){&ctx->knowledge, c->ports,
 			ctx->read_rule, ctx->watch_only},
 		    &ctx->lasting, c->info);
+	unusual_share(&ctx->unusual, &ctx->knowledge);
 	ctx->have_knowledge = err == ERR_OK;
 	return (err);
 }
@@ -258,6 +261,61 @@ sweep(struct cycle *c, struct analysis *an)
 	return (err);
 }
 
+/* The states of what the batch has new readings of. */
+static enum err
+usual(struct cycle *c)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	const struct batch *b = &c->batch;
+	const struct series **s, *one;
+	size_t i, n = 0;
+
+	if (!(c->ctx->unusual.a_week > 0))
+		return (ERR_OK);
+	s = arena_alloc(&c->ctx->cycle, b->ngroups * sizeof(*s));
+	if (s == NULL)
+		return (no_memory(c));
+	for (i = 0; i < b->ngroups; i++) {
+		one = knowledge_series(&c->ctx->knowledge, b->groups[i].series);
+		if (unusual_judges(&c->ctx->unusual, one))
+			s[n++] = one;
+	}
+	return (
+	    unusual_need(&c->ctx->unusual, k, &c->ctx->cycle, s, n, c->info));
+}
+
+/* It was turned off: what is open of it nobody else would clear. */
+static enum err
+close_unusual(struct cycle *c, struct analysis *an)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	struct arena *a = &c->ctx->cycle;
+	struct unusual *u = &c->ctx->unusual;
+	struct condition gone = {.type = ANOMALY_UNUSUAL};
+	struct watched *w;
+	size_t i, n, out = 0;
+	enum err err;
+
+	if (u->a_week > 0 || u->swept || k->watches_load == NULL)
+		return (ERR_OK);
+	if ((err = unusual_left(k, a, &w, &n, c->info)) != ERR_OK)
+		return (err);
+	for (i = 0; err == ERR_OK && i < n; i++) {
+		if (!owns(c, w[i].series))
+			continue;
+		gone.series = w[i].series;
+		gone.direction = w[i].open.direction;
+		gone.severity = w[i].open.severity;
+		err = finding_clear(an, &gone, c->now_us,
+		    "{\"reason\":\"nothing unusual is looked for\"}");
+		w[out++] = w[i];
+	}
+	if (err == ERR_OK && out > 0)
+		err = unusual_close(k, a, w, out, c->info);
+	u->swept = err == ERR_OK;
+	return (err);
+}
+
 static enum err
 analyze(struct cycle *c)
 {
@@ -268,10 +326,11 @@ analyze(struct cycle *c)
 	    .knowledge_version = c->ctx->knowledge.version,
 	    .info = c->info,
 	    .awake_us = c->ctx->awake_us,
+	    .unusual = &c->ctx->unusual,
 	};
 	const struct batch *b = &c->batch;
 	const struct series *s;
-	enum err err = ERR_OK;
+	enum err err = usual(c);
 	size_t i;
 
 	/* Who is behind cannot tell silence from what the log still holds. */
@@ -285,11 +344,15 @@ analyze(struct cycle *c)
 		listen_for(c, s, c->states[i]);
 	}
 	if (err == ERR_OK)
+		err = close_unusual(c, &an);
+	if (err == ERR_OK)
 		err = sweep(c, &an);
 	if (err == ERR_OK)
 		err = rules_judge(&c->ctx->people, &an, b, !c->figures->more);
 	c->figures->raised = an.raised;
 	c->figures->cleared = an.cleared;
+	c->figures->begun_anew = (int64_t)c->ctx->unusual.void_states;
+	c->ctx->unusual.void_states = 0;
 	return (err);
 }
 
@@ -330,6 +393,8 @@ watch(struct cycle *c)
 	    (!c->ctx->watch_only && (err = alarms_move(&act)) != ERR_OK) ||
 	    (err = memory_save(&c->ctx->memory, k, &c->ctx->cycle, c->info)) !=
 		ERR_OK ||
+	    (err = unusual_save(
+		 &c->ctx->unusual, k, &c->ctx->cycle, c->info)) != ERR_OK ||
 	    (err = rules_save(&c->ctx->people, k, &c->ctx->cycle, c->info)) !=
 		ERR_OK)
 		return (err);

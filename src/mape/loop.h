@@ -23,6 +23,7 @@
 #include "core/ports.h"
 #include "mape/memory.h"
 #include "mape/rules.h"
+#include "mape/unusual.h"
 
 /*
  * Readings taken per cycle. Much of a cycle's cost is by series, not by
@@ -53,6 +54,7 @@ struct loop_ctx {
 	struct memory memory;
 	rule_reader *read_rule; /* the caller's; NULL: rules are not judged */
 	struct rules people;
+	struct unusual unusual; /* a_week: the caller's; 0 at first */
 	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
 	int64_t sweep_us; /* nothing can fall silent before */
 	size_t take_max;
@@ -74,6 +76,7 @@ struct loop_figures {
 	const char *system_state; /* "normal", "alert", "emergency" */
 	int64_t merged, duplicates, late;
 	int64_t raised, cleared, proposed;
+	int64_t begun_anew; /* what was known of so many series is void */
 	int64_t sent, done, failed; /* command attempts and their ends */
 	int64_t verified;
 	int64_t open[3]; /* anomalies by severity */

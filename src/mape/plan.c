@@ -63,9 +63,11 @@ fits(struct planning *p, const struct plan_template *t)
 	else if (!matches(named, type))
 		(void)snprintf(p->why_not, sizeof(p->why_not),
 		    "anomaly is %s, not %s", type, named);
-	else if (named[0] == '\0' && anomaly_is_sensor_fault(c->type))
+	else if (named[0] == '\0' && anomaly_needs_naming(c->type))
 		(void)snprintf(p->why_not, sizeof(p->why_not),
-		    "%s is a sensor fault and is not named", type);
+		    "%s is %s and is not named", type,
+		    anomaly_is_sensor_fault(c->type) ? "a sensor fault"
+						     : "only statistics");
 	else if (t->direction != DIRECTION_NONE && t->direction != c->direction)
 		(void)snprintf(p->why_not, sizeof(p->why_not),
 		    "direction is %s, not %s", direction_name(c->direction),

@@ -27,6 +27,7 @@ twin_new(int64_t now_us, uint64_t seed)
 	t->now_us = now_us;
 	t->random = seed != 0 ? seed : 1;
 	t->knowledge.version = 1;
+	t->watches = table(TWIN_SERIES, sizeof(*t->watches));
 	t->findings = table(TWIN_FINDINGS, sizeof(*t->findings));
 	twin_alarms_init(t);
 	t->series = table(TWIN_SERIES, sizeof(*t->series));
@@ -57,6 +58,7 @@ twin_free(struct twin *t)
 	free(t->commands);
 	free(t->transitions);
 	free(t->findings);
+	free(t->watches);
 	free(t->undo);
 	arena_done(&t->texts);
 	free(t);
@@ -577,5 +579,6 @@ twin_ports(struct twin *t, struct ports *ret)
 	    .notifier = {t, notify},
 	};
 	twin_rules(ret);
+	twin_watches(ret);
 	twin_decisions(t, ret);
 }

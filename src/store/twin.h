@@ -26,6 +26,8 @@
 #define TWIN_HOLDS     16
 #define TWIN_RULES     16
 #define TWIN_FINDINGS  1024
+#define TWIN_STATE     4096 /* bytes of how a series usually goes */
+#define TWIN_TAIL      1024
 
 struct twin_series {
 	int32_t id;
@@ -92,6 +94,11 @@ struct twin_rule {
 	unsigned char state[RULE_STATE_BYTES];
 };
 
+struct twin_watch {
+	struct watch_row row; /* series 0: none */
+	unsigned char state[TWIN_STATE], tail[TWIN_TAIL];
+};
+
 enum twin_fault {
 	TWIN_FAULT_NONE,
 	TWIN_FAULT_FAIL, /* the call does nothing and fails */
@@ -137,6 +144,7 @@ struct twin {
 	size_t nholds;
 	struct twin_rule rules[TWIN_RULES];
 	size_t nrules;
+	struct twin_watch *watches;    /* by id, below TWIN_SERIES */
 	struct rule_finding *findings; /* of rules in shadow */
 	size_t nfindings;
 	char system_state[16];
@@ -194,6 +202,7 @@ enum err twin_guard_asset(void *, struct arena *, const struct command *,
 void twin_field(struct twin *, struct ports *);
 struct twin_command *twin_find_command(struct twin *, int64_t id);
 void twin_rules(struct ports *);
+void twin_watches(struct ports *);
 struct twin_plan *twin_find_plan(struct twin *, int64_t id);
 bool twin_is_final(enum plan_state);
 void twin_add_command(struct twin *, int64_t plan_id, const struct command *);

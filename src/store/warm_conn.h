@@ -165,6 +165,10 @@ enum err warm_rules_save(
     void *self, const struct rule_row *, size_t n, struct err_info *);
 enum err
 warm_rule_found(void *self, const struct rule_finding *, struct err_info *);
+enum err warm_watches_load(void *self, struct arena *, const int32_t *ids,
+    size_t n, struct watch_row **ret, size_t *ret_n, struct err_info *);
+enum err warm_watches_save(
+    void *self, const struct watch_row *, size_t n, struct err_info *);
 bool warm_owns(void *self, int32_t series);
 enum err warm_newest(void *self, struct arena *, const int32_t *ids, size_t n,
     struct reading **ret, size_t *ret_n, struct err_info *);

@@ -475,7 +475,8 @@ report(void *self, const char *system_state, const char *figures,
 struct knowledge_port
 warm_knowledge(struct warm *w)
 {
-	return ((struct knowledge_port){w, version, load, states_load,
-	    states_save, paused, emergency, report, warm_rules_load,
-	    warm_rules_save, warm_rule_found});
+	return (
+	    (struct knowledge_port){w, version, load, states_load, states_save,
+		paused, emergency, report, warm_rules_load, warm_rules_save,
+		warm_rule_found, warm_watches_load, warm_watches_save});
 }

@@ -87,7 +87,8 @@ empty(void)
 	sql("SET client_min_messages = warning");
 	sql("TRUNCATE ingest_log, ingest_log_aside, import_marks, segments, "
 	    "segment_spans, rollups_fresh, rollups_open, "
-	    "rollups_packed, series_latest, series_states, transitions, "
+	    "rollups_packed, series_latest, series_states, watch_states, "
+	    "transitions, "
 	    "commands, plans, "
 	    "anomalies, notifications, gateway_breakers, template_actions, "
 	    "plan_templates, "

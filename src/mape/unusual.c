@@ -1,0 +1,432 @@
+#include "mape/unusual.h"
+
+#include "model/threshold.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDE 2 /* bands: what lies beyond is no calm reading */
+
+static enum err
+no_memory(struct err_info *info)
+{
+	return (err_set(
+	    info, ERR_NO_MEMORY, NULL, "no room for how series usually go"));
+}
+
+void
+unusual_done(struct unusual *u)
+{
+	size_t i;
+
+	for (i = 0; i < u->n; i++)
+		free(u->w[i]);
+	free(u->w);
+	u->w = NULL;
+	u->n = 0;
+	u->swept = false;
+}
+
+void
+unusual_share(struct unusual *u, const struct knowledge *k)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < k->nseries; i++)
+		n += k->series[i].kind == SERIES_INSTANT;
+	u->share = fmin(u->a_week / (double)(n > 0 ? n : 1), 1);
+}
+
+bool
+unusual_judges(const struct unusual *u, const struct series *s)
+{
+	return (u->a_week > 0 && s != NULL && s->kind == SERIES_INSTANT);
+}
+
+/* --- kept and found again -------------------------------------------------- */
+
+static size_t
+lower_bound(const struct unusual *u, int32_t series)
+{
+	size_t lo = 0, hi = u->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (u->w[mid]->series < series)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (lo);
+}
+
+struct watched *
+unusual_find(const struct unusual *u, int32_t series)
+{
+	size_t at = lower_bound(u, series);
+
+	return (at < u->n && u->w[at]->series == series ? u->w[at] : NULL);
+}
+
+static size_t
+tail_length(const struct watched *w)
+{
+	return (w->state.seen - w->kept);
+}
+
+static void
+take_in(struct unusual_state *s, const struct unusual_reading *r, double a_week,
+    struct watch_verdict *v)
+{
+	int32_t side;
+
+	if (s->seen == 0)
+		s->first_us = r->t_us;
+	watch_judge(&s->watch, r->value, r->t_us, a_week, v);
+	side = (r->value > v->expected) - (r->value < v->expected);
+	if (side != s->side || s->seen == 0)
+		s->side_us = r->t_us;
+	if (s->watch.run <= 1)
+		s->same_us = r->t_us;
+	s->side = side;
+	s->seen++;
+}
+
+static void
+open_read(struct unusual_open *o, const struct watch_row *row)
+{
+	*o = (struct unusual_open){
+	    .is = (row->open & 1) != 0,
+	    .direction = (enum direction)(row->open >> 1 & 3),
+	    .severity = (enum severity)(row->open >> 3 & 3),
+	    .rule = (enum watch_rule)(row->open >> 5 & 7),
+	    .score = row->open >> 8,
+	    .calm = row->calm,
+	    .since_us = row->since_us,
+	};
+}
+
+static int32_t
+open_code(const struct unusual_open *o)
+{
+	return ((int32_t)o->is | (int32_t)o->direction << 1 |
+	    (int32_t)o->severity << 3 | (int32_t)o->rule << 5 | o->score << 8);
+}
+
+static bool
+fits(const struct watch_row *row)
+{
+	size_t each = sizeof(struct unusual_reading);
+
+	return (row->version == UNUSUAL_VERSION &&
+	    (row->len == 0 || row->len == sizeof(struct unusual_state)) &&
+	    row->tail_len % each == 0 && row->tail_len <= UNUSUAL_TAIL * each);
+}
+
+/* False if it has to begin anew: the bytes are another version's. */
+static bool
+state_read(struct watched *w, const struct watch_row *row)
+{
+	struct watch_verdict v;
+	size_t i, n = row->tail_len / sizeof(w->tail[0]);
+
+	if (!fits(row))
+		return (false);
+	if (row->len > 0)
+		memcpy(&w->state, row->state, row->len);
+	w->kept = w->state.seen;
+	memcpy(w->tail, row->tail, row->tail_len);
+	for (i = 0; i < n; i++)
+		take_in(&w->state, &w->tail[i], 1, &v);
+	w->anew = false;
+	return (true);
+}
+
+static struct watched *
+watched_new(const struct series *s)
+{
+	struct watched *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return (NULL);
+	w->series = s->id;
+	w->anew = true;
+	watch_init(&w->state.watch, s->unit);
+	return (w);
+}
+
+/* Merges `n` of them, rising and none of them present; takes them. */
+static bool
+insert(struct unusual *u, struct watched *const *new, size_t n)
+{
+	size_t i = u->n, j = n, out = u->n + n;
+	struct watched **w = realloc(u->w, out * sizeof(struct watched *));
+
+	if (w == NULL)
+		return (false);
+	u->w = w;
+	u->n += n;
+	while (j > 0) {
+		out--;
+		if (i > 0 && w[i - 1]->series > new[j - 1]->series)
+			w[out] = w[--i];
+		else
+			w[out] = new[--j];
+	}
+	return (true);
+}
+
+static enum err
+add(struct unusual *u, struct arena *a, const struct series *const *s, size_t n,
+    struct err_info *info)
+{
+	struct watched **new = arena_alloc(a, n * sizeof(struct watched *));
+	size_t i;
+
+	if (new == NULL)
+		return (no_memory(info));
+	for (i = 0; i < n; i++)
+		if ((new[i] = watched_new(s[i])) == NULL)
+			break;
+	if (i == n && insert(u, new, n))
+		return (ERR_OK);
+	while (i-- > 0)
+		free(new[i]);
+	return (no_memory(info));
+}
+
+enum err
+unusual_need(struct unusual *u, const struct knowledge_port *k, struct arena *a,
+    const struct series *const *s, size_t n, struct err_info *info)
+{
+	const struct series **missing = arena_alloc(a, n * sizeof(*missing));
+	int32_t *ids = arena_alloc(a, n * sizeof(*ids));
+	struct watch_row *rows;
+	struct watched *w;
+	size_t i, nrows, nmissing = 0;
+	enum err err;
+
+	if (missing == NULL || ids == NULL)
+		return (no_memory(info));
+	for (i = 0; i < n; i++) {
+		if (unusual_find(u, s[i]->id) != NULL)
+			continue;
+		ids[nmissing] = s[i]->id;
+		missing[nmissing++] = s[i];
+	}
+	if (nmissing == 0)
+		return (ERR_OK);
+	if ((err = k->watches_load(
+		 k->self, a, ids, nmissing, &rows, &nrows, info)) != ERR_OK ||
+	    (err = add(u, a, missing, nmissing, info)) != ERR_OK)
+		return (err);
+	for (i = 0; i < nrows; i++) {
+		w = unusual_find(u, rows[i].series);
+		open_read(&w->open, &rows[i]);
+		u->void_states += !state_read(w, &rows[i]);
+	}
+	return (ERR_OK);
+}
+
+/*
+ * Snapshots come every UNUSUAL_TAIL readings, at different ones for different
+ * series, so that a cycle writes no more of them than its share.
+ */
+static bool
+due(const struct watched *w)
+{
+	uint32_t phase = (uint32_t)w->series % UNUSUAL_TAIL;
+
+	return ((w->state.seen + phase) / UNUSUAL_TAIL !=
+	    (w->kept + phase) / UNUSUAL_TAIL);
+}
+
+static void
+row_of(struct watch_row *row, const struct watched *w)
+{
+	bool whole = due(w);
+
+	*row = (struct watch_row){
+	    .series = w->series,
+	    .version = UNUSUAL_VERSION,
+	    .upto_us = w->state.watch.last_us,
+	    .open = open_code(&w->open),
+	    .calm = w->open.calm,
+	    .since_us = w->open.since_us,
+	};
+	if (whole || w->anew) {
+		row->state = (const unsigned char *)&w->state;
+		row->len = whole ? sizeof(w->state) : 0;
+	}
+	if (!whole) {
+		row->tail = (const unsigned char *)w->tail;
+		row->tail_len = tail_length(w) * sizeof(w->tail[0]);
+	}
+}
+
+static void
+saved(struct watched *w)
+{
+	if (due(w))
+		w->kept = w->state.seen;
+	w->anew = w->changed = false;
+}
+
+enum err
+unusual_save(struct unusual *u, const struct knowledge_port *k, struct arena *a,
+    struct err_info *info)
+{
+	struct watch_row *rows;
+	size_t i, n = 0;
+	enum err err;
+
+	for (i = 0; i < u->n; i++)
+		n += u->w[i]->changed;
+	if (n == 0)
+		return (ERR_OK);
+	if ((rows = arena_alloc(a, n * sizeof(*rows))) == NULL)
+		return (no_memory(info));
+	for (i = 0, n = 0; i < u->n; i++)
+		if (u->w[i]->changed)
+			row_of(&rows[n++], u->w[i]);
+	if ((err = k->watches_save(k->self, rows, n, info)) != ERR_OK)
+		return (err);
+	for (i = 0; i < u->n; i++)
+		if (u->w[i]->changed)
+			saved(u->w[i]);
+	return (ERR_OK);
+}
+
+enum err
+unusual_left(const struct knowledge_port *k, struct arena *a,
+    struct watched **ret, size_t *ret_n, struct err_info *info)
+{
+	struct watch_row *rows;
+	struct watched *w;
+	size_t i, n;
+	enum err err = k->watches_load(k->self, a, NULL, 0, &rows, &n, info);
+
+	if (err != ERR_OK)
+		return (err);
+	if ((w = arena_calloc(a, n, sizeof(*w))) == NULL)
+		return (no_memory(info));
+	for (i = 0; i < n; i++) {
+		w[i].series = rows[i].series;
+		open_read(&w[i].open, &rows[i]);
+	}
+	*ret = w;
+	*ret_n = n;
+	return (ERR_OK);
+}
+
+/* They begin anew: what comes meanwhile nobody takes in. */
+enum err
+unusual_close(const struct knowledge_port *k, struct arena *a,
+    const struct watched *w, size_t n, struct err_info *info)
+{
+	struct watch_row *rows = arena_calloc(a, n, sizeof(*rows));
+	size_t i;
+
+	if (rows == NULL)
+		return (no_memory(info));
+	for (i = 0; i < n; i++)
+		rows[i] = (struct watch_row){.series = w[i].series,
+		    .version = UNUSUAL_VERSION,
+		    .state = (const unsigned char *)""};
+	return (k->watches_save(k->self, rows, n, info));
+}
+
+/* --- judged ----------------------------------------------------------------- */
+
+bool
+unusual_look(const struct unusual *u, struct watched *w,
+    const struct reading *r, struct watch_verdict *ret)
+{
+	struct unusual_reading x = {r->t_us, r->value};
+	size_t at = tail_length(w);
+
+	if (r->quality != QUALITY_GOOD || !isfinite(r->value))
+		return (false);
+	if (at < UNUSUAL_TAIL)
+		w->tail[at] = x;
+	take_in(&w->state, &x, u->share, ret);
+	w->changed = true;
+	return (true);
+}
+
+static bool
+is_told(const struct series_state *st)
+{
+	size_t i;
+
+	for (i = 0; i < LEVEL_SLOTS; i++)
+		if (threshold_is_open(&st->levels[i]))
+			return (true);
+	return (st->rate != DIRECTION_NONE || st->outlier != DIRECTION_NONE ||
+	    st->flat || st->silent);
+}
+
+/* Whether what the verdict says is for this to tell. */
+static bool
+opens(const struct watched *w, const struct series *s,
+    const struct series_state *st, const struct watch_verdict *v)
+{
+	const struct unusual_state *state = &w->state;
+
+	if (!v->alarm || v->rule == WATCH_SILENCE ||
+	    state->watch.last_us - state->first_us < UNUSUAL_YOUNG_US)
+		return (false);
+	if (v->rule == WATCH_FREEZE && s->flatline_us > 0)
+		return (false);
+	return (!is_told(st));
+}
+
+static int64_t
+since(const struct unusual_state *s, enum watch_rule rule)
+{
+	if (rule == WATCH_DRIFT)
+		return (s->side_us);
+	return (rule == WATCH_FREEZE ? s->same_us : s->watch.last_us);
+}
+
+static bool
+is_calm(const struct watched *w, const struct reading *r,
+    const struct watch_verdict *v)
+{
+	if (v->alarm || fabs(r->value - v->expected) > WIDE * v->band)
+		return (false);
+	return (w->open.rule != WATCH_FREEZE || w->state.watch.run <= 1);
+}
+
+enum verdict
+unusual_decide(struct watched *w, const struct series *s,
+    const struct series_state *st, const struct reading *r,
+    const struct watch_verdict *v)
+{
+	struct unusual_open *o = &w->open;
+	int32_t score = (int32_t)(v->score * 10000);
+
+	if (o->is && !is_calm(w, r, v)) {
+		o->calm = 0;
+		o->score = score > o->score ? score : o->score;
+		return (VERDICT_HOLD);
+	}
+	if (o->is) {
+		o->is = ++o->calm < UNUSUAL_CALM;
+		return (o->is ? VERDICT_NORMAL : VERDICT_CLEAR);
+	}
+	if (!opens(w, s, st, v))
+		return (VERDICT_NORMAL);
+	*o = (struct unusual_open){.is = true,
+	    .severity =
+		v->score >= UNUSUAL_WARNS ? SEVERITY_WARNING : SEVERITY_INFO,
+	    .rule = v->rule,
+	    .score = score,
+	    .since_us = since(&w->state, v->rule)};
+	if (v->rule != WATCH_FREEZE)
+		o->direction = r->value > v->expected ? DIRECTION_HIGH
+		    : r->value < v->expected	      ? DIRECTION_LOW
+						      : DIRECTION_NONE;
+	return (VERDICT_RAISE);
+}
