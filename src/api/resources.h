@@ -123,8 +123,8 @@ extern const struct resource resource_archives_list, resource_archives_get,
 /* resources_plans.c */
 extern const struct field query_after_reviews[], body_plan_act[], body_review[],
     body_preapprove[], body_emergency[], body_propose[];
-extern const struct resource resource_plans_propose, resource_plans_cancel, resource_plans_undo,
-    resource_plans_override, resource_templates_preapprove,
+extern const struct resource resource_plans_propose, resource_plans_cancel,
+    resource_plans_undo, resource_plans_override, resource_templates_preapprove,
     resource_after_reviews_list, resource_after_reviews_get,
     resource_after_reviews_close, resource_loop_emergency;
 
