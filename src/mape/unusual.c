@@ -100,8 +100,8 @@ open_read(struct unusual_open *o, const struct watch_row *row)
 	    .is = (row->open & 1) != 0,
 	    .direction = (enum direction)(row->open >> 1 & 3),
 	    .severity = (enum severity)(row->open >> 3 & 3),
-	    .rule = (enum watch_rule)(row->open >> 5 & 7),
-	    .score = row->open >> 8,
+	    .rule = (enum watch_rule)(row->open >> 5 & 15),
+	    .score = row->open >> 9,
 	    .calm = row->calm,
 	    .since_us = row->since_us,
 	};
@@ -111,7 +111,7 @@ static int32_t
 open_code(const struct unusual_open *o)
 {
 	return ((int32_t)o->is | (int32_t)o->direction << 1 |
-	    (int32_t)o->severity << 3 | (int32_t)o->rule << 5 | o->score << 8);
+	    (int32_t)o->severity << 3 | (int32_t)o->rule << 5 | o->score << 9);
 }
 
 static bool
@@ -374,7 +374,7 @@ opens(const struct watched *w, const struct series *s,
 {
 	const struct unusual_state *state = &w->state;
 
-	if (!v->alarm || v->rule == WATCH_SILENCE ||
+	if (!v->alarm || v->rule == WATCH_SILENCE || v->rule == WATCH_CADENCE ||
 	    state->watch.last_us - state->first_us < UNUSUAL_YOUNG_US)
 		return (false);
 	if (v->rule == WATCH_FREEZE && s->flatline_us > 0)
@@ -385,7 +385,7 @@ opens(const struct watched *w, const struct series *s,
 static int64_t
 since(const struct unusual_state *s, enum watch_rule rule)
 {
-	if (rule == WATCH_DRIFT)
+	if (rule == WATCH_DRIFT || rule == WATCH_SHIFT)
 		return (s->side_us);
 	return (rule == WATCH_FREEZE ? s->same_us : s->watch.last_us);
 }

@@ -9,19 +9,20 @@
 #define PRIOR_G	     0.25
 #define PRIOR_N	     12
 #define REFRESH	     16
+#define WHOLE	     4 /* of a bin */
 
 void
 tail_init(struct tail *t)
 {
 	memset(t, 0, sizeof(*t));
-	t->p_u = 1;
+	t->p_u = t->u = 1;
 	t->slope = 1 / PRIOR_G;
 }
 
 static int
 bin_of(double z)
 {
-	double i = z > 0 ? (log2(z) - LEAST_OCTAVE) * PER_OCTAVE : 0;
+	float i = z > 0 ? (log2f((float)z) - LEAST_OCTAVE) * PER_OCTAVE : 0;
 
 	return (i < 0 ? 0 : i < TAIL_BINS ? (int)i : TAIL_BINS - 1);
 }
@@ -36,17 +37,19 @@ log_of(double bin)
 static void
 refresh(struct tail *t)
 {
-	double above = 0, sum = 0, total = 0;
+	double total = t->total, above = 0, sum = 0, bin;
 	int i, u;
 
-	for (i = 0; i < TAIL_BINS; i++)
-		total += t->bins[i];
-	for (u = TAIL_BINS; u > 1 && above + t->bins[u - 1] <= EXCEED * total;)
-		above += t->bins[--u];
+	for (u = TAIL_BINS; u > 1; above += bin) {
+		bin = (double)t->bins[u - 1] / WHOLE;
+		if (above + bin > EXCEED * total)
+			break;
+		u--;
+	}
 	for (i = u; i < TAIL_BINS; i++)
-		sum += t->bins[i] * (log_of(i + 0.5) - log_of(u));
-	t->total = (float)total;
+		sum += t->bins[i] * (log_of(i + 0.5) - log_of(u)) / WHOLE;
 	t->log_u = (float)log_of(u);
+	t->u = expf(t->log_u);
 	t->p_u = (float)((above + EXCEED * PRIOR_N) / (total + PRIOR_N));
 	t->slope = (float)((above + PRIOR_N) / (sum + PRIOR_N * PRIOR_G));
 }
@@ -54,25 +57,34 @@ refresh(struct tail *t)
 double
 tail_rarity(const struct tail *t, double z)
 {
-	double over = z > 0 ? log(z) - t->log_u : -1;
+	double over;
 
-	if (over <= 0)
+	if (!(z > t->u))
 		return (0);
+	over = fmax(0, log(z) - t->log_u);
 	return ((over * t->slope - log(t->p_u)) / M_LN10);
+}
+
+static void
+halve(struct tail *t)
+{
+	float sum = 0;
+	int i;
+
+	for (i = 0; i < TAIL_BINS; i++) {
+		t->bins[i] /= 2;
+		sum += t->bins[i];
+	}
+	t->total = sum / WHOLE;
 }
 
 void
 tail_learn(struct tail *t, double z, double memory)
 {
-	int i;
-
-	t->bins[bin_of(z)]++;
+	t->bins[bin_of(z)] += WHOLE;
 	t->total++;
-	if (t->total > 2 * memory) {
-		for (i = 0; i < TAIL_BINS; i++)
-			t->bins[i] /= 2;
-		t->total /= 2;
-	}
+	if (t->total > 2 * memory)
+		halve(t);
 	if (t->due-- == 0) {
 		refresh(t);
 		t->due = REFRESH;

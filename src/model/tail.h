@@ -22,16 +22,16 @@
 #define TAIL_BINS 80
 
 struct tail {
-	float bins[TAIL_BINS];
+	uint16_t bins[TAIL_BINS]; /* quarters of a value */
 	float total;
-	float log_u, p_u, slope; /* slope: 1 / g */
-	uint32_t due;		 /* readings until u and g are looked at */
+	float u, log_u, p_u, slope; /* slope: 1 / g */
+	uint32_t due;		    /* readings until u and g are looked at */
 };
 
 void tail_init(struct tail *);
 /* -log10 P(Z > z), 0 or more; does not learn. */
 double tail_rarity(const struct tail *, double z);
-/* Learns z; `memory` values are remembered with full weight. */
+/* Learns z; `memory` values, 8000 at most, are remembered with full weight. */
 void tail_learn(struct tail *, double z, double memory);
 
 #endif

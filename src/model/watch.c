@@ -22,8 +22,32 @@
 #define LONGER	     3	  /* times the longest */
 #define LARGEST	     1e30 /* of any number: floats hold their sums */
 
-static const char *const names[WATCH_RULES] = {
-    "", "drift", "seasonal", "change", "limit", "freeze", "silence"};
+#define STRAYED	     0.3 /* of a half hour's reach is usual */
+#define ALLOWED	     1	 /* scales a reading that CUSUM lets pass */
+#define SUM_MOST     200 /* scales: below the last bin of a tail */
+#define WINDOW_LEAST 8
+#define MAD_TO_SIGMA 1.4826 /* 1 / Phi^-1(3/4) */
+#define PACE	     2	    /* times the usual gap */
+#define PACE_AGAIN   1.5
+#define EVEN	     0.25 /* of the gap: a regular series' gaps vary less */
+
+/* What each rule is called, and what one series alone lets think of it: an
+ * instrument's values jump, stand still and stay away on their own; a level
+ * that many readings agree on, the water moves. */
+static const struct {
+	const char *name, *looks_like;
+} rules[WATCH_RULES] = {
+    [WATCH_NONE] = {"", ""},
+    [WATCH_SHIFT] = {"shift", "process event"},
+    [WATCH_SEASONAL] = {"seasonal", "process event"},
+    [WATCH_DRIFT] = {"drift", ""},
+    [WATCH_RATE] = {"rate", ""},
+    [WATCH_SPIKE] = {"spike", "sensor fault"},
+    [WATCH_LIMIT] = {"limit", "sensor fault"},
+    [WATCH_FREEZE] = {"freeze", "sensor fault"},
+    [WATCH_SILENCE] = {"silence", "sensor fault"},
+    [WATCH_CADENCE] = {"cadence", "sensor fault"},
+};
 
 /* What an instrument can read, in canonical units: spans of common
  * instruments and the physics of water; far outside what is usual. */
@@ -42,7 +66,13 @@ static const struct {
 const char *
 watch_rule_name(enum watch_rule rule)
 {
-	return (names[rule]);
+	return (rules[rule].name);
+}
+
+const char *
+watch_looks_like(enum watch_rule rule)
+{
+	return (rules[rule].looks_like);
 }
 
 /* Limits in the unit that readings come in. */
@@ -70,8 +100,7 @@ watch_init(struct watch *w, const char *unit)
 	memset(w, 0, sizeof(*w));
 	w->last_us = INSTANT_NONE;
 	limit(w, unit);
-	tail_init(&w->all);
-	for (i = 0; i <= WATCH_CHANGE; i++)
+	for (i = 0; i <= WATCH_SPIKE; i++)
 		tail_init(&w->tail[i]);
 }
 
@@ -111,17 +140,20 @@ day_type(int64_t t_us)
 /* What the time lets expect. Neighbouring half hours widen it, so that what
  * comes a little early or late is no surprise. */
 struct expectation {
-	double value, low, high, dev, step;
+	double value, low, high, dev, step, reach;
 };
 
 static void
-widen(struct expectation *e, const struct watch_slot *s)
+widen(struct expectation *e, const struct watch *w, int type, int slot)
 {
-	if (s->n < SLOT_LEAST)
+	const struct watch_slot *s = &w->slot[type][slot];
+
+	if (w->known[type][slot] < SLOT_LEAST)
 		return;
 	e->low = fmin(e->low, s->value.mean);
 	e->high = fmax(e->high, s->value.mean);
 	e->step = fmax(e->step, s->step);
+	e->reach = fmax(e->reach, s->reach);
 }
 
 /* Another type of day's where this one is not known yet; then the mean. */
@@ -129,21 +161,23 @@ static void
 expect(const struct watch *w, int64_t t_us, struct expectation *e)
 {
 	int slot = slot_of(t_us), type = day_type(t_us);
-	const struct watch_slot *day = w->slot[type], *s;
+	const struct watch_slot *s;
 
-	if (day[slot].n < SLOT_LEAST)
-		day = w->slot[1 - type];
-	s = &day[slot];
+	if (w->known[type][slot] < SLOT_LEAST)
+		type = 1 - type;
+	s = &w->slot[type][slot];
 	e->value = e->low = e->high = w->level.mean;
 	e->dev = w->level.dev;
 	e->step = w->change.dev;
-	if (s->n < SLOT_LEAST)
+	e->reach = 0;
+	if (w->known[type][slot] < SLOT_LEAST)
 		return;
 	e->value = e->low = e->high = s->value.mean;
 	e->dev = s->value.dev;
 	e->step = s->step;
-	widen(e, &day[(slot + WATCH_SLOTS - 1) % WATCH_SLOTS]);
-	widen(e, &day[(slot + 1) % WATCH_SLOTS]);
+	e->reach = s->reach;
+	widen(e, w, type, (slot + WATCH_SLOTS - 1) % WATCH_SLOTS);
+	widen(e, w, type, (slot + 1) % WATCH_SLOTS);
 }
 
 static double
@@ -162,6 +196,52 @@ scaled(double r, double dev, double floor)
 	return (s > 0 ? fabs(r) / s : 0);
 }
 
+static int
+windowed(const struct watch *w)
+{
+	return (w->n < WATCH_WINDOW ? (int)w->n : WATCH_WINDOW);
+}
+
+/* The window's median, and its deviation as a normal scale: deviations rise
+ * from the middle outwards, so the next is the smaller on either side. */
+static double
+middle(const struct watch *w, double *ret_mad)
+{
+	int n = windowed(w), hi = n / 2, lo = hi - 1, i;
+	float median = n > 0 ? w->sorted[n / 2] : 0, left, right, next = 0;
+
+	for (i = 0; i < n / 2 + 1 && i < n; i++) {
+		left = lo >= 0 ? median - w->sorted[lo] : INFINITY;
+		right = hi < n ? w->sorted[hi] - median : INFINITY;
+		next = left < right ? left : right;
+		if (left < right)
+			lo--;
+		else
+			hi++;
+	}
+	*ret_mad = MAD_TO_SIGMA * next;
+	return (median);
+}
+
+static void
+window_learn(struct watch *w, double x)
+{
+	float *place = &w->window[w->n % WATCH_WINDOW], value = (float)x;
+	int n = windowed(w), i = 0;
+
+	if (n == WATCH_WINDOW) {
+		while (i < n - 1 && w->sorted[i] < *place)
+			i++;
+		n--;
+		memmove(&w->sorted[i], &w->sorted[i + 1],
+		    (size_t)(n - i) * sizeof(value));
+	}
+	for (i = n; i > 0 && w->sorted[i - 1] > value; i--)
+		w->sorted[i] = w->sorted[i - 1];
+	w->sorted[i] = value;
+	*place = value;
+}
+
 /* The error of whatever foretells better of late. */
 static double
 residual(struct watch *w, double seasonal, double plain)
@@ -177,38 +257,74 @@ residual(struct watch *w, double seasonal, double plain)
 	return (season ? seasonal : plain);
 }
 
+/* Both ways at once; what one reading adds is bounded. */
+static double
+accumulate(struct watch *w, double r, double floor, int64_t t_us)
+{
+	double s = fmax(w->used.dev, floor), u;
+	int i;
+
+	u = s > 0 ? fmax(-CLIP, fmin(CLIP, r / s)) : 0;
+	for (i = 0; i < 2; i++) {
+		u = i == 0 ? u : -u;
+		w->sum[i] = (float)fmax(
+		    0, fmin(SUM_MOST, (double)w->sum[i] + u - ALLOWED));
+		if (w->sum[i] <= 0)
+			w->since_us[i] = t_us;
+	}
+	return (fmax(w->sum[0], w->sum[1]));
+}
+
 static void
-measure(struct watch *w, double x, const struct expectation *e, double *z)
+measure(struct watch *w, double x, int64_t t_us, const struct expectation *e,
+    double *z)
 {
 	double floor = 1e-6 * (fabs(w->level.mean) + w->level.dev);
 	double dev = (e->dev + w->residual.dev) / 2, most;
-	double r = outside(x, e);
+	double step = (w->change.dev + e->step) / 2;
+	double r = outside(x, e), mad, median = middle(w, &mad);
 
-	z[WATCH_SEASONAL] = scaled(r, dev, floor);
-	z[WATCH_CHANGE] =
-	    scaled(x - w->last, (w->change.dev + e->step) / 2, floor);
+	z[WATCH_SEASONAL] = scaled(r, dev + STRAYED * e->reach, floor);
+	z[WATCH_RATE] = scaled(x - w->last, step, floor);
+	z[WATCH_SPIKE] = windowed(w) >= WINDOW_LEAST
+	    ? scaled(x - median, mad + step, floor)
+	    : 0;
 	r = residual(w, r, x - w->level.mean);
 	pair_learn(&w->used, r, w->n, MEMORY);
 	most = SPIKE * fmax(dev, floor);
 	r = fmax(-most, fmin(most, r));
-	w->drift += (float)((r - w->drift) / SMOOTH);
-	z[WATCH_DRIFT] = scaled(w->drift, w->used.dev, floor);
+	z[WATCH_DRIFT] = accumulate(w, r, floor, t_us);
+	w->shift += (float)((r - w->shift) / SMOOTH);
+	z[WATCH_SHIFT] = scaled(w->shift, w->used.dev, floor);
+}
+
+/* Up at once, down over weeks. */
+static void
+slot_learn(struct watch *w, double x, int64_t t_us)
+{
+	int type = day_type(t_us), slot = slot_of(t_us);
+	struct watch_slot *s = &w->slot[type][slot];
+	uint8_t *n = &w->known[type][slot];
+	double step = fabs(x - w->last) - s->step;
+	double reach = fabs(x - s->value.mean) - s->reach;
+
+	if (*n > 0)
+		s->reach += (float)(reach * (reach > 0 ? 0.5 : 0.02));
+	s->step += (float)(step * (step > 0 ? 0.5 : 0.02));
+	pair_learn(&s->value, x, *n, SLOT_MEMORY);
+	if (*n < UINT8_MAX)
+		(*n)++;
 }
 
 static void
 learn(struct watch *w, double x, int64_t t_us, const struct expectation *e)
 {
-	struct watch_slot *s = &w->slot[day_type(t_us)][slot_of(t_us)];
-	double v = fabs(x - w->last);
-
 	pair_learn(&w->level, x, w->n, MEMORY);
 	pair_learn(&w->residual, x - e->value, w->n, MEMORY);
 	if (w->n > 0)
 		pair_learn(&w->change, x - w->last, w->n - 1, MEMORY);
-	pair_learn(&s->value, x, s->n, SLOT_MEMORY);
-	s->step += (float)((v - s->step) * (v > s->step ? 0.5 : 0.02));
-	if (s->n < UINT32_MAX)
-		s->n++;
+	slot_learn(w, x, t_us);
+	window_learn(w, x);
 	w->last = x;
 	w->last_us = t_us;
 	if (w->n < UINT32_MAX)
@@ -230,19 +346,23 @@ news(struct watch *w, double rarity)
 static double
 rarest(struct watch *w, const double *z, enum watch_rule *ret_rule)
 {
-	double rarity[WATCH_CHANGE + 1], most;
+	double rarity[WATCH_SPIKE + 1], of_season, most;
 	int k;
 
-	for (k = WATCH_DRIFT; k <= WATCH_CHANGE; k++) {
+	for (k = WATCH_SHIFT; k <= WATCH_SPIKE; k++) {
 		rarity[k] = tail_rarity(&w->tail[k], z[k]);
 		if (w->n >= PROBATION)
 			tail_learn(&w->tail[k], z[k], MEMORY);
 	}
-	*ret_rule = WATCH_DRIFT;
-	most = tail_rarity(&w->all, rarity[WATCH_DRIFT]);
+	of_season = rarity[WATCH_SEASONAL] - log10(SMOOTH);
+	*ret_rule =
+	    of_season > rarity[WATCH_SHIFT] ? WATCH_SEASONAL : WATCH_SHIFT;
+	most = fmax(rarity[WATCH_SHIFT], of_season);
+	rarity[WATCH_NONE] = most;
+	most = tail_rarity(&w->tail[WATCH_NONE], most);
 	if (w->n >= 2 * PROBATION)
-		tail_learn(&w->all, rarity[WATCH_DRIFT], MEMORY);
-	for (k = WATCH_SEASONAL; k <= WATCH_CHANGE; k++)
+		tail_learn(&w->tail[WATCH_NONE], rarity[WATCH_NONE], MEMORY);
+	for (k = WATCH_DRIFT; k <= WATCH_SPIKE; k++)
 		if (rarity[k] - SINGLE > most) {
 			most = rarity[k] - SINGLE;
 			*ret_rule = k;
@@ -254,7 +374,7 @@ rarest(struct watch *w, const double *z, enum watch_rule *ret_rule)
 
 /* A run counts as known once it has ended. */
 static bool
-frozen(struct watch *w, double x)
+frozen(struct watch *w, double x, int64_t t_us)
 {
 	if (w->n > 0 && memcmp(&x, &w->last, sizeof(x)) == 0)
 		w->run++;
@@ -262,35 +382,68 @@ frozen(struct watch *w, double x)
 		if (w->run > w->longest)
 			w->longest = w->run;
 		w->run = 1;
+		w->run_us = t_us;
 	}
 	return (w->n >= 4 * PROBATION && w->change.dev > 0 &&
 	    w->run == STUCK + LONGER * w->longest);
 }
 
 static bool
-silent(struct watch *w, int64_t t_us)
+silent(const struct watch *w, double gap)
 {
-	double gap = w->n > 0 ? (double)(t_us - w->last_us) : 0;
-	bool odd = w->n >= 4 * PROBATION && gap > STUCK * w->cadence_us &&
-	    gap > LONGER * w->gap_us;
+	return (w->n >= 4 * PROBATION && gap > STUCK * w->cadence_us &&
+	    gap > LONGER * w->gap_us);
+}
 
-	if (w->n > 0)
-		w->cadence_us +=
-		    (gap - w->cadence_us) / (w->n < MEMORY ? w->n : MEMORY);
+/* Told as the pace is left. No one gap is enough, and who never was regular
+ * has no pace. */
+static bool
+off_pace(struct watch *w, double gap)
+{
+	double usual = w->cadence_us, p;
+	bool was = w->off_pace != 0;
+
+	w->pace_us += (fmin(gap, 2 * PACE * usual) - w->pace_us) /
+	    (w->n < SMOOTH ? w->n : SMOOTH);
+	p = w->pace_us > usual ? w->pace_us : usual;
+	p /= fmax(1, w->pace_us < usual ? w->pace_us : usual);
+	if (w->n < 4 * PROBATION || w->uneven_us > EVEN * usual)
+		return (false);
+	w->off_pace = p > (was ? PACE_AGAIN : PACE);
+	return (w->off_pace != 0 && !was);
+}
+
+static enum watch_rule
+of_time(struct watch *w, int64_t t_us)
+{
+	double gap = w->n > 0 ? (double)(t_us - w->last_us) : 0, a;
+	bool is_silent, is_off;
+
+	if (w->n == 0)
+		return (WATCH_NONE);
+	is_silent = silent(w, gap);
+	a = 1.0 / (w->n < MEMORY ? w->n : MEMORY);
+	if (w->n == 1)
+		w->cadence_us = gap;
+	is_off = off_pace(w, gap);
+	w->uneven_us +=
+	    a * (fmin(fabs(gap - w->cadence_us), w->cadence_us) - w->uneven_us);
+	w->cadence_us += a * (gap - w->cadence_us);
 	w->gap_us = fmax(w->gap_us, gap);
-	return (odd);
+	return (is_silent ? WATCH_SILENCE
+		: is_off  ? WATCH_CADENCE
+			  : WATCH_NONE);
 }
 
 static enum watch_rule
 certain(struct watch *w, double x, int64_t t_us)
 {
-	bool is_silent = silent(w, t_us), is_frozen = frozen(w, x);
+	enum watch_rule rule = of_time(w, t_us);
+	bool is_frozen = frozen(w, x, t_us);
 
 	if (!(x >= w->low && x <= w->high))
 		return (WATCH_LIMIT);
-	return (is_frozen   ? WATCH_FREEZE
-		: is_silent ? WATCH_SILENCE
-			    : WATCH_NONE);
+	return (is_frozen ? WATCH_FREEZE : rule);
 }
 
 /* --- the verdict ----------------------------------------------------------- */
@@ -305,12 +458,27 @@ bar(const struct watch *w, double a_week)
 	return (log10(fmax(events / a_week, 10)));
 }
 
+/* A single reading's rules tell of itself. */
+static int64_t
+since(const struct watch *w, enum watch_rule rule, int64_t t_us)
+{
+	if (rule == WATCH_SHIFT)
+		return (w->since_us[w->shift < 0]);
+	if (rule == WATCH_DRIFT)
+		return (w->since_us[w->sum[1] > w->sum[0]]);
+	if (rule == WATCH_FREEZE)
+		return (w->run_us);
+	if (rule == WATCH_SILENCE || rule == WATCH_CADENCE)
+		return (w->last_us);
+	return (t_us);
+}
+
 void
 watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
     struct watch_verdict *v)
 {
 	enum watch_rule rule = certain(w, x, t_us);
-	double z[WATCH_CHANGE + 1], rarity;
+	double z[WATCH_SPIKE + 1], rarity;
 	struct expectation e;
 
 	memset(v, 0, sizeof(*v));
@@ -323,10 +491,11 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
 		v->rule = rule;
 		v->alarm = true;
 		v->score = 1;
+		v->since_us = t_us;
 		w->last_us = t_us;
 		return;
 	}
-	measure(w, x, &e, z);
+	measure(w, x, t_us, &e, z);
 	rarity = rarest(w, z, &v->rule);
 	v->alarm = rarity > bar(w, a_week);
 	v->score = rarity / (rarity + 3);
@@ -336,5 +505,6 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
 		v->score = fmax(v->score, 0.5);
 	} else if (rarity <= 0)
 		v->rule = WATCH_NONE;
+	v->since_us = since(w, v->rule, t_us);
 	learn(w, x, t_us, &e);
 }

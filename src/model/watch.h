@@ -3,24 +3,33 @@
  *
  *	m(h, d)    mean by half hour h and type of day d    (robust, forgetting)
  *	e = x - m(h, d), or x - mean where the season foretells no better
- *	D(t) = D(t-1) + (e - D(t-1)) / 24                                 drift
- *	L = -log10 P(|D| > |D(t)|), then -log10 P(L > L(t))
- *	L = max(L, L(|e|) - 3, L(|x - x'|) - 3)           seasonal, change
+ *	S(t) = S(t-1) + (e - S(t-1)) / 24                                 shift
+ *	C(t) = max(0, C(t-1) +- e / s - 1)                        drift (CUSUM)
+ *	|e|                                                            seasonal
+ *	|x - x'|                                                           rate
+ *	|x - median| / (MAD + steps known), of the 16 before     spike (Hampel)
+ *	L(z) = -log10 P(Z > z)
+ *	L = -log10 P(L' > max(L(S), L(e) - log10 24))
+ *	L = max(L, L(C) - 3, L(rate) - 3, L(spike) - 3)
  *	score = L / (L + 3): one in a thousand scores 1/2
  *
  * Each magnitude is in units of its own robust scale and each P comes from
  * the tail of what was seen (model/tail.h), so that scores of different series
- * compare. A single reading has to be a thousand times as rare as a drift to
- * count as much. News counts once: what is no rarer than what was told lately
+ * compare. S is one event in 24 readings where a reading is 24, hence log10 24;
+ * what says nothing about the season has to be a thousand times as rare. How
+ * far readings of a half hour strayed of late widens what may come then. News
+ * counts once: what is no rarer than what was told lately
  * scores a tenth. An alarm is what comes by chance `a_week` times a week at
  * the cadence learnt, 24 readings being one event. Besides, and for certain:
  * what no instrument can read in that unit (limit), the same value many times
  * longer than ever (freeze), a reading after a gap many times as long as ever
- * (silence).
- * References: Roberts 1959, "Control chart tests based on geometric moving
- * averages", Technometrics 1(3); Huber 1964, "Robust estimation of a location
- * parameter", Ann. Math. Statist. 35(1); Siffer et al. 2017 (tail.h); WMO-No. 8
- * (2018), vol. V (limits, persistence).
+ * (silence), a regular series at less than half or more than twice its pace
+ * (cadence).
+ * References: Page 1954, "Continuous inspection schemes", Biometrika 41;
+ * Roberts 1959, "Control chart tests based on geometric moving averages",
+ * Technometrics 1(3); Huber 1964, "Robust estimation of a location
+ * parameter", Ann. Math. Statist. 35(1); Hampel 1974, JASA 69(346); Siffer et
+ * al. 2017 (tail.h); WMO-No. 8 (2018), vol. V (limits, persistence, rate).
  * Runs on: C. Units: the series' own; µs. A value type without pointers: a
  * copy of it goes on as the original would.
  */
@@ -32,20 +41,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WATCH_SLOTS 48
+#define WATCH_SLOTS  48
+#define WATCH_WINDOW 16
 
 /* Of struct watch and of what watch_judge() makes of it: stored states of
  * another version are void. Raise it with either. */
-#define WATCH_VERSION 1
+#define WATCH_VERSION 2
 
 enum watch_rule {
 	WATCH_NONE,
-	WATCH_DRIFT,
+	/* told by how rare they are */
+	WATCH_SHIFT,
 	WATCH_SEASONAL,
-	WATCH_CHANGE,
+	WATCH_DRIFT,
+	WATCH_RATE,
+	WATCH_SPIKE,
+	/* for certain */
 	WATCH_LIMIT,
 	WATCH_FREEZE,
 	WATCH_SILENCE,
+	WATCH_CADENCE,
 	WATCH_RULES
 };
 
@@ -57,24 +72,30 @@ struct watch_pair {
 /* One half hour of one type of day. */
 struct watch_slot {
 	struct watch_pair value;
-	float step; /* how far readings move at this time */
-	uint32_t n;
+	float step, reach; /* how far readings move, and stray, at this time */
 };
 
 struct watch {
 	struct watch_slot slot[2][WATCH_SLOTS];
-	struct tail all, tail[WATCH_CHANGE + 1];
+	uint8_t known[2][WATCH_SLOTS];	   /* readings of each, 255 at most */
+	struct tail tail[WATCH_SPIKE + 1]; /* of none: of what is told */
+	float sorted[WATCH_WINDOW], window[WATCH_WINDOW];
 	struct watch_pair level, change, residual, used;
-	float season_error, level_error, drift, told;
-	double low, high; /* what can be read */
+	float season_error, level_error, shift, told;
+	float sum[2];	     /* CUSUM, up and down */
+	int64_t since_us[2]; /* they were last 0 */
+	double low, high;    /* what can be read */
 	double last, cadence_us, gap_us;
-	int64_t last_us;
+	double pace_us, uneven_us; /* the gap of late; how gaps vary */
+	int64_t last_us, run_us;
 	uint32_t n, run, longest;
+	uint32_t off_pace; /* told */
 };
 
 struct watch_verdict {
 	double score;
 	double expected, band; /* as before it came */
+	int64_t since_us;      /* what the rule tells of began */
 	enum watch_rule rule;  /* what weighs most */
 	bool alarm;
 };
@@ -85,5 +106,7 @@ void watch_judge(struct watch *, double value, int64_t t_us, double a_week,
     struct watch_verdict *);
 /* "drift" …; "" for none. */
 const char *watch_rule_name(enum watch_rule);
+/* "sensor fault", "process event"; "" where one series alone cannot tell. */
+const char *watch_looks_like(enum watch_rule);
 
 #endif

@@ -1,4 +1,5 @@
-/* Whatever readings come, and however late: a score within 0 and 1. */
+/* Whatever readings come, and however late: a score within 0 and 1, of what
+ * began before. */
 #include "model/watch.h"
 
 #include <stdint.h>
@@ -23,7 +24,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		for (i = 0; i <= data[8]; i++) {
 			t_us += INT64_C(1000000) << data[8] % 16;
 			watch_judge(&w, x, t_us, 1, &v);
-			if (!(v.score >= 0 && v.score <= 1))
+			if (!(v.score >= 0 && v.score <= 1) ||
+			    v.since_us > t_us || v.rule >= WATCH_RULES)
 				abort();
 		}
 	}

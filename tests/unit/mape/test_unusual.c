@@ -352,13 +352,22 @@ freeze(int n)
 
 Test(unusual, a_freeze_is_told_unless_a_rule_looks_for_it)
 {
+	const struct twin_anomaly *a = NULL;
+	size_t k, n = 0;
 	int i;
 
 	series[0].flatline_us = series[2].flatline_us = 7 * US_PER_DAY;
 	for (i = -16 * DAY; i <= 40; i++)
 		freeze(i);
-	cr_assert_str_eq(found()->anomaly.rule_id, "unusual:freeze");
-	cr_assert_eq(found()->anomaly.condition.series, 6);
-	cr_assert_eq(found()->anomaly.first_us, t->now_us - 39 * STEP);
-	cr_assert_eq(found()->state, ANOMALY_OPEN);
+	/* Noise may by chance have been told of before. */
+	for (k = 0; k < t->nanomalies; k++)
+		if (strcmp(t->anomalies[k].anomaly.rule_id, "unusual:freeze") ==
+		    0) {
+			a = &t->anomalies[k];
+			n++;
+		}
+	cr_assert_eq(n, 1, "%zu", n);
+	cr_assert_eq(a->anomaly.condition.series, 6);
+	cr_assert_eq(a->anomaly.first_us, t->now_us - 39 * STEP);
+	cr_assert_eq(a->state, ANOMALY_OPEN);
 }

@@ -116,7 +116,9 @@ Test(watch, finds_a_shift_below_the_daily_swing)
 		v = judge(&w, QUIET + i, demand(QUIET + i, &seed) + 3 * NOISE);
 		if (v.alarm && found < 0) {
 			found = i;
-			cr_expect_eq(v.rule, WATCH_DRIFT);
+			cr_expect(
+			    v.rule == WATCH_SHIFT || v.rule == WATCH_SEASONAL,
+			    "%s", watch_rule_name(v.rule));
 			cr_expect_float_eq(v.expected,
 			    50 + SWING * sin(2 * M_PI * i / A_DAY), 2);
 		}
@@ -166,8 +168,7 @@ Test(watch, learns_nothing_from_outside_the_limits)
 		cr_assert_eq(v.score, 1);
 	}
 	cr_expect_arr_eq(w.tail, untouched.tail, sizeof(w.tail));
-	cr_expect_arr_eq(&w.all, &untouched.all, sizeof(w.all));
-	cr_expect_eq(w.drift, untouched.drift);
+	cr_expect_eq(w.shift, untouched.shift);
 	cr_expect_eq(w.told, untouched.told);
 	v = judge(&w, QUIET + A_DAY, demand(QUIET + A_DAY, &seed));
 	untouched.last_us = BEGIN + (QUIET + A_DAY - 1) * STEP;
@@ -176,6 +177,92 @@ Test(watch, learns_nothing_from_outside_the_limits)
 	other = judge(&untouched, QUIET + A_DAY, demand(QUIET + A_DAY, &seed));
 	cr_expect_eq(v.alarm, other.alarm);
 	cr_expect_float_eq(v.score, other.score, 0.01);
+}
+
+/* Twelve scales at once, by whatever of the three is the rarest. */
+Test(watch, tells_a_jump_as_of_its_own_reading)
+{
+	uint32_t seed = 5;
+	struct watch w = quiet(&seed, NULL);
+	struct watch_verdict v = judge(&w, QUIET, demand(QUIET, &seed) + 12);
+
+	cr_expect(v.alarm);
+	cr_expect(v.rule == WATCH_SPIKE || v.rule == WATCH_RATE ||
+		v.rule == WATCH_SEASONAL,
+	    "%s", watch_rule_name(v.rule));
+	cr_expect_eq(v.since_us, BEGIN + QUIET * STEP);
+}
+
+/* A level that wanders: no mean is left, the step alone is odd. */
+Test(watch, tells_a_rate_where_a_level_wanders)
+{
+	uint32_t seed = 6;
+	struct watch_verdict v;
+	struct watch w;
+	double x = 50;
+	int i;
+
+	watch_init(&w, "");
+	for (i = 0; i < QUIET; i++) {
+		x += (uniform(&seed) + uniform(&seed) - 1) / 4;
+		(void)judge(&w, i, x);
+	}
+	v = judge(&w, i, x + 12);
+	cr_expect(v.alarm);
+	cr_expect(v.rule == WATCH_RATE || v.rule == WATCH_SPIKE, "%s",
+	    watch_rule_name(v.rule));
+}
+
+/* Four times slower, then back: told as it leaves its pace, both times. */
+Test(watch, tells_a_pace_once)
+{
+	uint32_t seed = 7;
+	struct watch w = quiet(&seed, NULL);
+	struct watch_verdict v;
+	int i, at = QUIET, told = 0;
+
+	for (i = 0; i < 100; i++, at += 4) {
+		v = judge(&w, at, demand(at, &seed));
+		told += v.rule == WATCH_CADENCE && v.alarm;
+		if (v.rule == WATCH_CADENCE)
+			cr_expect_leq(i, 24);
+	}
+	cr_expect_eq(told, 1);
+	for (i = 0; i < 200; i++, at++)
+		(void)judge(&w, at, demand(at, &seed));
+	for (i = told = 0; i < 100; i++, at += 4) {
+		v = judge(&w, at, demand(at, &seed));
+		told += v.rule == WATCH_CADENCE && v.alarm;
+	}
+	cr_expect_eq(told, 1);
+}
+
+/* What comes whenever something happens has no pace that it could leave. */
+Test(watch, knows_no_pace_of_an_uneven_series)
+{
+	uint32_t seed = 8;
+	struct watch_verdict v;
+	struct watch w;
+	int i, at = 0;
+
+	watch_init(&w, "");
+	for (i = 0; i < QUIET; i++) {
+		at += 1 + (int)(uniform(&seed) * 8) * (i / 300 % 2 + 1);
+		v = judge(&w, at, demand(at, &seed));
+		cr_assert_neq(v.rule, WATCH_CADENCE, "reading %d", i);
+	}
+}
+
+Test(watch, names_its_rules)
+{
+	int i;
+
+	for (i = WATCH_SHIFT; i < WATCH_RULES; i++)
+		cr_expect_neq(watch_rule_name(i)[0], '\0', "rule %d", i);
+	cr_expect_str_eq(watch_rule_name(WATCH_NONE), "");
+	cr_expect_str_eq(watch_looks_like(WATCH_FREEZE), "sensor fault");
+	cr_expect_str_eq(watch_looks_like(WATCH_SHIFT), "process event");
+	cr_expect_str_eq(watch_looks_like(WATCH_DRIFT), "");
 }
 
 Test(watch, goes_on_from_a_copy_as_it_would_have)
