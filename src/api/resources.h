@@ -128,4 +128,9 @@ extern const struct resource resource_plans_propose, resource_plans_cancel,
     resource_after_reviews_list, resource_after_reviews_get,
     resource_after_reviews_close, resource_loop_emergency;
 
+/* resources_forecasts.c */
+extern const struct field query_prediction[], query_models[], body_promote[];
+extern const struct resource resource_predictions_get, resource_models_list,
+    resource_models_promote;
+
 #endif

@@ -159,6 +159,12 @@
 	    "POSTs of readings from one address") \
 	X(shed_lag_ms, NUMBER, "PENSTOCK_SHED_LAG", "500", 50, 60000, "ms", false, \
 	    "A worker whose loop is so late refuses readings; at four times that, viewers' reads") \
+	X(zone, TEXT, "PENSTOCK_ZONE", "UTC", 1, 60, "zone", false, \
+	    "Time zone that the network lives by, as PostgreSQL names it: Europe/Berlin") \
+	X(fit_at, TEXT, "PENSTOCK_FIT_AT", "02:00", 3, 5, "hh:mm|off", false, \
+	    "When in that zone forecasts and their models are made; off: never") \
+	X(fit_budget_s, NUMBER, "PENSTOCK_FIT_BUDGET", "14400", 10, 82800, "s", false, \
+	    "How long after that it may be at it; what is left goes first next night") \
 	X(listeners_max, NUMBER, "PENSTOCK_LISTENERS_MAX", "1000", 1, 20000, "listeners", false, \
 	    "Who may listen to events at once, per worker") \
 	X(listeners_person_max, NUMBER, "PENSTOCK_LISTENERS_PER_USER", "20", 1, 20000, "listeners", false, \

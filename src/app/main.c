@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/openapi.h"
 #include "app/config.h"
+#include "app/fit.h"
 #include "app/limits.h"
 #include "app/logsink.h"
 #include "app/trust.h"
@@ -131,7 +132,9 @@ kore_parent_configure(int argc, char **argv)
 	    limits_load(&config, &limits, &info) != ERR_OK ||
 	    trust_check(&config, &info) != ERR_OK ||
 	    logsink_open(config.log_level, config.log_file, &info) != ERR_OK ||
-	    check_gateways(&info) != ERR_OK || connector_start(&info) != ERR_OK)
+	    check_gateways(&info) != ERR_OK ||
+	    fit_check(config.fit_at, &info) != ERR_OK ||
+	    connector_start(&info) != ERR_OK)
 		refuse(&info);
 	(void)openapi_make(); /* if not now, when it is asked for */
 	resolve_names();

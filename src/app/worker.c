@@ -7,6 +7,7 @@
 #include "app/backtest.h"
 #include "app/courier.h"
 #include "app/cycle.h"
+#include "app/fit.h"
 #include "app/loader.h"
 #include "app/probe.h"
 #include "app/shed.h"
@@ -60,6 +61,7 @@ static struct worker {
 	struct revoked *revoked;
 	struct courier *courier; /* the same */
 	struct cycle *cycle;	 /* NULL in all but LEADER_WORKER */
+	struct fit *fit;	 /* the same */
 } self;
 
 static int64_t
@@ -160,6 +162,8 @@ on_notify(void *arg, const char *table)
 	if (table == NULL || strcmp(table, "events") == 0 ||
 	    strcmp(table, "webhooks") == 0)
 		courier_wake(self.courier);
+	if (table != NULL && strcmp(table, "models") == 0)
+		fit_wake(self.fit);
 	if (table != NULL && strcmp(table, "instances") == 0)
 		hot_instance_ended(self.hot);
 }
@@ -428,11 +432,21 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .life_s = (double)self.config->webhook_life_s,
 	    .keep_s = (double)self.config->events_keep_s};
 
+	const struct fit_config fc = {.loop = self.loop,
+	    .offload = {.run = edge_offload},
+	    .database_url = self.config->database_url,
+	    .zone = self.config->zone,
+	    .at = self.config->fit_at,
+	    .budget_s = (double)self.config->fit_budget_s};
+
+	if ((self.fit = fit_new(&fc)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "forecasts"));
 	if ((self.courier = courier_new(&oc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "courier"));
 	if ((self.cycle = cycle_new(&cc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "loop"));
 	cycle_start(self.cycle);
+	fit_start(self.fit);
 	return (ERR_OK);
 }
 
@@ -536,6 +550,8 @@ worker_halt_loop(void)
 {
 	if (self.cycle != NULL)
 		cycle_halt(self.cycle);
+	if (self.fit != NULL)
+		fit_halt(self.fit);
 	if (self.keeper != NULL)
 		hot_keeper_stop(self.keeper);
 }
@@ -550,6 +566,10 @@ worker_stop_loop(void)
 	if (self.cycle != NULL &&
 	    !cycle_stop(self.cycle, (unsigned)self.config->drain_ms / 8))
 		log_event(LOG_LEVEL_ERROR, "cycle_not_stopped", NULL);
+	/* What it is at is rolled back, and noted as begun. */
+	if (self.fit != NULL &&
+	    !fit_stop(self.fit, (unsigned)self.config->drain_ms / 8))
+		log_event(LOG_LEVEL_INFO, "fit_cut", NULL);
 }
 
 void

@@ -204,6 +204,18 @@ class World:
         self.ok("POST", "/api/v1/rules", ENGINEER, json=made)
         return made["code"]
 
+    def model(self):
+        """The challenger of a champion."""
+        node, metric = self.series("flow").split("/")
+        return self.s.sql(
+            "WITH m AS (INSERT INTO models (series_id, version, state, reason,"
+            " trained_from, trained_to, origins, hours, mae, naive_mae,"
+            " inside, format, model) SELECT id, v, state, '', now(), now(),"
+            " 7, 1, 1, 1, 1, 1, '' FROM forecast_series, (VALUES"
+            " (1, 'champion'), (2, 'challenger')) w(v, state)"
+            " WHERE node = %s AND metric = %s RETURNING id, version)"
+            " SELECT id FROM m WHERE version = 2", node, metric)[0][0]
+
     def webhook_body(self):
         """Of one that is sent nothing."""
         return {"code": self.new("w"), "url": "https://127.0.0.1:9/",
@@ -334,6 +346,7 @@ CALLS = {
     "rules_create": (lambda w: ((), {"json": w.rule_body()}), ENGINEER),
     "rules_change": (lambda w: ((w.rule(),), body(name="H")), ENGINEER),
     "rules_delete": (lambda w: ((w.rule(),), {}), ENGINEER),
+    "models_promote": (lambda w: ((w.model(),), body(reason="x")), ENGINEER),
     "webhooks_create": (lambda w: ((), {"json": w.webhook_body()}), ADMIN),
     "webhooks_change": (lambda w: ((w.webhook(),), body(name="H")), ADMIN),
     "webhooks_delete": (lambda w: ((w.webhook(),), {}), ADMIN),

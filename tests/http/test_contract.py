@@ -176,7 +176,7 @@ def walked(fresh, contract):
     wrong, found = {file: [] for file in files()}, {}
     made = {"decisions": make_decisions, "decisions_alarms": make_alarms,
             "archives": make_archive, "webhooks": make_webhook,
-            "proposals": make_room}
+            "proposals": make_room, "predictions": make_forecasts}
     for file, name, example in steps(contract):
         made.pop(file, lambda _: None)(fresh)
         if takes_if_match(contract, name):
@@ -228,6 +228,34 @@ def make_webhook(service):
         " INSERT INTO webhook_deliveries (webhook_id, event_id, state,"
         " attempts, status, closed_at) SELECT w.id, 1, 'delivered', 1, 204,"
         " now() FROM w")
+
+
+def make_forecasts(service):
+    """A champion that has forecast, and a challenger, as two nights would
+    have left them."""
+    service.sql(
+        "INSERT INTO models (series_id, version, state, reason, fitted_at,"
+        " trained_from, trained_to, origins, hours, mae, naive_mae, inside,"
+        " rival_id, rival_mae, format, model, crowned_at) SELECT s.id, w.v,"
+        " w.state, w.reason, now(), '2024-03-01 00:00Z', '2024-05-01 00:00Z',"
+        " 7, 672, w.mae, 2.5, 640, w.rival, w.theirs, 1, 'x', w.crowned"
+        " FROM forecast_series s, (VALUES (1, 'champion',"
+        " 'there was no other', 1.5, NULL, NULL, now()), (2, 'challenger',"
+        " 'its error is not lower than that of version 1', 1.6, 1, 1.5, NULL)"
+        " ) w(v, state, reason, mae, rival, theirs, crowned)"
+        " WHERE s.node = 'METER-7' AND s.metric = 'flow'")
+    service.sql(
+        "INSERT INTO predictions (series_id, model_id, origin, value, lower95,"
+        " upper95) SELECT series_id, id, date_trunc('hour', now()),"
+        " '{41.5, 40.25, 39}', '{36.5, 35, 33.5}', '{46.5, 45.5, 44.5}'"
+        " FROM models WHERE version = 1")
+    service.sql(
+        "INSERT INTO model_scores SELECT id, now() - interval '1 day', 0, 24,"
+        " 36, 60, 23 FROM models WHERE version = 1")
+    service.sql(
+        "INSERT INTO fit_runs (night, began_at, ended_at, predicted, fitted,"
+        " crowned, refused, left_over) VALUES ('2024-05-08 02:00Z',"
+        " '2024-05-08 02:00Z', '2024-05-08 02:01Z', 1, 1, 0, 0, 0)")
 
 
 def make_decisions(service):

@@ -22,7 +22,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # one address, and the machine may be slow.
 UNLIMITED = {f"PENSTOCK_LIMIT_{name}": "1000000/1" for name in (
     "LOGIN", "CHANGE", "READ", "INGEST", "ADDRESS_LOGIN", "ADDRESS_CHANGE",
-    "ADDRESS_READ", "ADDRESS_INGEST")} | {"PENSTOCK_SHED_LAG": "10000"}
+    "ADDRESS_READ", "ADDRESS_INGEST")} | {
+        "PENSTOCK_SHED_LAG": "10000",
+        # Who tests forecasts says when they are made.
+        "PENSTOCK_FIT_AT": "off"}
 
 
 def free_port():

@@ -161,6 +161,9 @@ static const struct {
     {"rules_versions", "VOEM"},
     {"rules_shadow", "VOEM"},
     {"rules_backtest", "EM"},
+    {"predictions_get", "VOEM"},
+    {"models_list", "VOEM"},
+    {"models_promote", "EM"},
 };
 #define NEXPECTED (sizeof(expected) / sizeof(*expected))
 
