@@ -9,33 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *
-table(size_t n, size_t size)
-{
-	void *p = calloc(n, size);
-
-	if (p == NULL)
-		abort(); /* a test without memory has nothing to say */
-	return (p);
-}
-
 struct twin *
 twin_new(int64_t now_us, uint64_t seed)
 {
-	struct twin *t = table(1, sizeof(*t));
+	struct twin *t = calloc(1, sizeof(*t));
 
+	if (t == NULL)
+		return (NULL);
 	t->now_us = now_us;
 	t->random = seed != 0 ? seed : 1;
 	t->knowledge.version = 1;
-	t->watches = table(TWIN_SERIES, sizeof(*t->watches));
-	t->findings = table(TWIN_FINDINGS, sizeof(*t->findings));
+	t->watches = twin_table(t, TWIN_SERIES, sizeof(*t->watches));
+	t->findings = twin_table(t, TWIN_FINDINGS, sizeof(*t->findings));
 	twin_alarms_init(t);
-	t->series = table(TWIN_SERIES, sizeof(*t->series));
-	t->anomalies = table(TWIN_ANOMALIES, sizeof(*t->anomalies));
-	t->plans = table(TWIN_PLANS, sizeof(*t->plans));
-	t->commands = table(TWIN_COMMANDS, sizeof(*t->commands));
+	t->series = twin_table(t, TWIN_SERIES, sizeof(*t->series));
+	t->anomalies = twin_table(t, TWIN_ANOMALIES, sizeof(*t->anomalies));
+	t->plans = twin_table(t, TWIN_PLANS, sizeof(*t->plans));
+	t->commands = twin_table(t, TWIN_COMMANDS, sizeof(*t->commands));
+	t->nowhere.rollups =
+	    twin_table(t, TWIN_ROLLUPS, sizeof(*t->nowhere.rollups));
+	t->nowhere.newest_us = INSTANT_NONE;
 	arena_init(&t->texts, (size_t)1 << 30);
-	return (t);
+	if (t->broken == ERR_OK)
+		return (t);
+	twin_free(t);
+	return (NULL);
 }
 
 void
@@ -51,6 +49,8 @@ twin_free(struct twin *t)
 	}
 	for (i = 0; i < t->nlog; i++)
 		free(t->log[i].readings);
+	free(t->nowhere.readings);
+	free(t->nowhere.rollups);
 	free(t->log);
 	free(t->series);
 	free(t->anomalies);
@@ -76,12 +76,6 @@ twin_violate(struct twin *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-const char *
-twin_text(struct twin *t, const char *s)
-{
-	return (s == NULL ? NULL : arena_strdup(&t->texts, s));
-}
-
 /* Counts the call and lets it fail if its number is up. */
 enum err
 twin_enter(struct twin *t, const char *what, bool writes, struct err_info *info)
@@ -89,48 +83,12 @@ twin_enter(struct twin *t, const char *what, bool writes, struct err_info *info)
 	if (writes && !t->in_unit)
 		twin_violate(t, "%s outside a unit of work", what);
 	t->calls++;
+	if (t->broken != ERR_OK)
+		return (err_set(info, t->broken, NULL, "%s: no room", what));
 	if (t->fault != TWIN_FAULT_NONE && t->calls >= t->fail_at &&
 	    t->calls <= t->fail_at + t->fail_more)
 		return (err_set(info, ERR_DATABASE, NULL, "fault at %s", what));
 	return (ERR_OK);
-}
-
-/* Remembers the bytes, so that a rollback puts them back. */
-void
-twin_touch(struct twin *t, void *p, size_t size)
-{
-	size_t need = size + sizeof(p) + sizeof(size);
-	unsigned char *at;
-
-	if (!t->in_unit)
-		return;
-	if (t->undo_len + need > t->undo_cap) {
-		t->undo_cap = 2 * (t->undo_len + need);
-		if ((t->undo = realloc(t->undo, t->undo_cap)) == NULL)
-			abort();
-	}
-	at = t->undo + t->undo_len;
-	memcpy(at, p, size);
-	memcpy(at + size, &p, sizeof(p));
-	memcpy(at + size + sizeof(p), &size, sizeof(size));
-	t->undo_len += need;
-}
-
-static void
-undo_all(struct twin *t)
-{
-	size_t size;
-	void *p;
-
-	while (t->undo_len > 0) {
-		t->undo_len -= sizeof(size);
-		memcpy(&size, t->undo + t->undo_len, sizeof(size));
-		t->undo_len -= sizeof(p);
-		memcpy(&p, t->undo + t->undo_len, sizeof(p));
-		t->undo_len -= size;
-		memcpy(p, t->undo + t->undo_len, size);
-	}
-	t->in_unit = false;
 }
 
 static enum err
@@ -165,7 +123,7 @@ unit_commit(void *self, struct err_info *info)
 static void
 unit_rollback(void *self)
 {
-	undo_all(self);
+	twin_undo_all(self);
 }
 
 void
@@ -174,13 +132,17 @@ twin_log(struct twin *t, const struct reading *r, size_t n)
 	struct twin_row *row;
 
 	if (t->nlog == t->log_cap) {
-		t->log_cap = t->log_cap == 0 ? 1024 : 2 * t->log_cap;
-		t->log = realloc(t->log, t->log_cap * sizeof(*t->log));
-		if (t->log == NULL)
-			abort();
+		size_t cap = t->log_cap == 0 ? 1024 : 2 * t->log_cap;
+
+		if ((row = twin_grow(t, t->log, cap * sizeof(*row))) == NULL)
+			return;
+		t->log = row;
+		t->log_cap = cap;
 	}
-	row = &t->log[t->nlog++];
-	row->readings = table(n + 1, sizeof(*r));
+	row = &t->log[t->nlog];
+	if ((row->readings = twin_table(t, n + 1, sizeof(*r))) == NULL)
+		return;
+	t->nlog++;
 	memcpy(row->readings, r, n * sizeof(*r));
 	row->n = n;
 }
@@ -199,13 +161,17 @@ twin_find_series(struct twin *t, int32_t id)
 			return (&t->series[i]);
 	}
 	if (t->nseries == TWIN_SERIES)
-		abort();
-	s = &t->series[t->nseries++];
+		twin_break(t, ERR_DATABASE);
+	s = &t->series[t->nseries];
+	if (t->broken == ERR_OK)
+		s->rollups = twin_table(t, TWIN_ROLLUPS, sizeof(*s->rollups));
+	if (t->broken != ERR_OK)
+		return (&t->nowhere);
+	t->nseries++;
 	if (indexed)
 		t->series_at[id] = (uint16_t)t->nseries;
 	s->id = id;
 	s->newest_us = INSTANT_NONE;
-	s->rollups = table(TWIN_ROLLUPS, sizeof(*s->rollups));
 	return (s);
 }
 
@@ -221,7 +187,7 @@ take(void *self, struct arena *a, size_t max, struct reading **ret,
 		return (err);
 	for (end = t->log_head; end < t->nlog && n < max; end++)
 		n += t->log[end].n;
-	if ((*ret = arena_alloc(a, n * sizeof(**ret))) == NULL)
+	if ((*ret = twin_list(t, a, n, sizeof(**ret))) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "take"));
 	for (i = t->log_head, n = 0; i < end; n += t->log[i++].n)
 		memcpy(
@@ -258,15 +224,19 @@ known(void *self, const struct reading *q, size_t n, bool *ret,
 }
 
 /* Rolling back only lowers n: the readings may move. */
-static void
-make_room(struct twin_series *s)
+static bool
+make_room(struct twin *t, struct twin_series *s)
 {
+	size_t cap = s->cap == 0 ? 1024 : 2 * s->cap;
+	struct reading *r;
+
 	if (s->n < s->cap)
-		return;
-	s->cap = s->cap == 0 ? 1024 : 2 * s->cap;
-	s->readings = realloc(s->readings, s->cap * sizeof(*s->readings));
-	if (s->readings == NULL)
-		abort();
+		return (true);
+	if ((r = twin_grow(t, s->readings, cap * sizeof(*r))) == NULL)
+		return (false);
+	s->readings = r;
+	s->cap = cap;
+	return (true);
 }
 
 static enum err
@@ -289,7 +259,8 @@ store_segment(struct twin *t, const struct segment *g, struct err_info *info)
 		if (is_stored(s, r->t_us))
 			return (err_set(info, ERR_DATABASE, NULL,
 			    "series %d: duplicate key", g->series));
-		make_room(s);
+		if (!make_room(t, s))
+			return (err_set(info, ERR_NO_MEMORY, NULL, "readings"));
 		s->readings[s->n++] = *r;
 		if (r->t_us > s->newest_us)
 			s->newest_us = r->t_us;
@@ -322,8 +293,10 @@ find_rollup(struct twin *t, struct twin_series *s, const struct rollup *u)
 		if (same_bucket(&s->rollups[i], u))
 			return (&s->rollups[i]);
 	}
-	if (s->nrollups == TWIN_ROLLUPS)
-		abort();
+	if (s->nrollups == TWIN_ROLLUPS) {
+		twin_break(t, ERR_DATABASE);
+		return (&s->rollups[0]);
+	}
 	twin_touch(t, &s->nrollups, sizeof(s->nrollups));
 	i = s->nrollups++;
 	if (newest == NULL || newest->width_s != u->width_s ||

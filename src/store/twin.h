@@ -4,7 +4,8 @@
  * faults at any port call. What must never happen is noted in `violation`.
  *
  * Runs on: C, one thread. Frees: twin_free(); everything handed out by the
- * tables lives until then. Units: as core/ports.h.
+ * tables lives until then. Units: as core/ports.h. Errors: once memory was out
+ * or a table full every call of a port fails: ERR_NO_MEMORY, ERR_DATABASE.
  */
 #ifndef PENSTOCK_STORE_TWIN_H
 #define PENSTOCK_STORE_TWIN_H
@@ -158,9 +159,13 @@ struct twin {
 	int64_t fail_at;   /* the call with this number fails, */
 	int64_t fail_more; /* and so many after it */
 	enum twin_fault fault;
-	char violation[200]; /* "" if all is well */
+	enum err broken; /* ERR_OK: all that was said is kept */
+	int64_t memory;	 /* the allocation with this number fails; 0: none */
+	struct twin_series nowhere; /* of whom the table has no room for */
+	char violation[200];	    /* "" if all is well */
 };
 
+/* NULL: no memory. */
 struct twin *twin_new(int64_t now_us, uint64_t seed);
 void twin_free(struct twin *);
 void twin_ports(struct twin *, struct ports *);
@@ -193,6 +198,13 @@ struct twin_anomaly *twin_find_open(struct twin *, const struct condition *);
 enum err
 twin_enter(struct twin *, const char *what, bool writes, struct err_info *);
 void twin_touch(struct twin *, void *, size_t);
+void twin_break(struct twin *, enum err);
+/* What realloc(3) and the arena say, and the twin is broken if that is NULL. */
+void *twin_grow(struct twin *, void *, size_t);
+void *twin_list(struct twin *, struct arena *, size_t n, size_t size);
+/* Zeroed. */
+void *twin_table(struct twin *, size_t n, size_t size);
+void twin_undo_all(struct twin *);
 void twin_violate(struct twin *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 const char *twin_text(struct twin *, const char *);
@@ -202,6 +214,8 @@ enum err twin_guard_asset(void *, struct arena *, const struct command *,
 void twin_field(struct twin *, struct ports *);
 struct twin_command *twin_find_command(struct twin *, int64_t id);
 void twin_rules(struct ports *);
+/* NULL: no room. */
+struct twin_watch *twin_find_watch(struct twin *, int32_t series);
 void twin_watches(struct ports *);
 struct twin_plan *twin_find_plan(struct twin *, int64_t id);
 bool twin_is_final(enum plan_state);

@@ -275,8 +275,10 @@ alarms_due(void *self, struct arena *a, int64_t now_us, struct alarm **ret,
 	struct twin_anomaly *end = t->anomalies + t->nanomalies;
 	enum err err = twin_enter(t, "alarms_due", true, info);
 
-	*ret = arena_alloc(a, (size_t)(end - o) * sizeof(**ret));
+	*ret = twin_list(t, a, (size_t)(end - o), sizeof(**ret));
 	*ret_n = 0;
+	if (*ret == NULL)
+		return (twin_enter(t, "alarms_due", true, info));
 	for (; err == ERR_OK && o < end; o++) {
 		if (!is_due(&o->alarm, now_us) &&
 		    (o->alarm.state == ALARM_NORMAL ||

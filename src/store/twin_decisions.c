@@ -42,11 +42,13 @@ twin_move(struct twin *t, const struct move *m)
 	struct move *row;
 
 	if (t->ntransitions == t->transitions_cap) {
-		t->transitions_cap = 2 * t->transitions_cap + 1024;
-		t->transitions = realloc(t->transitions,
-		    t->transitions_cap * sizeof(*t->transitions));
-		if (t->transitions == NULL)
-			abort();
+		size_t cap = 2 * t->transitions_cap + 1024;
+
+		row = twin_grow(t, t->transitions, cap * sizeof(*row));
+		if (row == NULL)
+			return;
+		t->transitions = row;
+		t->transitions_cap = cap;
 	}
 	twin_touch(t, &t->ntransitions, sizeof(t->ntransitions));
 	row = &t->transitions[t->ntransitions++];
@@ -130,8 +132,9 @@ anomalies_unplanned(void *self, struct arena *a, int64_t fresh_us,
 	int severity;
 	enum err err = twin_enter(t, "anomalies_unplanned", false, info);
 
-	*ret =
-	    arena_alloc(a, (t->nanomalies - t->first_anomaly) * sizeof(**ret));
+	*ret = twin_list(t, a, t->nanomalies - t->first_anomaly, sizeof(**ret));
+	if (*ret == NULL)
+		return (twin_enter(t, "anomalies_unplanned", false, info));
 	for (severity = SEVERITY_CRITICAL; severity >= 0; severity--) {
 		for (i = t->first_anomaly; i < t->nanomalies; i++) {
 			o = &t->anomalies[i];
@@ -181,8 +184,10 @@ twin_add_command(struct twin *t, int64_t plan_id, const struct command *c)
 	struct twin_command *row;
 	size_t i;
 
-	if (t->ncommands == TWIN_COMMANDS)
-		abort();
+	if (t->ncommands == TWIN_COMMANDS) {
+		twin_break(t, ERR_DATABASE);
+		return;
+	}
 	for (i = 0; i < t->ncommands; i++) {
 		if (strcmp(t->commands[i].command.key, c->key) == 0)
 			twin_violate(t, "key %s twice", c->key);
@@ -257,7 +262,9 @@ plans_in(void *self, struct arena *a, int state, struct plan **ret,
 	struct plan *p;
 	size_t i, n = 0;
 
-	*ret = arena_alloc(a, (t->nplans - t->first_plan) * sizeof(**ret));
+	*ret = twin_list(t, a, t->nplans - t->first_plan, sizeof(**ret));
+	if (*ret == NULL)
+		return (twin_enter(t, "plans_in", false, info));
 	for (i = t->first_plan; i < t->nplans; i++) {
 		if ((int)t->plans[i].plan.state != state)
 			continue;
@@ -280,8 +287,9 @@ commands_of(void *self, struct arena *a, int64_t plan_id, struct command **ret,
 	struct twin *t = self;
 	size_t i, n = 0;
 
-	*ret =
-	    arena_alloc(a, (t->ncommands - t->first_command) * sizeof(**ret));
+	*ret = twin_list(t, a, t->ncommands - t->first_command, sizeof(**ret));
+	if (*ret == NULL)
+		return (twin_enter(t, "commands_of", false, info));
 	for (i = t->first_command; i < t->ncommands; i++) {
 		if (t->commands[i].command.plan_id == plan_id)
 			(*ret)[n++] = t->commands[i].command;
@@ -327,8 +335,9 @@ commands_due(void *self, struct arena *a, int64_t now_us, size_t each,
 	struct twin *t = self;
 	size_t i, j, same, n = 0;
 
-	*ret =
-	    arena_alloc(a, (t->ncommands - t->first_command) * sizeof(**ret));
+	*ret = twin_list(t, a, t->ncommands - t->first_command, sizeof(**ret));
+	if (*ret == NULL)
+		return (twin_enter(t, "commands_due", false, info));
 	for (i = t->first_command; i < t->ncommands; i++) {
 		if (!is_due_command(t, &t->commands[i], now_us))
 			continue;
@@ -444,7 +453,9 @@ breakers_load(void *self, struct arena *a, struct breaker_state **ret,
 {
 	struct twin *t = self;
 
-	*ret = arena_alloc(a, sizeof(t->breakers));
+	*ret = twin_list(t, a, TWIN_BREAKERS, sizeof(**ret));
+	if (*ret == NULL)
+		return (twin_enter(t, "breakers_load", false, info));
 	memcpy(*ret, t->breakers, sizeof(t->breakers));
 	*ret_n = t->nbreakers;
 	return (twin_enter(t, "breakers_load", false, info));
@@ -464,7 +475,7 @@ breaker_save(void *self, const struct breaker_state *b, struct err_info *info)
 			break;
 	}
 	if (i == TWIN_BREAKERS)
-		abort();
+		return (err_set(info, ERR_DATABASE, NULL, "full"));
 	twin_touch(t, &t->breakers[i], sizeof(*b));
 	t->breakers[i] = *b;
 	if (i == t->nbreakers) {

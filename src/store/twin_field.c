@@ -111,7 +111,9 @@ collect(void *self, struct arena *a, struct gateway_late *ret, size_t max)
 	size_t i, n = t->hold_late ? 0 : t->nlate;
 
 	for (i = 0; i < n && i < max; i++) {
-		ret[i].command = arena_alloc(a, sizeof(struct command));
+		ret[i].command = twin_list(t, a, 1, sizeof(struct command));
+		if (ret[i].command == NULL)
+			return (i);
 		*ret[i].command = t->late[i];
 		ret[i].reply = (struct gateway_reply){
 		    .outcome = GATEWAY_EXECUTED, .http_status = 200};

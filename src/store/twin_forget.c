@@ -1,4 +1,5 @@
-/* What a long run lets go of. */
+/* What a long run lets go of, what a rollback puts back, and what memory is
+ * there. */
 #include "core/instant.h"
 #include "store/twin.h"
 
@@ -91,4 +92,103 @@ twin_forget(struct twin *t, int64_t before_us)
 	}
 	forget_log(t);
 	skip_over(t, before_us);
+}
+
+/* Memory: it may be refused, and then the twin is broken. */
+
+/* The first reason stays. */
+void
+twin_break(struct twin *t, enum err why)
+{
+	if (t->broken == ERR_OK)
+		t->broken = why;
+}
+
+static bool
+is_refused(struct twin *t)
+{
+	return (t->memory > 0 && --t->memory == 0);
+}
+
+void *
+twin_grow(struct twin *t, void *old, size_t size)
+{
+	void *p = is_refused(t) ? NULL : realloc(old, size);
+
+	if (p == NULL)
+		twin_break(t, ERR_NO_MEMORY);
+	return (p);
+}
+
+void *
+twin_list(struct twin *t, struct arena *a, size_t n, size_t size)
+{
+	void *p = is_refused(t) ? NULL : arena_alloc(a, n * size);
+
+	if (p == NULL)
+		twin_break(t, ERR_NO_MEMORY);
+	return (p);
+}
+
+void *
+twin_table(struct twin *t, size_t n, size_t size)
+{
+	void *p = is_refused(t) ? NULL : calloc(n, size);
+
+	if (p == NULL)
+		twin_break(t, ERR_NO_MEMORY);
+	return (p);
+}
+
+const char *
+twin_text(struct twin *t, const char *s)
+{
+	const char *copy;
+
+	if (s == NULL)
+		return (NULL);
+	copy = is_refused(t) ? NULL : arena_strdup(&t->texts, s);
+	if (copy == NULL)
+		twin_break(t, ERR_NO_MEMORY);
+	return (copy == NULL ? "{}" : copy);
+}
+
+/* Remembers the bytes, so that a rollback puts them back. */
+void
+twin_touch(struct twin *t, void *p, size_t size)
+{
+	size_t need = size + sizeof(p) + sizeof(size);
+	unsigned char *at;
+
+	if (!t->in_unit)
+		return;
+	if (t->undo_len + need > t->undo_cap) {
+		at = twin_grow(t, t->undo, 2 * (t->undo_len + need));
+		if (at == NULL)
+			return;
+		t->undo = at;
+		t->undo_cap = 2 * (t->undo_len + need);
+	}
+	at = t->undo + t->undo_len;
+	memcpy(at, p, size);
+	memcpy(at + size, &p, sizeof(p));
+	memcpy(at + size + sizeof(p), &size, sizeof(size));
+	t->undo_len += need;
+}
+
+void
+twin_undo_all(struct twin *t)
+{
+	size_t size;
+	void *p;
+
+	while (t->undo_len > 0) {
+		t->undo_len -= sizeof(size);
+		memcpy(&size, t->undo + t->undo_len, sizeof(size));
+		t->undo_len -= sizeof(p);
+		memcpy(&p, t->undo + t->undo_len, sizeof(p));
+		t->undo_len -= size;
+		memcpy(p, t->undo + t->undo_len, size);
+	}
+	t->in_unit = false;
 }

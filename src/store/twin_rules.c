@@ -21,11 +21,11 @@ rules_load(void *self, struct arena *a, struct rule_row **ret, size_t *ret_n,
 
 	if (err != ERR_OK)
 		return (err);
-	if ((*ret = arena_alloc(a, t->nrules * sizeof(**ret))) == NULL)
+	if ((*ret = twin_list(t, a, t->nrules, sizeof(**ret))) == NULL)
 		return (full("rules", info));
 	for (i = 0; i < t->nrules; i++) {
 		(*ret)[i] = t->rules[i].row;
-		if ((copy = arena_alloc(a, t->rules[i].row.len)) == NULL)
+		if ((copy = twin_list(t, a, 1, t->rules[i].row.len)) == NULL)
 			return (full("rules", info));
 		memcpy(copy, t->rules[i].state, t->rules[i].row.len);
 		(*ret)[i].state = copy;

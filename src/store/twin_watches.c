@@ -27,7 +27,7 @@ watches_load(void *self, struct arena *a, const int32_t *ids, size_t n,
     struct watch_row **ret, size_t *ret_n, struct err_info *info)
 {
 	struct twin *t = self;
-	struct watch_row *rows = arena_alloc(a, TWIN_SERIES * sizeof(*rows));
+	struct watch_row *rows = twin_list(t, a, TWIN_SERIES, sizeof(*rows));
 	size_t i, out = 0;
 	enum err err = twin_enter(t, "watches_load", false, info);
 
@@ -49,15 +49,23 @@ watches_load(void *self, struct arena *a, const int32_t *ids, size_t n,
 	return (ERR_OK);
 }
 
+struct twin_watch *
+twin_find_watch(struct twin *t, int32_t series)
+{
+	const struct twin_series *s = twin_find_series(t, series);
+
+	return (s == &t->nowhere ? NULL : &t->watches[s - t->series]);
+}
+
 static enum err
 put(struct twin *t, const struct watch_row *r, struct err_info *info)
 {
-	struct twin_watch *w = &t->watches[r->series];
-	struct watch_row old = w->row;
+	struct twin_watch *w = twin_find_watch(t, r->series);
+	struct watch_row old;
 
-	if (r->series <= 0 || r->series >= TWIN_SERIES || r->len > TWIN_STATE ||
-	    r->tail_len > TWIN_TAIL)
+	if (w == NULL || r->len > TWIN_STATE || r->tail_len > TWIN_TAIL)
 		return (full(info));
+	old = w->row;
 	if (r->state == NULL && old.series == 0)
 		twin_violate(t, "series %d has a tail alone", r->series);
 	twin_touch(t, w, sizeof(*w));

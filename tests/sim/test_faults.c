@@ -199,3 +199,71 @@ Test(faults, any_exchange_may_go_wrong)
 		    (int)script[2], plan_state_name(p->plan.state));
 	}
 }
+
+/* As the story, whatever the twin says of it. */
+static void
+tell_anyway(void)
+{
+	int i;
+
+	world_ticks(&w, 2);
+	district_inject(&w.district, DISTRICT_BURST, true);
+	world_ticks(&w, 10);
+	if (w.twin->nplans > 0)
+		(void)twin_approve(w.twin, 1);
+	for (i = 0; i < 20; i++)
+		(void)world_tick(&w);
+}
+
+/* It keeps nothing then, and says so from there on; a backtest is refused. */
+Test(faults, the_twin_ends_without_memory_and_says_so)
+{
+	bool all_kept = false;
+	int64_t call;
+
+	for (call = 1; !all_kept; call++) {
+		stop();
+		start();
+		w.twin->memory = call;
+		tell_anyway();
+		all_kept = w.twin->memory > 0;
+		cr_assert_eq(all_kept, w.twin->broken == ERR_OK);
+		cr_assert_str_eq(
+		    w.twin->violation, "", "allocation %lld", (long long)call);
+		cr_assert(all_kept || world_tick(&w) == ERR_NO_MEMORY);
+	}
+	cr_assert_gt(call, 100);
+	cr_assert_eq(w.failed_cycles, 0);
+}
+
+Test(faults, the_twin_that_is_full_says_so)
+{
+	world_ticks(&w, 2);
+	w.twin->nseries = TWIN_SERIES;
+	(void)twin_find_series(w.twin, TWIN_SERIES + 7);
+	cr_assert_eq(world_tick(&w), ERR_DATABASE);
+	w.twin->nseries = DISTRICT_SERIES;
+}
+
+/* A backtest's series have the database's ids. */
+Test(faults, the_twin_keeps_a_watch_of_any_series)
+{
+	struct watch_row row = {.series = 70000, .open = 1}, *back = NULL;
+	const struct knowledge_port *k = &w.ports.knowledge;
+	struct err_info info = {0};
+	struct arena a;
+	size_t n = 0;
+
+	row.state = (const unsigned char *)"x";
+	row.len = 1;
+	arena_init(&a, (size_t)1 << 20);
+	cr_assert_eq(w.ports.decisions.begin(w.twin, &info), ERR_OK);
+	cr_assert_eq(k->watches_save(k->self, &row, 1, &info), ERR_OK, "%s",
+	    info.detail);
+	cr_assert_eq(
+	    k->watches_load(k->self, &a, NULL, 0, &back, &n, &info), ERR_OK);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(back->series, 70000);
+	w.ports.decisions.rollback(w.twin);
+	arena_done(&a);
+}

@@ -306,7 +306,7 @@ Test(unusual, a_failed_cycle_leaves_nothing)
 Test(unusual, bytes_of_another_version_begin_anew)
 {
 	steps(100, 0);
-	t->watches[6].row.version++;
+	twin_find_watch(t, 6)->row.version++;
 	loop_done(&ctx);
 	begin();
 	steps(1, 0);
