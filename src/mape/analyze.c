@@ -52,13 +52,15 @@ flush(struct judge *j, size_t slot)
 	    finding_raise(j->a, j->series, j->state, &h->finding, &h->reading));
 }
 
-/* One that goes on tells its highest score, not the newest reading's. */
+/* One that goes on tells its own rule and highest score. */
 static void
 note_seen(struct finding *f, const struct judge *j)
 {
 	f->seen = j->seen;
-	if (f->condition.type == ANOMALY_UNUSUAL)
-		f->seen.score = j->watched->open.score / 10000.0;
+	if (f->condition.type != ANOMALY_UNUSUAL)
+		return;
+	f->seen.score = j->watched->open.score / 10000.0;
+	f->seen.rule = j->watched->open.rule;
 }
 
 static void

@@ -55,9 +55,11 @@ static void
 write_seen(struct text *t, const struct series *s, const struct finding *f)
 {
 	bool own = f->condition.type == ANOMALY_UNUSUAL;
+	const char *looks;
 
 	if (!own && f->seen.score < ODD)
 		return;
+	looks = watch_looks_like(f->seen.rule);
 	if (!own) {
 		json_object(t, "unusual");
 		json_string(t, "rule", watch_rule_name(f->seen.rule));
@@ -65,6 +67,8 @@ write_seen(struct text *t, const struct series *s, const struct finding *f)
 	json_double(t, "expected", f->seen.expected);
 	json_double(t, "band", f->seen.band);
 	json_double(t, "score", f->seen.score);
+	if (looks[0] != '\0')
+		json_string(t, "looks_like", looks);
 	if (!own) {
 		json_object_end(t);
 		return;

@@ -72,26 +72,20 @@ unusual_find(const struct unusual *u, int32_t series)
 static size_t
 tail_length(const struct watched *w)
 {
-	return (w->state.seen - w->kept);
+	return ((size_t)(w->state.seen - w->kept));
 }
 
 static void
 take_in(struct unusual_state *s, const struct unusual_reading *r, double a_week,
     struct watch_verdict *v)
 {
-	int32_t side;
-
 	if (s->seen == 0)
 		s->first_us = r->t_us;
 	watch_judge(&s->watch, r->value, r->t_us, a_week, v);
-	side = (r->value > v->expected) - (r->value < v->expected);
-	if (side != s->side || s->seen == 0)
-		s->side_us = r->t_us;
-	if (s->watch.run <= 1)
-		s->same_us = r->t_us;
-	s->side = side;
 	s->seen++;
 }
+
+_Static_assert(WATCH_RULES <= 16, "a rule has four bits in what is stored");
 
 static void
 open_read(struct unusual_open *o, const struct watch_row *row)
@@ -236,7 +230,7 @@ unusual_need(struct unusual *u, const struct knowledge_port *k, struct arena *a,
 static bool
 due(const struct watched *w)
 {
-	uint32_t phase = (uint32_t)w->series % UNUSUAL_TAIL;
+	int64_t phase = w->series % UNUSUAL_TAIL;
 
 	return ((w->state.seen + phase) / UNUSUAL_TAIL !=
 	    (w->kept + phase) / UNUSUAL_TAIL);
@@ -377,17 +371,10 @@ opens(const struct watched *w, const struct series *s,
 	if (!v->alarm || v->rule == WATCH_SILENCE || v->rule == WATCH_CADENCE ||
 	    state->watch.last_us - state->first_us < UNUSUAL_YOUNG_US)
 		return (false);
-	if (v->rule == WATCH_FREEZE && s->flatline_us > 0)
+	if ((v->rule == WATCH_FREEZE && s->flatline_us > 0) ||
+	    (v->rule == WATCH_CADENCE && s->cadence_us == 0))
 		return (false);
 	return (!is_told(st));
-}
-
-static int64_t
-since(const struct unusual_state *s, enum watch_rule rule)
-{
-	if (rule == WATCH_DRIFT || rule == WATCH_SHIFT)
-		return (s->side_us);
-	return (rule == WATCH_FREEZE ? s->same_us : s->watch.last_us);
 }
 
 static bool
@@ -423,8 +410,8 @@ unusual_decide(struct watched *w, const struct series *s,
 		v->score >= UNUSUAL_WARNS ? SEVERITY_WARNING : SEVERITY_INFO,
 	    .rule = v->rule,
 	    .score = score,
-	    .since_us = since(&w->state, v->rule)};
-	if (v->rule != WATCH_FREEZE)
+	    .since_us = v->since_us};
+	if (v->rule != WATCH_FREEZE && v->rule != WATCH_CADENCE)
 		o->direction = r->value > v->expected ? DIRECTION_HIGH
 		    : r->value < v->expected	      ? DIRECTION_LOW
 						      : DIRECTION_NONE;

@@ -13,10 +13,10 @@
  *
  * How many alarms a week are to be had by chance is said for the network, and
  * shared by its series. What is learnt for less than UNUSUAL_YOUNG_US raises
- * nothing; nor does a gap, which is for the rule of silence, nor anything on a
- * series that a rule of people's has something open on: that one's evidence
- * says what was expected. An anomaly ends after UNUSUAL_CALM readings in a row
- * that lie within twice the band.
+ * nothing; nor does a gap, which is for the rule of silence, nor another pace
+ * where no cadence was said, nor anything on a series that a rule of people's
+ * has something open on: that one's evidence says what was expected. An anomaly
+ * ends after UNUSUAL_CALM readings in a row that lie within twice the band.
  */
 #ifndef PENSTOCK_MAPE_UNUSUAL_H
 #define PENSTOCK_MAPE_UNUSUAL_H
@@ -41,10 +41,7 @@
 struct unusual_state {
 	struct watch watch;
 	int64_t first_us; /* the first reading that it took in */
-	int64_t side_us;  /* since when readings lie on one side */
-	int64_t same_us;  /* since when the value is the same */
-	int32_t side;	  /* 1 above what was expected, -1 below */
-	uint32_t seen;	  /* readings */
+	int64_t seen;	  /* readings */
 };
 
 /* What is open, or was last. */
@@ -64,7 +61,7 @@ struct watched {
 	bool anew; /* nothing is stored that it goes on from */
 	struct unusual_open open;
 	struct unusual_state state;
-	uint32_t kept; /* state.seen at the snapshot */
+	int64_t kept; /* state.seen at the snapshot */
 	struct unusual_reading {
 		int64_t t_us;
 		double value;

@@ -26,7 +26,7 @@ def taken_in(service, node):
     if not found:
         return 0
     state, tail = map(bytes, found[0])
-    before = struct.unpack("<I", state[-4:])[0] if state else 0
+    before = struct.unpack("<q", state[-8:])[0] if state else 0
     return before + len(tail) // 16
 
 
@@ -50,6 +50,7 @@ def test_a_reading_unlike_its_past_is_an_anomaly(service):
     assert evidence["score"] >= 0.5 and evidence["unit"] == "m"
     assert datetime.datetime.fromisoformat(
         evidence["since"].replace("Z", "+00:00")) == hours[17 * 24][0]
+    assert evidence["looks_like"] == "sensor fault"
     assert evidence["contributions"] == [
         {"node": node, "metric": "pressure", "share": 1}]
     assert evidence["readings"][-1]["value"] == 40
