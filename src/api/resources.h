@@ -24,7 +24,8 @@ extern const struct resource resource_nodes_list, resource_nodes_create,
     resource_links_list, resource_links_create, resource_links_get,
     resource_links_change, resource_links_delete, resource_gateways_list,
     resource_gateways_create, resource_gateways_get, resource_gateways_change,
-    resource_metrics_list;
+    resource_metrics_list, resource_night_flow_get, resource_zones_change;
+extern const struct field body_zone_change[];
 
 /* resources_decisions.c */
 extern const struct field query_anomalies[], query_plans[];

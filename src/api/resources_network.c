@@ -162,6 +162,12 @@ const struct field body_gateway_change[] = {
 	END
 };
 
+const struct field body_zone_change[] = {
+	{ "night_use", FIELD_NUMBER, false, 0, 100000, NULL, NULL,
+	    "Flow at night that is used and no leak, m3/h" },
+	END
+};
+
 #define PATH_CODE { SOURCE_PATH, "code" }
 #define PATH_SERIES { SOURCE_PATH, "node" }, { SOURCE_PATH, "metric" }
 #define BODY      { SOURCE_BODY, NULL }
@@ -197,6 +203,9 @@ RESOURCE(gateways_list, 200, "gateway", PAGE);
 RESOURCE(gateways_create, 201, "gateway", BODY);
 RESOURCE(gateways_get, 200, "gateway", PATH_CODE);
 RESOURCE(gateways_change, 200, "gateway", PATH_CODE, BODY, IF_MATCH);
+
+RESOURCE(night_flow_get, 200, "zone", PATH_CODE);
+RESOURCE(zones_change, 200, "zone", PATH_CODE, BODY);
 
 RESOURCE(metrics_list, 200, "metric", { SOURCE_END, NULL });
 /* clang-format on */

@@ -8,8 +8,9 @@
 #include "field/connector.h"
 #include "ingest/last_seen.h"
 #include "ingest/rule_json.h"
+#include "mape/leaks.h"
 #include "mape/loop.h"
-#include "store/warm.h"
+#include "store/warm_leaks.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -26,6 +27,11 @@
  * than one period it asks what they stored, for clocks that differ. */
 #define LOOK_US US_PER_SECOND
 #define SKEW_S	10
+/* How often, at most, it looks for hours to judge for leaks, how long that may
+ * take, and when it tries again if it failed. */
+#define LEAKS_LOOK_US	(10 * US_PER_SECOND)
+#define LEAKS_BUDGET_US (US_PER_SECOND / 4)
+#define LEAKS_REST_US	US_PER_MINUTE
 /* What is larger goes back to the system when it is freed. */
 #define MAPPED_BYTES (256 * 1024)
 /* Alarms within 10 minutes that nobody can deal with (EEMUA 191). */
@@ -47,8 +53,10 @@ struct cycle {
 	/* The thread's; the loop reads `next_ms` in done(). */
 	struct loop_ctx ctx;
 	bool led;
-	int64_t looked_us; /* monotonic */
-	uint32_t boot;	   /* tells the ids of one start from another's */
+	int64_t looked_us, leaks_us; /* monotonic */
+	struct leaks leaks;
+	struct warm_leaks areas;
+	uint32_t boot; /* tells the ids of one start from another's */
 	uint64_t count;
 	char id[32];
 	unsigned next_ms;
@@ -129,6 +137,7 @@ cycle_new(const struct cycle_config *config)
 	bound_heaps();
 	c->config = *config;
 	loop_init(&c->ctx);
+	leaks_init(&c->leaks);
 	c->ctx.read_rule = rule_json_read;
 	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
 	c->ctx.rules.low_risk = config->low_risk_unasked;
@@ -148,6 +157,8 @@ cycle_new(const struct cycle_config *config)
 		cycle_free(c);
 		return (NULL);
 	}
+	c->areas =
+	    (struct warm_leaks){.warm = c->warm, .zone = config->time_zone};
 	warm_ports(c->warm, &c->ports);
 	c->ports.actuator = carrier_port(c->carrier);
 	c->ports.clock = (struct clock_port){NULL, now_us};
@@ -162,6 +173,7 @@ cycle_free(struct cycle *c)
 	if (c == NULL)
 		return;
 	loop_done(&c->ctx);
+	leaks_done(&c->leaks);
 	warm_free(c->warm);
 	carrier_free(c->carrier);
 	free(c);
@@ -277,6 +289,35 @@ lead(struct cycle *c, struct err_info *info)
 	return (e);
 }
 
+/* Beside the cycle: what fails here is told and tried again, and stops no
+ * other part of the loop. */
+static void
+judge_leaks(struct cycle *c)
+{
+	const struct leak_port port = warm_leaks(&c->areas);
+	const int64_t began = clock_us(CLOCK_MONOTONIC);
+	struct leaks *l = &c->leaks;
+	struct err_info info = {0};
+
+	if (began < c->leaks_us)
+		return;
+	do {
+		if (leaks_judge(l, &c->ports, &port, c->ctx.knowledge.version,
+			&info) != ERR_OK) {
+			log_event(LOG_LEVEL_ERROR, "leaks_failed", "error",
+			    LOG_STR, err_slug(info.code), "why", LOG_STR,
+			    info.detail, NULL);
+			c->leaks_us = began + LEAKS_REST_US;
+			return;
+		}
+		metric_count(COUNTER_ANOMALIES_RAISED, (uint64_t)l->raised);
+		metric_count(COUNTER_ANOMALIES_CLEARED, (uint64_t)l->cleared);
+		if (l->areas == 0)
+			c->leaks_us = began + LEAKS_LOOK_US;
+	} while (l->areas > 0 &&
+	    clock_us(CLOCK_MONOTONIC) - began < LEAKS_BUDGET_US);
+}
+
 static enum err
 run(struct cycle *c, int64_t began_us, struct err_info *info)
 {
@@ -308,6 +349,7 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	tell(c, &f, took);
 	if (f.more || !c->led)
 		return (ERR_OK);
+	judge_leaks(c);
 	return (warm_tidy(c->warm, now_us(NULL), &joined, info));
 }
 

@@ -28,6 +28,7 @@ struct cycle_config {
 	unsigned gateway_ask_s;
 	bool low_risk_unasked;
 	unsigned unusual_a_week;
+	const char *time_zone; /* borrowed; of the network's clock */
 	/* Borrowed; field/connector.h. */
 	const char *broker, *broker_user, *broker_password;
 };

@@ -419,6 +419,7 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .gateway_nets = self.config->gateway_nets,
 	    .gateway_ask_s = (unsigned)self.config->gateway_ask_s,
 	    .low_risk_unasked = self.config->low_risk_unasked != 0,
+	    .time_zone = self.config->zone,
 	    .unusual_a_week = (unsigned)self.config->unusual_a_week,
 	    .broker = unless_empty(self.config->broker),
 	    .broker_user = unless_empty(self.config->broker_user),

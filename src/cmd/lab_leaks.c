@@ -167,7 +167,8 @@ judge(struct work *w)
 			a.hour = w->first_hour + (int64_t)t;
 			if (leak_hour(l, a.hour,
 				balance_at(&w->zones[z], w->inputs, t),
-				&a.what))
+				&a.what) &&
+			    a.what.kind != LEAK_SETTLED)
 				ok = keep(w, &a);
 		}
 	}

@@ -30,7 +30,8 @@
 const char *
 leak_kind_name(enum leak_kind k)
 {
-	static const char *const names[] = {"none", "step", "growth"};
+	static const char *const names[] = {
+	    "none", "step", "growth", "settled"};
 
 	return (names[k]);
 }
@@ -144,8 +145,8 @@ onset(struct leak *l, double reference)
 
 /* The step has lasted a day: it is the level now. With a gap in that day, the
  * next hours decide. */
-static void
-settle(struct leak *l)
+static bool
+settle(struct leak *l, struct leak_alarm *ret)
 {
 	const double after = mean(l->u, l->onset, l->onset + DAY);
 	const double late = mean(l->u, l->seen - DAY, l->seen);
@@ -153,14 +154,17 @@ settle(struct leak *l)
 	int64_t h;
 
 	if (isnan(by) && l->seen - l->onset < LEAK_MEMORY / 2)
-		return;
+		return (false);
 	l->settle = 0;
 	if (isnan(by))
-		return;
+		return (false);
 	l->offset += by;
 	for (h = l->seen - LEAK_MEMORY + 1; h <= l->seen; h++)
 		if (h >= l->onset)
 			*at(l->u, h) -= by;
+	*ret = (struct leak_alarm){
+	    .kind = LEAK_SETTLED, .onset = l->onset, .size = by};
+	return (true);
 }
 
 static void
@@ -300,6 +304,37 @@ step(struct leak *l, double level, struct leak_alarm *ret)
 	return (true);
 }
 
+int64_t
+leak_morning(int64_t hour)
+{
+	const int64_t since = ((hour - NIGHT_TO) % DAY + DAY) % DAY;
+
+	return (hour - since);
+}
+
+bool
+leak_night(
+    const struct leak *l, int64_t hour, double *ret_least, double *ret_mean)
+{
+	const int64_t morning = leak_morning(hour);
+	double least = INFINITY, sum = 0;
+	int64_t h;
+
+	if (l->seen - morning >= LEAK_MEMORY / 2)
+		return (false);
+	for (h = morning - NIGHT_TO + NIGHT_FROM; h < morning; h++) {
+		const double x = *at((double *)(uintptr_t)l->x, h);
+
+		if (h < l->begun || isnan(x))
+			return (false);
+		least = fmin(least, x);
+		sum += x;
+	}
+	*ret_least = least;
+	*ret_mean = sum / (NIGHT_TO - NIGHT_FROM);
+	return (true);
+}
+
 static void
 pass(struct leak *l, int64_t hour)
 {
@@ -338,11 +373,8 @@ leak_hour(struct leak *l, int64_t hour, double x, struct leak_alarm *ret)
 	level = mean(l->x, hour - LEAK_MEMORY + 1, hour);
 	if (isnan(level))
 		return (false);
-	if (l->settle != 0) {
-		if (hour >= l->settle)
-			settle(l);
-		return (false);
-	}
+	if (l->settle != 0)
+		return (hour >= l->settle && settle(l, ret));
 	if (step(l, level, ret))
 		return (true);
 	if (l->settle == 0 && l->judged > judged)

@@ -29,7 +29,12 @@
 #define LEAK_MEMORY 168 /* hours of u that are kept */
 #define LEAK_NIGHTS 35
 
-enum leak_kind { LEAK_NONE, LEAK_STEP, LEAK_GROWTH };
+/* Bytes of leak_pack(); the first tells the version. */
+#define LEAK_BYTES 6073
+
+/* LEAK_SETTLED: a step has lasted a day, its size is sure now: of one that was
+ * told, or, below 0, of a repair. No alarm. */
+enum leak_kind { LEAK_NONE, LEAK_STEP, LEAK_GROWTH, LEAK_SETTLED };
 
 struct leak_alarm {
 	enum leak_kind kind;
@@ -62,6 +67,15 @@ void leak_init(struct leak *);
 /* Hours rise; those left out, and NaN, are missing. False: nothing new. */
 bool
 leak_hour(struct leak *, int64_t hour, double x, struct leak_alarm *ret_alarm);
+/* The least and the mean flow of the hours of the night before `hour`, which
+ * was judged. False: hours of it are missing. */
+bool leak_night(
+    const struct leak *, int64_t hour, double *ret_least, double *ret_mean);
+/* The first hour after the night of that day. */
+int64_t leak_morning(int64_t hour);
+void leak_pack(const struct leak *, unsigned char ret[LEAK_BYTES]);
+/* False: not of this version. */
+bool leak_unpack(struct leak *, const unsigned char *, size_t len);
 const char *leak_kind_name(enum leak_kind);
 
 #endif

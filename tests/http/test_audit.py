@@ -270,6 +270,7 @@ CALLS = {
     "gateways_create": (lambda w: ((), body(code=w.new("g"),
                                             url="http://127.0.0.1:9")), ADMIN),
     "gateways_change": (lambda w: ((w.gateway(),), body(name="G")), ADMIN),
+    "zones_change": (lambda w: ((w.zone(),), body(night_use=2)), ENGINEER),
     "gateways_secret": (lambda w: ((w.gateway(),), {}), ADMIN),
     "link_guards_put": (lambda w: ((w.link(),), body(
         max_per_hour=3, limits=[dict(zip(("node", "metric"),

@@ -104,6 +104,8 @@ static const struct {
     {"incidents_list", "VOEM"},
     {"incidents_get", "VOEM"},
     {"alarm_figures", "VOEM"},
+    {"night_flow_get", "VOEM"},
+    {"zones_change", "EM"},
     {"state_machines_get", "VOEM"},
     {"plans_list", "VOEM"},
     {"plans_get", "VOEM"},

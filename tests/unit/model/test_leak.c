@@ -51,7 +51,8 @@ watch(double size, int64_t from, int64_t to, int64_t gap)
 
 		if (gap > 0 && t >= gap && t < gap + 30)
 			x = NAN;
-		if (leak_hour(&l, FIRST + t, x, &a) && f.n++ == 0) {
+		if (leak_hour(&l, FIRST + t, x, &a) && a.kind != LEAK_SETTLED &&
+		    f.n++ == 0) {
 			f.at = t;
 			f.first = a;
 		}

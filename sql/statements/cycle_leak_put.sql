@@ -1,0 +1,7 @@
+-- $1 int4 lead, $2 members and $3 signs as text, $4 timestamptz upto, $5 bytea
+-- state
+INSERT INTO leak_states AS t (lead, members, signs, upto, state)
+VALUES ($1::int4, $2::text::int[], $3::text::float8[], $4::timestamptz,
+    $5::bytea)
+ON CONFLICT (lead) DO UPDATE SET members = excluded.members,
+    signs = excluded.signs, upto = excluded.upto, state = excluded.state

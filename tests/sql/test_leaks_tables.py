@@ -1,0 +1,125 @@
+"""Which meters make an area, and what becomes of one that is judged anew."""
+import json
+
+from scratch import prepare
+
+ROME = "Europe/Rome"
+
+
+def node(db, code, type="meter", zone=None):
+    body = {"code": code, "type": type,
+            "series": [{"metric": "flow"}] if type in ("meter", "dma") else []}
+    if zone:
+        body["zone"] = zone
+    db.run("nodes_create", json.dumps(body))
+
+
+def link(db, one, other):
+    db.run("links_create", json.dumps({
+        "code": f"{one}-{other}", "type": "pipe", "from_node": one,
+        "to_node": other}))
+
+
+def areas(db):
+    """Of ours: zone, and the sign of each meter."""
+    found = db.sql(
+        "SELECT z.code, a.lead, json_object_agg(n.code, u.sign) "
+        "FROM leak_areas a LEFT JOIN zones z ON z.id = a.zone_id, "
+        "unnest(a.members, a.signs) u(id, sign) JOIN series s ON s.id = u.id "
+        "JOIN nodes n ON n.id = s.node_id WHERE n.code LIKE 'LT-%' "
+        "GROUP BY 1, 2")
+    return sorted((zone or "", sorted(signs.items()))
+                  for zone, _, signs in found)
+
+
+def test_links_tell_what_feeds_a_zone(db):
+    """Source > M1 > zone A, from which M2 leads on to zone B; M3 is inside."""
+    node(db, "LT-SOURCE", "reservoir")
+    node(db, "LT-M1", zone="lt-a")
+    node(db, "LT-J1", "junction", "lt-a")
+    node(db, "LT-M2", zone="lt-a")
+    node(db, "LT-J2", "junction", "lt-b")
+    node(db, "LT-M3", zone="lt-a")
+    node(db, "LT-J3", "junction", "lt-a")
+    node(db, "LT-D", "dma", "lt-a")
+    for way in (("SOURCE", "M1"), ("M1", "J1"), ("J1", "M2"), ("M2", "J2"),
+                ("J1", "M3"), ("M3", "J3")):
+        link(db, *("LT-" + w for w in way))
+    assert areas(db) == [
+        ("lt-a", [("LT-D", 1)]), ("lt-a", [("LT-M1", 1), ("LT-M2", -1)]),
+        ("lt-a", [("LT-M3", 1)]), ("lt-b", [("LT-M2", 1)])]
+    # One lead each: the key of what is remembered.
+    leads = db.sql("SELECT lead FROM leak_areas")
+    assert len(leads) == len(set(leads))
+    db.run("nodes_retire", "LT-M2", None)
+    assert areas(db) == [("lt-a", [("LT-D", 1)]), ("lt-a", [("LT-M1", 1)]),
+                         ("lt-a", [("LT-M3", 1)])]
+
+
+def lead(db, code):
+    return db.sql("SELECT s.id FROM series s JOIN nodes n ON n.id = s.node_id "
+                  "WHERE n.code = %s", code)[0][0]
+
+
+def execute(db, name, arguments="", *args):
+    if name not in db.prepared:
+        db.sql(prepare(name))
+        db.prepared.add(name)
+    db.sql(f"EXECUTE test_{name} {arguments}", *args)
+
+
+def due(db, series):
+    rows = db.run("cycle_leaks_due", "2026-03-10T00:00:00Z",
+                  "2026-01-01T00:00:00Z", 1000000)
+    return [r for r in rows if r[0] == series]
+
+
+def test_an_area_is_due_once_it_is_heard_after_the_hour(db):
+    node(db, "LT-D", "dma", "lt-a")
+    one = lead(db, "LT-D")
+    assert due(db, one) == []
+    db.sql("INSERT INTO series_latest (series, ts, value, quality, "
+           "received_at) VALUES (%s, '2026-03-05T10:20Z', 1, 0, now())", one)
+    (row,) = due(db, one)
+    assert row[1:3] == ("lt-a", '["LT-D/flow"]')
+    assert (row[7].isoformat(), row[8].isoformat()) == (
+        "2026-01-01T00:00:00+00:00", "2026-03-05T10:00:00+00:00")
+    db.sql("INSERT INTO leak_states (lead, members, signs, upto, state) "
+           "VALUES (%s, %s, '{1}', '2026-03-05T09:00Z', '\\x01')", one, [one])
+    (row,) = due(db, one)
+    assert (row[7].isoformat(), bytes(row[9])) == (
+        "2026-03-05T09:00:00+00:00", b"\1")
+    # Other meters than those that it remembers: it begins anew.
+    db.sql("UPDATE leak_states SET signs = '{-1}' WHERE lead = %s", one)
+    (row,) = due(db, one)
+    assert (row[7].isoformat(), row[9]) == ("2026-01-01T00:00:00+00:00", None)
+
+
+def test_an_import_has_it_judged_anew_when_it_is_over(db):
+    node(db, "LT-D", "dma")
+    one = lead(db, "LT-D")
+    db.sql("INSERT INTO series_latest (series, ts, value, quality, "
+           "received_at) VALUES (%s, '2026-03-05T10:20Z', 1, 0, now())", one)
+    db.sql("INSERT INTO leak_states (lead, members, signs, upto, state) "
+           "VALUES (%s, %s, '{1}', '2026-03-05T10:00Z', '\\x01')", one, [one])
+    assert due(db, one) == []
+    execute(db, "import_marks_put", "(%s, '{2026-02-01T00:00Z}', '{1}')",
+            [one])
+    db.sql("INSERT INTO imports (name, alarms, created_by, last_part_at) "
+           "VALUES ('', false, 'x', clock_timestamp())")
+    execute(db, "cycle_leaks_again")
+    assert due(db, one) == []
+    db.sql("UPDATE imports SET state = 'finished'")
+    execute(db, "cycle_leaks_again")
+    (row,) = due(db, one)
+    assert row[9] is None
+    assert db.sql("SELECT count(*) FROM leak_again WHERE series = %s",
+                  one) == [(0,)]
+
+
+def test_clocks_that_change_repeat_and_leave_out_an_hour(db):
+    def hours(first, last):
+        (row,) = db.run("cycle_leaks_clock", first, last, ROME)
+        return [h % 24 for h in row[0]]
+    assert hours("2026-03-29T00:00Z", "2026-03-29T02:00Z") == [1, 3, 4]
+    assert hours("2026-10-24T23:00Z", "2026-10-25T02:00Z") == [1, 2, 2, 3]
