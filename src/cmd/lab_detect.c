@@ -21,6 +21,7 @@ struct bench {
 	const struct detect_settings *set;
 	struct lab_csv *in;
 	FILE *out;
+	struct explain *why;
 	struct watch *watches;
 	int n, room;
 	struct lab_row rows[CHUNK];
@@ -88,6 +89,24 @@ judge_chunk(struct bench *b, int n)
 }
 
 static void
+explain(
+    struct bench *b, const struct lab_row *row, const struct watch_verdict *v)
+{
+	bool of_time = v->rule == WATCH_SILENCE || v->rule == WATCH_CADENCE;
+
+	explain_tell(b->why,
+	    &(struct explain_row){.series = &b->in->series[row->series],
+		.rule = watch_rule_name(v->rule),
+		.looks_like = watch_looks_like(v->rule),
+		.t_us = row->t_us,
+		.since_us = v->since_us,
+		.value = row->value,
+		.expected = of_time ? NAN : v->expected,
+		.band = v->band,
+		.share = 1});
+}
+
+static void
 write_chunk(struct bench *b, int n)
 {
 	const struct watch_verdict *v = b->verdicts;
@@ -103,11 +122,14 @@ write_chunk(struct bench *b, int n)
 		lab_csv_cell(b->out, s->metric);
 		fprintf(b->out, ",%s,%.6f,%d,%s\n", when, v->score, v->alarm,
 		    watch_rule_name(v->rule));
+		if (v->alarm)
+			explain(b, &b->rows[i], v);
 	}
 }
 
 static bool
-each(const struct detect_settings *set, struct lab_csv *in, FILE *out)
+each(const struct detect_settings *set, struct lab_csv *in, FILE *out,
+    struct explain *why)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	enum csv_result r;
@@ -120,6 +142,7 @@ each(const struct detect_settings *set, struct lab_csv *in, FILE *out)
 	b->set = set;
 	b->in = in;
 	b->out = out;
+	b->why = why;
 	fputs("node,metric,ts,score,alarm,rule\n", out);
 	do {
 		r = read_chunk(b, &n);
@@ -145,7 +168,8 @@ usage(void)
 	fprintf(stderr,
 	    "usage: penstock-lab detect --input FILE --output FILE "
 	    "[--train-until TS]\n"
-	    "       [--alarms-a-week N] [--time] | "
+	    "       [--explain FILE] "
+	    "[--alarms-a-week N] [--time] | "
 	    "[--joint [--network FILE.inp]]\n"
 	    "FILE: node,metric,unit,ts,value with a header; - is stdin\n");
 	return (TOOL_USAGE);
@@ -157,6 +181,7 @@ parse(int argc, char **argv, struct detect_settings *set)
 	static const struct option options[] = {
 	    {"time", no_argument, NULL, 'c'},
 	    {"alarms-a-week", required_argument, NULL, 'a'},
+	    {"explain", required_argument, NULL, 'e'},
 	    {"joint", no_argument, NULL, 'j'},
 	    {"network", required_argument, NULL, 'n'},
 	    {"input", required_argument, NULL, 'i'},
@@ -173,6 +198,8 @@ parse(int argc, char **argv, struct detect_settings *set)
 			set->input = optarg;
 		else if (c == 'o')
 			set->output = optarg;
+		else if (c == 'e')
+			set->explain = optarg;
 		else if (c == 'n')
 			set->network = optarg;
 		else if (c == 'j')
@@ -192,28 +219,41 @@ parse(int argc, char **argv, struct detect_settings *set)
 	return (optind == argc && set->input != NULL && set->output != NULL);
 }
 
+static bool
+judge(const struct detect_settings *set, struct lab_csv *in)
+{
+	struct explain why;
+	FILE *out;
+	bool ok;
+
+	if ((out = fopen(set->output, "we")) == NULL) {
+		tool_error("%s: %s", set->output, strerror(errno));
+		return (false);
+	}
+	ok = explain_open(&why, set->explain);
+	if (ok)
+		ok = set->joint ? lab_joint(set, in, out, &why)
+				: each(set, in, out, &why);
+	ok = explain_close(&why) && ok;
+	if (ferror(out) != 0 || fclose(out) != 0) {
+		tool_error("%s: cannot be written", set->output);
+		ok = false;
+	}
+	return (ok);
+}
+
 int
 lab_detect(int argc, char **argv)
 {
 	struct detect_settings set;
 	struct lab_csv in;
-	FILE *out;
 	bool ok;
 
 	if (!parse(argc, argv, &set))
 		return (usage());
 	if (!lab_csv_open(&in, set.input))
 		return (TOOL_FAILED);
-	if ((out = fopen(set.output, "we")) == NULL) {
-		tool_error("%s: %s", set.output, strerror(errno));
-		lab_csv_close(&in);
-		return (TOOL_FAILED);
-	}
-	ok = set.joint ? lab_joint(&set, &in, out) : each(&set, &in, out);
-	if (ferror(out) != 0 || fclose(out) != 0) {
-		tool_error("%s: cannot be written", set.output);
-		ok = false;
-	}
+	ok = judge(&set, &in);
 	lab_csv_close(&in);
 	return (ok ? TOOL_OK : TOOL_FAILED);
 }

@@ -7,15 +7,17 @@
 #define PENSTOCK_CMD_LAB_DETECT_H
 
 #include "cmd/lab_csv.h"
+#include "cmd/lab_explain.h"
 
 struct detect_settings {
-	const char *input, *output, *network;
+	const char *input, *output, *network, *explain;
 	int64_t train_until_us; /* INSTANT_NONE: not given */
 	double a_week;		/* false alarms of each series that may come */
 	bool joint, time;
 };
 
 /* Judges the system as a whole, once a step of time. */
-bool lab_joint(const struct detect_settings *, struct lab_csv *, FILE *out);
+bool lab_joint(const struct detect_settings *, struct lab_csv *, FILE *out,
+    struct explain *);
 
 #endif

@@ -18,6 +18,7 @@
 #define TOLD_MOST     3
 #define WHY_MOST      65536
 #define REPLAYED      2.0 /* an exact replay, in thresholds */
+#define TELLING	      0.5 /* thresholds: from here on a series adds to it */
 
 struct rule {
 	struct control control;
@@ -29,6 +30,7 @@ struct system {
 	const struct detect_settings *set;
 	struct lab_csv *in;
 	FILE *out;
+	struct explain *explain;
 	/* one step */
 	double now[JOINT_SIGNALS_MOST];
 	struct joint_part parts[JOINT_SIGNALS_MOST];
@@ -43,6 +45,7 @@ struct system {
 	size_t nrows, room, refit;
 	struct joint *joint;
 	size_t width; /* signals the joint model knows */
+	size_t alone; /* the one that is wrong by itself; width: none */
 };
 
 /* --- names --------------------------------------------------------------- */
@@ -228,7 +231,7 @@ next_part(const struct system *y, const bool *told)
 	int best = -1, j;
 
 	for (j = 0; j < (int)y->width; j++)
-		if (!told[j] && y->parts[j].ratio > 0.5 &&
+		if (!told[j] && y->parts[j].ratio > TELLING &&
 		    (best < 0 || y->parts[j].ratio > y->parts[best].ratio))
 			best = j;
 	return (best);
@@ -278,6 +281,76 @@ tell_why(struct system *y)
 	lab_csv_cell(y->out, y->why.s);
 }
 
+/* Whoever repeats what was or works against the rules of the place does so on
+ * purpose. An instrument that fails is wrong by itself; what the water does,
+ * several signals tell of. One signal that the others know little of could be
+ * either. */
+static const char *
+looks_like(const struct system *y)
+{
+	size_t i, telling = 0;
+
+	for (i = 0; i < (size_t)y->in->n; i++)
+		if (y->ago[i] > 0)
+			return ("suspected manipulation");
+	for (i = 0; i < y->nrules; i++)
+		if (y->rules[i].ratio > 1)
+			return ("suspected manipulation");
+	for (i = 0; i < y->width; i++)
+		telling += y->parts[i].ratio > TELLING;
+	if (y->alone < y->width)
+		return ("sensor fault");
+	return (telling > 1 ? "process event" : "");
+}
+
+/* What the series adds, in thresholds; expected and band if any. */
+static double
+weight(const struct system *y, int series, struct explain_row *row)
+{
+	const struct joint_part *p = &y->parts[series];
+	size_t k;
+
+	row->expected = row->band = NAN;
+	for (k = 0; k < y->nrules; k++)
+		if (y->rules[k].ratio > 1 && y->rules[k].status == series) {
+			row->rule = "control";
+			row->expected = y->rules[k].control.open;
+			row->band = 0;
+			return (y->rules[k].ratio);
+		}
+	if (y->ago[series] > 0) {
+		row->rule = "replay";
+		return (REPLAYED);
+	}
+	row->rule = "joint";
+	row->expected = p->expected;
+	row->band = p->band;
+	if (y->alone < y->width)
+		return (series == (int)y->alone ? 1 : 0);
+	return (series < (int)y->width && p->ratio > TELLING ? p->ratio : 0);
+}
+
+static void
+explain(struct system *y)
+{
+	struct explain_row row = {.t_us = y->t_us, .since_us = y->since_us};
+	double all = 0, w;
+	int i;
+
+	y->alone = y->joint != NULL ? joint_alone(y->joint) : y->width;
+	row.looks_like = looks_like(y);
+	for (i = 0; i < y->in->n; i++)
+		all += weight(y, i, &row);
+	for (i = 0; i < y->in->n; i++) {
+		if ((w = weight(y, i, &row)) <= 0)
+			continue;
+		row.series = &y->in->series[i];
+		row.value = y->now[i];
+		row.share = w / all;
+		explain_tell(y->explain, &row);
+	}
+}
+
 static void
 tell(struct system *y, double ratio)
 {
@@ -289,6 +362,7 @@ tell(struct system *y, double ratio)
 		if (y->since_us == INSTANT_NONE)
 			y->since_us = y->t_us;
 		tell_why(y);
+		explain(y);
 	} else
 		y->since_us = INSTANT_NONE;
 	putc('\n', y->out);
@@ -366,7 +440,8 @@ walk(struct system *y)
 }
 
 bool
-lab_joint(const struct detect_settings *set, struct lab_csv *in, FILE *out)
+lab_joint(const struct detect_settings *set, struct lab_csv *in, FILE *out,
+    struct explain *why)
 {
 	struct system *y = calloc(1, sizeof(*y));
 	bool ok = false;
@@ -379,6 +454,7 @@ lab_joint(const struct detect_settings *set, struct lab_csv *in, FILE *out)
 		y->set = set;
 		y->in = in;
 		y->out = out;
+		y->explain = why;
 		y->t_us = y->since_us = INSTANT_NONE;
 		text_init(&y->why, WHY_MOST);
 		ok = read_network(y) && walk(y);

@@ -16,6 +16,8 @@
 #define MARGIN	  2.0
 #define BETTER	  0.8
 #define WANDER	  3.0
+#define CALM	  0.5 /* of the threshold */
+#define VOUCHED	  0.5 /* of the spread: what the others leave unsaid */
 
 /* How fast a level may follow. */
 static const double follows[] = {
@@ -25,6 +27,8 @@ struct signal {
 	double mean, sd, error; /* error: of the instrument, in sd */
 	double scale, limit, follow;
 	double smooth, level, past[DELAY];
+	double whole; /* smooth, unclipped */
+	double off;   /* its deviation from the level, at this step */
 	bool judged;
 };
 
@@ -408,14 +412,54 @@ joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 		struct joint_part *p = &parts[j];
 
 		memset(p, 0, sizeof(*p));
+		s->off = 0;
 		if (!s->judged || m->missing[j])
 			continue;
 		e = m->row[1 + j] - foretell(m, m->weights + j * m->width);
 		r = follow(s, m->step - 1, e / s->scale);
+		s->whole += (e / s->scale - s->whole) / SMOOTH;
+		s->off = s->whole - s->level;
 		p->ratio = fabs(r) / s->limit;
 		p->expected = x[j] - (e - s->level * s->scale) * s->sd;
 		p->band = s->limit * s->scale * s->sd;
 		most = fmax(most, p->ratio);
 	}
 	return (most);
+}
+
+/* What j's deviation were if signal i had been as the others foretold it. */
+static double
+without(const struct joint *m, size_t j, size_t i)
+{
+	const struct signal *s = &m->signals[j], *other = &m->signals[i];
+	const double *w = m->weights + j * m->width + 1;
+
+	return (
+	    fabs(s->off +
+		(w[i] + w[m->n + i]) * other->off * other->scale / s->scale) /
+	    s->limit);
+}
+
+static bool
+is_alone(const struct joint *m, size_t i)
+{
+	const struct signal *s = &m->signals[i];
+	size_t j;
+
+	if (!s->judged || s->scale > VOUCHED || fabs(s->off) <= s->limit)
+		return (false);
+	for (j = 0; j < m->n; j++)
+		if (j != i && m->signals[j].judged && without(m, j, i) > CALM)
+			return (false);
+	return (true);
+}
+
+size_t
+joint_alone(const struct joint *m)
+{
+	size_t i = 0;
+
+	while (i < m->n && !is_alone(m, i))
+		i++;
+	return (i);
 }

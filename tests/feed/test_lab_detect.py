@@ -127,6 +127,58 @@ def test_a_replayed_level_is_found_without_a_network(tmp_path):
     assert steps[1160]["alarm"] == "1" and steps[1149]["alarm"] == "0"
 
 
+def explained(folder, *options):
+    detect(folder, "--explain", folder / "why.csv", *options)
+    with open(folder / "why.csv", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def test_each_alarm_of_a_series_says_why(tmp_path):
+    rand = random.Random(3)
+    write(tmp_path / "in.csv", [
+        ("n", "value", "", moment(i), rand.gauss(0, 1) + (i > 700) * 9)
+        for i in range(760)])
+    judged = detect(tmp_path)
+    why = explained(tmp_path)
+    assert [(r["ts"], r["rule"]) for r in why] == [
+        (r["ts"], r["rule"]) for r in judged if r["alarm"] == "1"]
+    row = [r for r in why if r["ts"] > moment(700)][0]
+    assert row["since"] <= row["ts"]
+    assert float(row["low"]) < float(row["expected"]) < float(row["high"])
+    assert float(row["value"]) > float(row["high"]) and row["share"] == "1.000"
+
+
+def test_what_works_against_a_rule_looks_like_manipulation(tmp_path):
+    write(tmp_path / "in.csv", rows_of(tank(1500, 1400)))
+    (tmp_path / "net.inp").write_text(INP)
+    why = explained(tmp_path, "--joint", "--train-until", moment(1000),
+                    "--network", tmp_path / "net.inp")
+    pump = [r for r in why if r["rule"] == "control"]
+    assert pump and all(
+        (r["node"], r["value"], r["expected"], r["looks_like"]) ==
+        ("PU1", "1", "0", "suspected manipulation") for r in pump)
+    alarms = {r["ts"] for r in why}
+    for ts in alarms:
+        assert abs(sum(float(r["share"]) for r in why if r["ts"] == ts)
+                   - 1) < 0.01
+
+
+def test_one_meter_of_many_that_is_wrong_looks_like_a_fault(tmp_path):
+    rand = random.Random(6)
+    rows = []
+    for i in range(1100):
+        demand = 30 + 10 * math.sin(2 * math.pi * i / 24) + 3 * rand.random()
+        rows += [(f"m{j}", "flow", "", moment(i),
+                  demand * (1 + j / 10) + rand.gauss(0, .5)
+                  + 6 * (i >= 1000 and j == 1)) for j in range(6)]
+    write(tmp_path / "in.csv", rows)
+    why = [r for r in explained(tmp_path, "--joint", "--train-until",
+                                moment(1000)) if r["ts"] >= moment(1020)]
+    faults = [r for r in why if r["looks_like"] == "sensor fault"]
+    assert len({r["ts"] for r in faults}) >= 60
+    assert all(r["node"] == "m1" and r["share"] == "1.000" for r in faults)
+
+
 @pytest.mark.parametrize("until, said", [
     (["--train-until", moment(30)], "4 series in 30 steps"),
     (["--train-until", moment(90)], "nothing is judged"),

@@ -83,6 +83,59 @@ Test(joint, does_without_a_signal_that_is_missing)
 	joint_free(m);
 }
 
+/* Six meters of one demand, each with its own factor and noise. */
+#define METERS 6
+
+static void
+read_meters(double *x, int i, uint32_t *seed)
+{
+	double demand = 30 + 10 * sin(2 * M_PI * i / 24) + 3 * uniform(seed);
+	int j;
+
+	for (j = 0; j < METERS; j++)
+		x[j] = demand * (1 + j / 10.0) + uniform(seed) - 0.5;
+}
+
+/* How many of the last 48 steps are blamed on meter 1 alone, on none. */
+static void
+blame(int broken, int *ret_one, int *ret_none)
+{
+	static double rows[STEPS * METERS];
+	struct joint_part parts[METERS];
+	double x[METERS];
+	uint32_t seed = 7;
+	struct joint *m;
+	int i, j;
+
+	for (i = 0; i < STEPS; i++)
+		read_meters(rows + i * METERS, i, &seed);
+	cr_assert_eq(joint_fit(rows, STEPS, METERS, &m), ERR_OK);
+	cr_assert_eq(joint_alone(m), METERS);
+	for (*ret_one = *ret_none = 0; i < STEPS + 96; i++) {
+		read_meters(x, i, &seed);
+		for (j = 1; j <= broken; j++)
+			x[j] += 6;
+		(void)joint_judge(m, x, parts);
+		*ret_one += i >= STEPS + 48 && joint_alone(m) == 1;
+		*ret_none += i >= STEPS + 48 && joint_alone(m) == METERS;
+	}
+	joint_free(m);
+}
+
+/* What one of six says and none confirms is that one's; what three say of six
+ * nobody is alone with. */
+Test(joint, knows_an_instrument_that_is_wrong_by_itself)
+{
+	int one, none;
+
+	blame(0, &one, &none);
+	cr_expect_eq(none, 48);
+	blame(1, &one, &none);
+	cr_expect_geq(one, 40, "%d", one);
+	blame(3, &one, &none);
+	cr_expect_eq(none, 48, "%d", none);
+}
+
 Test(joint, refuses_what_it_cannot_learn_from)
 {
 	static const double x[2 * JOINT_STEPS_LEAST];
