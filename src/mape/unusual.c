@@ -368,7 +368,7 @@ opens(const struct watched *w, const struct series *s,
 {
 	const struct unusual_state *state = &w->state;
 
-	if (!v->alarm || v->rule == WATCH_SILENCE || v->rule == WATCH_CADENCE ||
+	if (!v->alarm || v->rule == WATCH_SILENCE ||
 	    state->watch.last_us - state->first_us < UNUSUAL_YOUNG_US)
 		return (false);
 	if ((v->rule == WATCH_FREEZE && s->flatline_us > 0) ||
