@@ -5,6 +5,7 @@
 #include "mape/breaker.h"
 #include "mape/plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -167,6 +168,23 @@ exclusion(const struct guard_facts *f, struct guard_result *r, struct text *v)
 	return (GUARD_REFUSE);
 }
 
+static void
+tell_bounds(const struct guard_level *l, double value, struct guard_result *r)
+{
+	char bounds[64];
+
+	if (isnan(l->high))
+		(void)snprintf(bounds, sizeof(bounds), "at least %g", l->low);
+	else if (isnan(l->low))
+		(void)snprintf(bounds, sizeof(bounds), "at most %g", l->high);
+	else
+		(void)snprintf(
+		    bounds, sizeof(bounds), "from %g to %g", l->low, l->high);
+	(void)snprintf(r->detail, sizeof(r->detail),
+	    "%s/%s is %g, which must be %s", l->series->node, l->series->metric,
+	    value, bounds);
+}
+
 static enum guard_verdict
 within(const struct guard_level *l, int64_t now_us, struct guard_result *r,
     struct text *v)
@@ -190,9 +208,7 @@ within(const struct guard_level *l, int64_t now_us, struct guard_result *r,
 	json_double(v, "value", value);
 	json_double(v, "low", l->low);
 	json_double(v, "high", l->high);
-	(void)snprintf(r->detail, sizeof(r->detail),
-	    "%s/%s is %g, which must be from %g to %g", l->series->node,
-	    l->series->metric, value, l->low, l->high);
+	tell_bounds(l, value, r);
 	return (GUARD_REFUSE);
 }
 

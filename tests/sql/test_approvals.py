@@ -4,6 +4,7 @@ import threading
 import psycopg2
 import pytest
 
+from scratch import prepare
 from test_decisions import (  # noqa: F401  fixtures
     anomaly, j, make_anomaly, make_plan, make_template, plan, refused, series)
 
@@ -137,6 +138,22 @@ def test_one_plan_at_a_time_is_on_its_way_on_a_link(
     assert approve(db, other, "ada")["state"] == "approved"
 
 
+def clear(db):
+    """Of a test that committed what it made."""
+    db.connection.rollback()
+    db.sql("DELETE FROM transitions; DELETE FROM plan_approvals;"
+           "DELETE FROM commands; DELETE FROM plans;"
+           "DELETE FROM anomalies;"
+           "DELETE FROM plan_templates WHERE code = 'T-T';"
+           "DELETE FROM links WHERE code = 'T-V';"
+           "DELETE FROM gateways WHERE code = 'T-G';"
+           "DELETE FROM series WHERE node_id IN (SELECT id FROM nodes"
+           " WHERE code = 'T-B');"
+           "DELETE FROM nodes WHERE code IN ('T-A', 'T-B');"
+           "DELETE FROM zones WHERE code = 'T-Z'")
+    db.connection.commit()
+
+
 def test_two_at_once_are_two(conninfo, db, risky):
     """Both agree at the same moment: one of them is the second."""
     db.connection.commit()
@@ -167,15 +184,29 @@ def test_two_at_once_are_two(conninfo, db, risky):
             "SELECT username FROM plan_approvals WHERE plan_id = %s",
             risky)} == {"ada", "bob"}
     finally:
-        db.connection.rollback()
-        db.sql("DELETE FROM transitions; DELETE FROM plan_approvals;"
-               "DELETE FROM commands; DELETE FROM plans;"
-               "DELETE FROM anomalies;"
-               "DELETE FROM plan_templates WHERE code = 'T-T';"
-               "DELETE FROM links WHERE code = 'T-V';"
-               "DELETE FROM gateways WHERE code = 'T-G';"
-               "DELETE FROM series WHERE node_id IN (SELECT id FROM nodes"
-               " WHERE code = 'T-B');"
-               "DELETE FROM nodes WHERE code IN ('T-A', 'T-B');"
-               "DELETE FROM zones WHERE code = 'T-Z'")
-        db.connection.commit()
+        clear(db)
+
+
+@pytest.mark.parametrize("name, args", [
+    ("cycle_move_command", ("C2", "planned", "cancelled", "now", "{}", 1)),
+    ("cycle_command_attempt", (1, 0, None, None, None))])
+def test_the_loop_takes_a_plan_before_its_commands(
+        conninfo, db, plan, name, args):  # noqa: F811
+    """As people do: two who wait for each other would be a deadlock."""
+    command = db.sql("SELECT min(id) FROM commands WHERE plan_id = %s",
+                     plan)[0][0]
+    db.connection.commit()
+    other = psycopg2.connect(conninfo)
+    try:
+        if name not in db.prepared:
+            db.sql(prepare(name))
+            db.prepared.add(name)
+        db.sql(f"EXECUTE test_{name}(%s" + ", %s" * len(args) + ")", command,
+               *args)
+        with pytest.raises(psycopg2.errors.LockNotAvailable), \
+                other.cursor() as cursor:
+            cursor.execute("SELECT FROM plans WHERE id = %s FOR UPDATE NOWAIT",
+                           (plan,))
+    finally:
+        other.close()
+        clear(db)

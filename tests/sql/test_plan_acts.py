@@ -426,3 +426,18 @@ def test_a_dossier_waits_for_its_after_review(db, plan):  # noqa: F811
     body, sealed = dossier()
     assert (body["final"], sealed) == (True, 1)
     assert body["after_reviews"][0]["findings"] == "it was right"
+
+
+def test_a_dossier_has_the_refusals_that_are_its_own(
+        db, plan, anomaly):  # noqa: F811
+    act(db, "plans_override", plan, WHY, "eve")
+    review = db.body("after_reviews_list", "open", 1, None)["items"][0]["id"]
+    db.sql("SELECT audit_refuse(%s)", json.dumps(
+        [{"actor": "eve", "action": "plans_propose", "target": str(target),
+          "status": 409, "detail": "x"} for target in {anomaly, plan}]
+        + [{"actor": "eve", "action": "after_reviews_close",
+            "target": str(review), "status": 403, "detail": "x"}]))
+    body = json.loads(db.run("dossier_get", plan)[0][0])
+    assert sorted(r["action"] for r in body["audit"]
+                  if r["outcome"] == "refused") == [
+        "after_reviews_close", "plans_propose"]

@@ -224,7 +224,12 @@ Test(guard, limits)
 	l.low = NAN;
 	expect(GUARD_PASS, NULL, NULL);
 	level.last_value = 5;
-	expect(GUARD_REFUSE, "limits", "T/level is 5");
+	expect(GUARD_REFUSE, "limits", "T/level is 5, which must be at most 4");
+	l.low = 6;
+	l.high = NAN;
+	expect(
+	    GUARD_REFUSE, "limits", "T/level is 5, which must be at least 6");
+	l.low = NAN;
 	l.high = NAN;
 	expect(GUARD_PASS, NULL, NULL);
 	level.heard_us = NOW - 181 * SEC;
