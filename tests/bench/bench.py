@@ -18,6 +18,7 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "http")]
 
+import case_fit  # noqa: E402
 import case_loop  # noqa: E402
 import case_requests  # noqa: E402
 import case_scale  # noqa: E402
@@ -27,7 +28,7 @@ from support.service import (  # noqa: E402
     ROOT, Service, free_port, wait_for)
 
 CASES = {**case_requests.CASES, **case_store.CASES, **case_scale.CASES,
-         **case_loop.CASES}
+         **case_loop.CASES, **case_fit.CASES}
 HEAD = ("case", "ours", "p50 ms", "p99 ms", "against", "ratio", "must", "aim",
         "")
 
