@@ -24,7 +24,7 @@
 #define GROWTH_SHARE	  0.035 /* of the level */
 #define GROWTH_SPREADS	  4.0	/* of the nights compared with */
 
-#define GROWTH_DAYS  3 /* in a row */
+#define GROWTH_DAYS  5 /* in a row */
 #define PATTERN_STEP 0.2
 
 const char *

@@ -4,10 +4,11 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#define DAY   24
-#define HOURS (70 * DAY)
-#define PUMPS 5
-#define FIRST (19723 * (int64_t)DAY) /* 2024-01-01 */
+#define DAY	    24
+#define HOURS	    (70 * DAY)
+#define PUMPS	    5
+#define QUIET_YEARS 3
+#define FIRST	    (19723 * (int64_t)DAY) /* 2024-01-01 */
 
 static uint64_t seed;
 
@@ -80,6 +81,38 @@ Test(leak, is_silent_without_one)
 {
 	cr_expect_eq(watch(0, 0, 0, 0).n, 0);
 	cr_expect_eq(watch(0, 0, 0, 25 * DAY).n, 0);
+}
+
+/* Three years of summers, holidays every two months, days that are not alike
+ * and hours that hang together: no leak, and no more than three alarms a year,
+ * whatever the numbers drawn. */
+Test(leak, alarms_rarely_in_quiet_years)
+{
+	struct leak_alarm a;
+	struct leak l;
+	double day, hour, x;
+	size_t n, run;
+	int64_t t;
+
+	for (run = 0; run < 5; run++) {
+		seed = run;
+		day = hour = 0;
+		n = 0;
+		leak_init(&l);
+		for (t = 0; t < QUIET_YEARS * 365 * DAY; t++) {
+			if (t % DAY == 0)
+				day = 0.7 * day + 0.06 * uniform();
+			hour = 0.5 * hour + 0.1 * uniform();
+			x = inflow(t) * (1 + day) * (1 + hour) *
+			    (t / DAY % 61 == 17 ? 0.94 : 1) *
+			    (1 +
+				0.1 * sin((double)t / (365 * DAY) * 6.2831853));
+			if (leak_hour(&l, FIRST + t, x, &a) &&
+			    a.kind != LEAK_SETTLED)
+				n++;
+		}
+		cr_expect_leq(n, 3 * QUIET_YEARS, "%zu alarms", n);
+	}
 }
 
 /* What is mended is no alarm; the next leak is one. */
