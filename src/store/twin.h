@@ -181,6 +181,9 @@ bool twin_approve_by(struct twin *, int64_t plan_id, const char *who);
 bool twin_reject(struct twin *, int64_t plan_id);
 /* False if it is neither approved nor executing. */
 bool twin_cancel(struct twin *, int64_t plan_id);
+/* A failed one goes on its way again: false if another plan is on a link of it,
+ * or it lacks people who agree to it now. */
+bool twin_redrive(struct twin *, int64_t plan_id, const char *who);
 /* The plan that was made, doing `action` with the same links; 0: none. */
 int64_t twin_undo(struct twin *, int64_t plan_id, const char *action);
 /* Acknowledges, resolves, unshelves, ...: false if no row allows it. */

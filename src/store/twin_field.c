@@ -57,7 +57,8 @@ check_asking(struct twin *t, const struct command *c)
 static void
 learn(struct twin *t, const struct command *c, const struct gateway_reply *r)
 {
-	if (r->outcome == (c->ask ? GATEWAY_NEVER_HAD : GATEWAY_NOT_TAKEN))
+	if (r->outcome == (c->ask ? GATEWAY_NEVER_HAD : GATEWAY_NOT_TAKEN) ||
+	    r->outcome == GATEWAY_REFUSED || r->outcome == GATEWAY_EXPIRED)
 		twin_find_command(t, c->id)->may_have_acted = false;
 }
 

@@ -180,6 +180,49 @@ twin_cancel(struct twin *t, int64_t plan_id)
 	return (true);
 }
 
+static void
+redrive_command(struct twin *t, struct twin_command *row, int64_t life_us)
+{
+	struct command *c = &row->command;
+
+	if (fsm_find(&command_fsm, (int)c->state, COMMAND_REDRIVE) == NULL ||
+	    (c->state == COMMAND_UNKNOWN && !row->dead))
+		return;
+	/* What is surely not done is another command to its gateway. */
+	if (c->state != COMMAND_UNKNOWN)
+		(void)snprintf(
+		    c->key, sizeof(c->key), "again-%zu", t->ntransitions);
+	c->state = (enum command_state)walk(
+	    t, &command_fsm, c->id, (int)c->state, COMMAND_REDRIVE);
+	c->not_after_us = t->now_us + life_us;
+	c->next_attempt_us = t->now_us;
+	c->ask_until_us = INSTANT_NONE;
+	row->approved_us = t->now_us;
+	row->dead = false;
+}
+
+bool
+twin_redrive(struct twin *t, int64_t plan_id, const char *who)
+{
+	struct twin_plan *p = twin_find_plan(t, plan_id);
+	size_t i;
+
+	if (p == NULL || p->plan.state != PLAN_FAILED || has_rival(t, plan_id))
+		return (false);
+	(void)agree(t, p, who);
+	if (p->napprovers < (p->plan.risk == RISK_HIGH ? TWIN_APPROVERS : 1u))
+		return (false);
+	p->plan.state = (enum plan_state)walk(
+	    t, &plan_fsm, plan_id, PLAN_FAILED, PLAN_REDRIVE);
+	p->plan.approved_us = t->now_us;
+	for (i = 0; i < t->ncommands; i++)
+		if (t->commands[i].command.plan_id == plan_id)
+			redrive_command(t, &t->commands[i],
+			    twin_template(t, p->plan.template_id)
+				->command_life_us);
+	return (true);
+}
+
 /* The same links, another action: a proposal of its own. */
 int64_t
 twin_undo(struct twin *t, int64_t plan_id, const char *action)

@@ -1,6 +1,7 @@
 /*
  * A simulated year of the district: bursts, sensors and gateways that fail, a
- * database that fails, restarts, and two operators with different habits.
+ * database that fails, restarts, emergencies, and two operators with different
+ * habits, who also send again what failed and take back what was done.
  * After each cycle all that must always hold is looked at.
  *
  * PENSTOCK_SIM_SEED in the environment replays a year.
@@ -45,14 +46,17 @@ struct year {
 	struct world w;
 	struct walks walks;
 	uint64_t seed, random;
+	struct plan_template templates[2];
 	struct decision decision;
 	size_t seen; /* alarms before it were dealt with */
+	/* The last plan that somebody sent again, or took back. */
+	int64_t again, back;
 	/* The burst that is on, and since when nothing kept it unanswered. */
 	int64_t burst_us, excused_us;
 	size_t plans_before;
 	bool answered;
 	int64_t bursts, excused, faults, restarts;
-	int64_t approved, rejected, shelved, called;
+	int64_t approved, rejected, shelved, called, redriven;
 	int64_t modes[GATEWAY_MODES];
 };
 
@@ -103,7 +107,9 @@ burst(bool on)
 		return;
 	y.bursts++;
 	y.plans_before = y.w.twin->nplans;
-	y.w.template.risk = uniform() < 0.4 ? RISK_HIGH : RISK_MEDIUM;
+	y.templates[0].risk = uniform() < 0.4 ? RISK_HIGH : RISK_MEDIUM;
+	y.templates[1].risk = y.templates[0].risk;
+	y.templates[1].priority = uniform() < 0.5 ? 50 : 150;
 	y.answered = false;
 	y.excused_us = INSTANT_NONE;
 	y.w.mode = (enum gateway_mode)mode;
@@ -161,6 +167,12 @@ pause_loop(bool on)
 	y.w.twin->paused = on;
 }
 
+static void
+emergency(bool on)
+{
+	y.w.twin->emergency = on;
+}
+
 /* Some call within the next cycles fails; a commit perhaps after it was. */
 static void
 database(bool on)
@@ -195,6 +207,7 @@ static struct trouble {
     {.turn = spike, 400, 0.08, 0.1},
     {.turn = drift, 20, 12, 96},
     {.turn = pause_loop, 12, 0.1, 1},
+    {.turn = emergency, 40, 12, 72},
     {.turn = database, 1500, 0, 0},
     {.turn = restart, 100, 0, 0},
 };
@@ -335,12 +348,45 @@ is_carried_out(void)
 	return (false);
 }
 
-/* Once the pipe is mended, somebody opens the valve again. */
+/* The newest plan, if it is in that state and not about another one. */
+static int64_t
+newest_in(enum plan_state state)
+{
+	const struct twin_plan *p = world_last_plan(&y.w);
+
+	return (p == NULL || p->plan.state != state || p->plan.undoes != 0
+		? 0
+		: p->plan.id);
+}
+
+/* Who sees it fail perhaps sends it again, before it is proposed anew. */
+static void
+send_again(void)
+{
+	int64_t id = newest_in(PLAN_FAILED);
+
+	if (id == 0 || id == y.again)
+		return;
+	y.again = id;
+	if (uniform() < 0.5)
+		y.redriven +=
+		    twin_redrive(y.w.twin, id, habits[on_duty()].name);
+}
+
+/* Once the pipe is mended, the plan that closed the valve is taken back, and
+ * where that comes to nothing somebody opens it by hand. */
 static void
 open_valve(void)
 {
-	if (y.burst_us == INSTANT_NONE && !y.w.district.west_open &&
-	    !is_carried_out())
+	const struct twin_plan *p = world_last_plan(&y.w);
+	int64_t id = newest_in(PLAN_WORKED);
+
+	if (y.burst_us != INSTANT_NONE || y.w.district.west_open ||
+	    is_carried_out() || (p != NULL && !twin_is_final(p->plan.state)))
+		return;
+	if (id > y.back && twin_undo(y.w.twin, id, "open_valve") != 0)
+		y.back = id;
+	else
 		(void)district_valve_set(&y.w.district, "DEMO-V1", true);
 }
 
@@ -349,6 +395,7 @@ people(void)
 {
 	look_at_plans();
 	decide();
+	send_again();
 	if (!is_night() || uniform() < 0.2)
 		look_at_alarms();
 	open_valve();
@@ -444,6 +491,12 @@ start(void)
 	printf("a simulated year: PENSTOCK_SIM_SEED=%llu\n",
 	    (unsigned long long)y.seed);
 	world_init(&y.w, y.seed, T0, CADENCE);
+	y.templates[0] = y.templates[1] = y.w.template;
+	y.templates[1].id = 2;
+	y.templates[1].code = "isolate-at-once";
+	y.templates[1].preapproved = true;
+	y.w.twin->knowledge.templates = y.templates;
+	y.w.twin->knowledge.ntemplates = 2;
 	for (t = troubles; t < troubles + TROUBLES; t++)
 		schedule(t);
 }
@@ -467,28 +520,17 @@ count_plans(enum plan_state state)
 	return (n);
 }
 
+/* Of the second template; `unasked`: that ran without a person. */
 static int
-count_anomalies(enum anomaly_type type)
+count_second(bool unasked)
 {
+	const struct twin_plan *p;
 	int n = 0;
 	size_t i;
 
-	for (i = 0; i < y.w.twin->nanomalies; i++)
-		n += y.w.twin->anomalies[i].anomaly.condition.type == type;
-	return (n);
-}
-
-/* Commands that were sent more than once, or asked about. */
-static int
-count_hard(bool asked)
-{
-	const struct twin_command *c;
-	int n = 0;
-	size_t i;
-
-	for (i = 0; i < y.w.twin->ncommands; i++) {
-		c = &y.w.twin->commands[i];
-		n += asked ? c->asks > 0 : c->sends > 1;
+	for (i = 0; i < y.w.twin->nplans; i++) {
+		p = &y.w.twin->plans[i];
+		n += p->plan.template_id == 2 && p->unasked >= unasked;
 	}
 	return (n);
 }
@@ -505,8 +547,10 @@ tell(void)
 	    y.w.twin->ntransitions, (long long)y.faults,
 	    (long long)y.w.failed_cycles, (long long)y.restarts,
 	    (long long)y.approved, (long long)y.rejected, (long long)y.shelved);
-	printf("%d commands sent again, %d asked about\n", count_hard(false),
-	    count_hard(true));
+	printf("%d commands sent again, %d asked about; %d plans of the second "
+	       "template, %d unasked; %lld redriven\n",
+	    walks_hard(y.w.twin, false), walks_hard(y.w.twin, true),
+	    count_second(false), count_second(true), (long long)y.redriven);
 	for (state = 0; state < PLAN_STATE_COUNT; state++)
 		printf("%d plans %s\n", count_plans((enum plan_state)state),
 		    plan_state_name((enum plan_state)state));
@@ -530,11 +574,16 @@ Test(year, all_of_it)
 	cr_assert_gt(y.rejected, 0);
 	cr_assert_gt(y.shelved, 0);
 	cr_assert_gt(y.called, 5);
-	cr_assert_gt(count_hard(false), 5);
-	cr_assert_gt(count_hard(true), 10);
+	cr_assert_gt(walks_hard(y.w.twin, false), 5);
+	cr_assert_gt(walks_hard(y.w.twin, true), 10);
 	cr_assert_gt(count_plans(PLAN_WORKED), 10);
 	cr_assert_gt(count_plans(PLAN_FAILED), 0);
 	cr_assert_gt(count_plans(PLAN_EXPIRED), 0);
-	cr_assert_gt(count_anomalies(ANOMALY_FLATLINE), 20);
-	cr_assert_gt(count_anomalies(ANOMALY_SILENCE), 20);
+	cr_assert_gt(count_plans(PLAN_UNDONE), 3);
+	cr_assert_gt(count_second(false), 10);
+	cr_assert_lt(count_second(false), (int)y.w.twin->nplans - 10);
+	cr_assert_gt(count_second(true), 0);
+	cr_assert_gt(y.redriven, 0);
+	cr_assert_gt(walks_anomalies(y.w.twin, ANOMALY_FLATLINE), 20);
+	cr_assert_gt(walks_anomalies(y.w.twin, ANOMALY_SILENCE), 20);
 }

@@ -125,3 +125,28 @@ walks_check(struct walks *k, const struct twin *t, char ret[static 200])
 	if (t->violation[0] != '\0')
 		(void)snprintf(ret, 200, "%s", t->violation);
 }
+
+int
+walks_anomalies(const struct twin *t, enum anomaly_type type)
+{
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < t->nanomalies; i++)
+		n += t->anomalies[i].anomaly.condition.type == type;
+	return (n);
+}
+
+int
+walks_hard(const struct twin *t, bool asked)
+{
+	const struct twin_command *c;
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < t->ncommands; i++) {
+		c = &t->commands[i];
+		n += asked ? c->asks > 0 : c->sends > 1;
+	}
+	return (n);
+}

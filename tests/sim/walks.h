@@ -21,4 +21,9 @@ struct walks {
 /* The first breach since the last look; ret is left alone if there is none. */
 void walks_check(struct walks *, const struct twin *, char ret[static 200]);
 
+/* Anomalies of a type; commands that were sent more than once, or asked about.
+ */
+int walks_anomalies(const struct twin *, enum anomaly_type);
+int walks_hard(const struct twin *, bool asked);
+
 #endif

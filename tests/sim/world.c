@@ -116,6 +116,8 @@ execute(struct world *w, const struct command *c)
 	w->executed++;
 	if (strcmp(c->action, "close_valve") == 0)
 		(void)district_valve_set(&w->district, c->link, false);
+	if (strcmp(c->action, "open_valve") == 0)
+		(void)district_valve_set(&w->district, c->link, true);
 	return (first);
 }
 
