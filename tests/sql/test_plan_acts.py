@@ -441,3 +441,18 @@ def test_a_dossier_has_the_refusals_that_are_its_own(
     assert sorted(r["action"] for r in body["audit"]
                   if r["outcome"] == "refused") == [
         "after_reviews_close", "plans_propose"]
+
+
+def test_a_dossier_has_the_rule_as_it_was(db, plan, anomaly):  # noqa: F811
+    rule = {"when": {"series": "T-B/flow", "value": {"above": 45}},
+            "severity": "critical", "message": "look"}
+    db.run("rules_create", j(code="T-R", rule=rule), "eve")
+    db.run("rules_change", "T-R", j(rule=rule | {"message": "look again"}),
+           "ed", None)
+    db.sql("UPDATE anomalies SET rule_id = 'R:T-R@1', rule_no = (SELECT id"
+           " FROM rules WHERE code = 'T-R') WHERE id = %s", anomaly)
+    found = json.loads(db.run("dossier_get", plan)[0][0])["knowledge"][
+        "rule_version"]
+    assert (found["code"], found["version"], found["body"], found["author"]
+            ) == ("T-R", 1, rule, "eve")
+    assert len(found["sha256"]) == 64
