@@ -12,17 +12,23 @@ WITH area AS MATERIALIZED (
 ), newest AS MATERIALIZED (
 	SELECT series, ts FROM series_latest
 	WHERE series = ANY (ARRAY(SELECT unnest(members) FROM area))
+), heard AS MATERIALIZED (
+	SELECT a.lead, bool_or(n.series = a.lead) AS leads,
+	    CASE WHEN count(n.ts) = cardinality(a.members)
+	    THEN min(n.ts) END AS ts
+	FROM area a CROSS JOIN unnest(a.members) u(series)
+	    JOIN newest n ON n.series = u.series
+	GROUP BY a.lead, a.members
 ), due AS (
 	SELECT a.*, CASE WHEN t.members = a.members AND t.signs = a.signs
 	    THEN t.state END AS state,
 	    greatest($2::timestamptz, CASE WHEN t.members = a.members
 	    AND t.signs = a.signs THEN t.upto END) AS since_hour,
-	    least($1::timestamptz, date_trunc('hour', (SELECT min(n.ts)
-	        FROM newest n WHERE n.series = ANY (a.members)
-	        HAVING count(*) = cardinality(a.members)), 'UTC')) AS until,
+	    least($1::timestamptz, date_trunc('hour', h.ts, 'UTC')) AS until,
 	    t.since, t.growth, t.size, t.largest, t.fresh, t.volume,
 	    t.confidence, t.night, t.usual
-	FROM area a LEFT JOIN leak_states t ON t.lead = a.lead
+	FROM area a JOIN heard h ON h.lead = a.lead AND h.leads
+	    LEFT JOIN leak_states t ON t.lead = a.lead
 )
 SELECT d.lead, z.code, leak_meters_json(d.members)::text, d.members, d.signs,
     d.members::text, d.signs::text, d.since_hour, d.until, d.state,
@@ -36,6 +42,5 @@ SELECT d.lead, z.code, leak_meters_json(d.members)::text, d.members, d.signs,
         ORDER BY x.id DESC LIMIT 100)
 FROM due d LEFT JOIN zones z ON z.id = d.zone_id
 WHERE d.until > d.since_hour
-    AND EXISTS (SELECT FROM newest n WHERE n.series = d.lead)
 ORDER BY d.until - d.since_hour > interval '2 days', d.lead
 LIMIT $3::int8
