@@ -236,7 +236,8 @@ hour(struct walk *w, size_t i)
 	if (isnan(w->area->inflow[i]) ||
 	    (w->model.started && wall <= w->model.seen))
 		return (ERR_OK);
-	if (w->open.since_us != INSTANT_NONE && w->model.started)
+	if (w->open.since_us != INSTANT_NONE && w->model.started &&
+	    end_us > w->open.since_us)
 		w->open.volume += w->open.size * (double)(wall - w->last);
 	w->last_us = end_us;
 	if (leak_hour(&w->model, wall, w->area->inflow[i], &a)) {
@@ -261,8 +262,10 @@ begin(struct walk *w)
 	w->changed = false;
 	w->nnights = 0;
 	w->nights = arena_alloc(&w->leaks->arena, days * sizeof(*w->nights));
-	if (!leak_unpack(&w->model, a->state, a->state_len))
+	if (!leak_unpack(&w->model, a->state, a->state_len)) {
 		leak_init(&w->model);
+		w->open.volume = 0; /* counted again, from its onset on */
+	}
 	w->last = w->model.started ? w->model.seen : INT64_MIN;
 	w->last_us = a->from_us;
 	return (w->nights != NULL);

@@ -325,6 +325,8 @@ Test(leaks, knows_an_open_one_when_it_begins_anew)
 	cr_expect_eq(w.raised, 1);
 	cr_expect_eq(w.open.since_us, was.since_us);
 	cr_expect_float_eq(w.open.size, was.size, 1e-9);
+	cr_expect_float_eq(w.open.volume, was.volume, 0.1 * was.volume,
+	    "%g, not %g", w.open.volume, was.volume);
 }
 
 Test(leaks, keeps_nothing_that_was_not_told)
