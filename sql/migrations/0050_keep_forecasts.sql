@@ -150,6 +150,9 @@ BEGIN
 	wins := wins AND champion IS NOT DISTINCT FROM m.rival_id;
 	m.reason := CASE WHEN wins AND champion IS NULL
 	    THEN 'there was no other'
+	    WHEN wins AND m.rival_mae IS NULL
+	    THEN format('version %s is of another format',
+	        (SELECT version FROM models WHERE id = champion))
 	    WHEN wins THEN format('its error is lower than that of version %s',
 	        (SELECT version FROM models WHERE id = champion))
 	    WHEN champion IS DISTINCT FROM m.rival_id

@@ -132,14 +132,16 @@ refill(struct fit *f, bool *ret_ended, struct err_info *info)
 	enum err e = ERR_OK;
 
 	*ret_ended = false;
+	/* Also between those that learn: somebody may have promoted one. */
+	f->due.learn = false;
 	if (!over)
 		e = forecasts_next(f->warm, run, &f->due, info);
+	if (e == ERR_OK && f->due.n == 0 && run->id != 0 && !over) {
+		f->due.learn = true;
+		e = forecasts_next(f->warm, run, &f->due, info);
+	}
 	if (e != ERR_OK || f->due.n > 0)
 		return (e);
-	if (run->id != 0 && !f->due.learn && !over) {
-		f->due.learn = true;
-		return (refill(f, ret_ended, info));
-	}
 	*ret_ended = true;
 	return (run->id != 0 ? forecasts_end(f->warm, run, info) : ERR_OK);
 }

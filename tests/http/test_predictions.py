@@ -55,6 +55,9 @@ def restart(service, at):
 
 def begin_night(service):
     """From this minute on; the nights before are a day longer ago."""
+    # Who still runs would find its night gone, and begin another.
+    service.stop()
+    service.lib("postgres_start")
     service.sql("UPDATE fit_runs SET began_at = began_at - interval '1 day', "
                 # No two of them the same, not even on the way.
                 "night = night - interval '1 day' - id * interval '1 s'")
