@@ -7,8 +7,11 @@
 -- All who changed it, the last one last; who was it before this was kept is
 -- known of the last change alone.
 ALTER TABLE plan_templates ADD COLUMN authors text[] NOT NULL DEFAULT '{}';
+-- No change of a template that anybody made: neither stamped nor recorded.
+ALTER TABLE plan_templates DISABLE TRIGGER USER;
 UPDATE plan_templates SET authors = ARRAY[changed_by]
 WHERE changed_by IS NOT NULL;
+ALTER TABLE plan_templates ENABLE TRIGGER USER;
 
 CREATE FUNCTION template_author() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -82,8 +85,9 @@ $$;
 ALTER TABLE plans ADD COLUMN proposed_by text; -- NULL: the loop, or it undoes
 
 -- All who wrote its template are its authors, beside who proposed it. What
--- takes back a plan that worked moves the same series the other way; of one
--- that did not, there is nothing to see. Before plans_prove, which looks for
+-- takes back a plan that worked moves the same series the other way, however
+-- far: a burst's own water stays away. Of one that did not, there is nothing to
+-- see. Before plans_prove, which looks for
 -- the control of that series.
 CREATE FUNCTION plan_authored() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -98,7 +102,7 @@ BEGIN
 		NEW.effect_series_id := p.effect_series_id;
 		NEW.effect_direction := CASE p.effect_direction
 		    WHEN 'low' THEN 'high' ELSE 'low' END;
-		NEW.effect_least := p.effect_least;
+		NEW.effect_least := 0;
 	END IF;
 	RETURN NEW;
 END $$;
@@ -155,6 +159,20 @@ BEGIN
 	PERFORM plan_claim(p.id);
 	RETURN NEW;
 END $$;
+
+-- Nor does the proposer carry it out over the heads of the others.
+CREATE FUNCTION check_override() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM plans p WHERE p.id = NEW.plan_id
+	    AND p.proposed_by = NEW.username) THEN
+		PERFORM refuse(403, format('%s proposed plan %s: another '
+		    'person overrides', NEW.username, NEW.plan_id));
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER plan_approvals_override BEFORE INSERT ON plan_approvals
+	FOR EACH ROW WHEN (NEW.decision = 'override')
+	EXECUTE FUNCTION check_override();
 
 -- A policy is about what the loop proposes, to which the template fits.
 CREATE OR REPLACE FUNCTION check_policy() RETURNS trigger

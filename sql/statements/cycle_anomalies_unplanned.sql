@@ -3,7 +3,8 @@
 -- evidence text, knowledge_version int8, number of the rule
 -- int4: open and due for planning. What was
 -- planned before comes back when what held it back has gone, as long as its
--- evidence is not older than $2. A person's rejection stands. What is kept
+-- evidence is not older than $2. A person's rejection stands, but that
+-- of what a person proposed says nothing of the loop's own. What is kept
 -- quiet is not planned for.
 SELECT id, series_id, type, direction, severity, rule_id, first_at, last_at,
     value, limit_value, evidence::text, knowledge_version, rule_no
@@ -17,7 +18,8 @@ WHERE state = 'open' AND alarm_state NOT IN ('shelved',
 	WHERE p.closed_at IS NULL AND l.code = a.planning_reasons->>'link')
     WHEN 'proposed' THEN NOT EXISTS (SELECT FROM plans p
 	WHERE p.anomaly_id = a.id AND p.state NOT IN ('expired', 'failed',
-	    'superseded'))
+	    'superseded') AND NOT (p.proposed_by IS NOT NULL
+	    AND p.state IN ('rejected', 'cancelled')))
     END)
 ORDER BY array_position('{critical,warning,info}', severity), id
 LIMIT $1::int8

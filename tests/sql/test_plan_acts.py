@@ -53,7 +53,7 @@ def test_undone(db, plan):  # noqa: F811
         "proposed", plan, ["bob", "eve"])
     effect = body["effect"]
     assert (effect["node"], effect["direction"], effect["least"]) == (
-        "T-B", "high", 2), "the other way of what was proved"
+        "T-B", "high", 0), "the other way of what was proved"
     assert [(c["action"], c["link"], c["state"]) for c in body["commands"]
             ] == [("open_valve", "T-V", "planned")]
     assert moves(body) == [("P0", None, "proposed", "bob")]
@@ -251,11 +251,12 @@ def test_gauges_count_plans_in_every_state(db, plan, tmp_path):  # noqa: F811
     states = [row[0] for row in run_c(tmp_path, FSM % (
         "plan", "(void)dump; for (size_t i = 0; i < plan_fsm.nstates; i++)"
         " puts(plan_fsm.states[i]);"))]
-    db.sql("DELETE FROM commands; DELETE FROM plans WHERE id <> %s", plan)
-    for i, state in enumerate(states):
-        db.sql("UPDATE plans SET state = %s", state)
+    others = dict(db.sql("SELECT state, count(*) FROM plans WHERE id <> %s"
+                         " GROUP BY state", plan))
+    for state in states:
+        db.sql("UPDATE plans SET state = %s WHERE id = %s", state, plan)
         assert db.run("cycle_gauges")[0][9:] == tuple(
-            int(i == j) for j in range(len(states)))
+            others.get(s, 0) + (s == state) for s in states)
 
 
 def test_gauges_count_alarms_and_reviews(db, plan, anomaly):  # noqa: F811
@@ -306,8 +307,24 @@ def test_proposed_by_hand(db, anomaly):  # noqa: F811
             j(template="T-T", reason="x"), "eva")
     refused(db, 403, "", "eva proposed", "plans_decide", plan, "approve",
             "{}", "eva")
+    refused(db, 403, "", "eva proposed", "plans_override", plan, WHY, "eva")
     assert db.body("plans_decide", plan, "approve", "{}", "eve")[
         "state"] == "approved", "its risk is medium, and eve another person"
+
+
+def test_a_rejected_one_leaves_the_loop_its_own(db, anomaly):  # noqa: F811
+    def due():
+        return anomaly in [row[0] for row in db.run(
+            "cycle_anomalies_unplanned", 1000, "2000-01-01T00:00:00Z")]
+
+    one_action(db)
+    assert due()
+    plan = propose(db, anomaly)["id"]
+    assert not due()
+    db.body("plans_decide", plan, "reject", WHY, "ada")
+    assert due()
+    db.sql("UPDATE plans SET proposed_by = NULL WHERE id = %s", plan)
+    assert not due(), "what the loop proposed and a person rejected"
 
 
 def test_what_a_person_proposed_no_policy_decides(db, anomaly):  # noqa: F811
