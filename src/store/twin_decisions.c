@@ -254,6 +254,17 @@ plan_open_on(
 	return (twin_enter(t, "plan_open_on", false, info));
 }
 
+/* Since when what is before the plan is what it is to change. */
+static int64_t
+began(struct twin *t, const struct plan *p)
+{
+	const struct twin_plan *undone = twin_find_plan(t, p->undoes);
+
+	if (undone == NULL || undone->plan.executed_us == INSTANT_NONE)
+		return (t->anomalies[p->anomaly_id - 1].anomaly.first_us);
+	return (undone->plan.executed_us + undone->plan.dwell_us);
+}
+
 static enum err
 plans_in(void *self, struct arena *a, int state, struct plan **ret,
     size_t *ret_n, struct err_info *info)
@@ -270,7 +281,7 @@ plans_in(void *self, struct arena *a, int state, struct plan **ret,
 			continue;
 		p = &(*ret)[n++];
 		*p = t->plans[i].plan;
-		p->began_us = t->anomalies[p->anomaly_id - 1].anomaly.first_us;
+		p->began_us = began(t, p);
 		p->preapproved = p->undoes == 0 &&
 		    twin_template(t, p->template_id)->preapproved;
 		p->anomaly_cleared = p->undoes == 0 &&
