@@ -285,7 +285,9 @@ def happening(db, node, plan_to=None):
     """An open anomaly of that node, and a plan proposed for it."""
     series = db.sql("SELECT s.id FROM series s JOIN nodes n ON n.id ="
                     " s.node_id WHERE n.code = %s", node)[0][0]
-    db.sql("DELETE FROM plans; DELETE FROM anomalies")
+    db.sql("DELETE FROM plans WHERE anomaly_id IN (SELECT id FROM anomalies"
+           " WHERE series_id = %s); DELETE FROM anomalies"
+           " WHERE series_id = %s", series, series)
     anomaly = db.sql(
         "INSERT INTO anomalies (series_id, type, direction, severity, state,"
         " rule_id, first_at, last_at, evidence, knowledge_version) VALUES"

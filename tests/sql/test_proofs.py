@@ -185,12 +185,15 @@ def test_figures_count_once_an_engineer_accepts(db, places):
 ))
 def test_a_dossier_holds_what_the_verdict_rests_on(db, places, began, sent,
                                                    first):
-    plan(db, places["B"], template(db, before_s=900, control="zone"))
-    db.sql("UPDATE anomalies SET first_at = %s", f"2026-01-01 {began}Z")
+    t = template(db, before_s=900, control="zone")
+    plan(db, places["B"], t)
+    db.sql("UPDATE anomalies SET first_at = %s WHERE id IN (SELECT anomaly_id"
+           " FROM plans WHERE template_id = %s)", f"2026-01-01 {began}Z", t)
     made = db.sql("UPDATE plans SET decided_at = '2026-01-01 10:00Z',"
                   " sent_at = %s, executed_at = '2026-01-01 10:02Z',"
                   " closed_at = '2026-01-01 10:30Z', state = 'worked'"
-                  " RETURNING id", sent and f"2026-01-01 {sent}Z")[0][0]
+                  " WHERE template_id = %s RETURNING id",
+                  sent and f"2026-01-01 {sent}Z", t)[0][0]
     dossier, = db.sql("SELECT dossier_json(p) FROM plans p WHERE id = %s",
                       made)[0]
     for what, node_code in ("effect", "PR-B"), ("control", "PR-C"):
