@@ -18,7 +18,7 @@
 #define TEXTS_MAX  ((size_t)256 << 20)
 #define ANSWER_MAX ((size_t)4 << 20)
 #define SEED	   1		     /* of keys that leave nothing */
-#define SERIES_MAX (TWIN_SERIES / 2) /* the twin aborts beyond its own */
+#define SERIES_MAX (TWIN_SERIES / 2) /* the twin breaks beyond its own */
 
 struct backtester {
 	const char *database_url;
