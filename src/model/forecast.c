@@ -6,20 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CANDIDATES 264
-#define ORIGINS	   42	/* rolling, at most */
-#define ROUNDS	   12	/* of the choice in each group */
-#define SHORTLIST  30	/* candidates that may be chosen */
+#define CANDIDATES 384
+#define ORIGINS	   63	/* rolling, at most */
+#define ROUNDS	   12	/* of each choice */
 #define GROUPS	   3	/* of bands that choose together */
-#define FADE	   21.0 /* origins: how soon an old error counts half */
+#define FADE	   32.0 /* origins: how soon an old error counts half */
 #define COVER	   0.95
 #define FEW	   24 /* errors that tell one side's quantile */
-/* Origins of neighbouring days share their future: some six weeks of them are
- * worth a dozen. Student's t of 12 degrees against the normal, and a new one to
- * come: 2.179 / 1.960 sqrt(1 + 1 / 13). */
+/* Origins of neighbouring days share their future, and the newest count most:
+ * some nine weeks of them are worth a dozen. Student's t of 12 degrees against
+ * the normal, and a new one to come: 2.179 / 1.960 sqrt(1 + 1 / 13). */
 #define WIDEN 1.15
-
-_Static_assert(GROUPS *ROUNDS <= FORECAST_EXPERTS, "each chosen is kept");
 
 static const forecast_run runs[FORECAST_KINDS] = {
     [FORECAST_SEASONAL] = forecast_seasonal,
@@ -43,16 +40,24 @@ const char *const forecast_baselines[FORECAST_BASELINES] = {
     [FORECAST_ALPHA_BETA] = "alpha_beta_window",
 };
 
-/* The past that judges the experts. */
+/* The past that judges the experts, the best of which are looked at. */
 struct trial {
 	const struct forecast_grid *g;
 	size_t origins[ORIGINS], norigins, horizon, day;
 	size_t from, to; /* the origins that choose */
-	struct forecast_expert *experts;
+	struct forecast_expert experts[FORECAST_EXPERTS];
+	double losses[FORECAST_EXPERTS];
+	double *out[FORECAST_EXPERTS]; /* of each, origins x horizon */
+	double *spare;
 	size_t nexperts;
-	double **out;  /* of each expert, origins x horizon */
 	double *mean;  /* of those chosen so far */
+	double *whole; /* of those chosen for the whole horizon */
 	double *error; /* of what the other half of the origins chose */
+};
+
+/* Steps of the horizon. */
+struct range {
+	size_t from, to;
 };
 
 const char *
@@ -102,23 +107,26 @@ error_at(const struct trial *t, const double *f, size_t i, size_t h)
 	return (at < t->g->n ? t->g->y[at] - f[i * t->horizon + h] : NAN);
 }
 
-/* Where a group of bands begins in the horizon. */
-static size_t
-begins(const struct trial *t, size_t group)
+static struct range
+range_of(const struct trial *t, size_t group)
 {
-	size_t h = 0;
+	struct range r = {0, 0};
 
-	while (h < t->horizon && group_of(forecast_band(t->day, h)) < group)
-		h++;
-	return (h);
+	while (r.from < t->horizon &&
+	    group_of(forecast_band(t->day, r.from)) < group)
+		r.from++;
+	r.to = r.from;
+	while (
+	    r.to < t->horizon && group_of(forecast_band(t->day, r.to)) == group)
+		r.to++;
+	return (r);
 }
 
-/* Mean absolute error of (1 - share) mean + share f over one group of bands,
- * newer origins counting more; INFINITY where f cannot say. */
+/* Mean absolute error of (1 - share) mean + share f, newer origins counting
+ * more; INFINITY where f cannot say. */
 static double
-loss(const struct trial *t, const double *f, double share, size_t group)
+loss(const struct trial *t, const double *f, double share, struct range r)
 {
-	const size_t from = begins(t, group), to = begins(t, group + 1);
 	double sum = 0, weight = 0;
 	size_t i, h;
 
@@ -130,7 +138,7 @@ loss(const struct trial *t, const double *f, double share, size_t group)
 		double miss = 0;
 		size_t have = 0;
 
-		for (h = from; h < to && t->origins[i] + h < t->g->n; h++)
+		for (h = r.from; h < r.to && t->origins[i] + h < t->g->n; h++)
 			if (!isnan(y[h])) {
 				miss +=
 				    fabs(y[h] - m[h] - share * (x[h] - m[h]));
@@ -142,94 +150,77 @@ loss(const struct trial *t, const double *f, double share, size_t group)
 	return (weight > 0 && !isnan(sum) ? sum / weight : INFINITY);
 }
 
+/* mean += share (f - mean) */
 static void
-blend(struct trial *t, const double *f, double share, size_t group)
+blend(struct trial *t, const double *f, double share, struct range r)
 {
-	const size_t from = begins(t, group), to = begins(t, group + 1);
 	size_t i, h;
 
 	for (i = 0; i < t->norigins; i++)
-		for (h = from; h < to; h++) {
+		for (h = r.from; h < r.to; h++) {
 			double *m = &t->mean[i * t->horizon + h];
 
 			*m += share * (f[i * t->horizon + h] - *m);
 		}
 }
 
-/* The best by themselves; *ret_n of them, the others are not looked at. */
-static void
-shortlist(const struct trial *t, size_t group, size_t *ret, size_t *ret_n)
+/* Again and again the expert that lowers the loss most as one of equals; how
+ * many. */
+static size_t
+choose(struct trial *t, struct range r, double *votes)
 {
-	double losses[CANDIDATES];
-	size_t n = 0, e, i;
-
-	for (e = 0; e < t->nexperts; e++) {
-		losses[e] = loss(t, t->out[e], 1, group);
-		if (isinf(losses[e]))
-			continue;
-		for (i = n; i > 0 && losses[ret[i - 1]] > losses[e]; i--)
-			if (i < SHORTLIST)
-				ret[i] = ret[i - 1];
-		if (i < SHORTLIST)
-			ret[i] = e;
-		if (n < SHORTLIST)
-			n++;
-	}
-	*ret_n = n;
-}
-
-/* What a group of bands would be told is not known. */
-static void
-unknown(struct trial *t, size_t group)
-{
-	const size_t from = begins(t, group), to = begins(t, group + 1);
-	size_t i, h;
-
-	for (i = 0; i < t->norigins; i++)
-		for (h = from; h < to; h++)
-			t->mean[i * t->horizon + h] = NAN;
-}
-
-/* Again and again the expert that lowers the loss most as one of equals. */
-static void
-choose(struct trial *t, size_t group, double *votes)
-{
-	size_t list[SHORTLIST], n, round, i;
 	double before = INFINITY;
+	size_t round, i;
 
-	shortlist(t, group, list, &n);
-	if (n == 0)
-		unknown(t, group);
-	for (round = 0; round < ROUNDS && n > 0; round++) {
+	for (i = 0; i < t->nexperts; i++)
+		votes[i] = 0;
+	for (round = 0; round < ROUNDS; round++) {
 		const double share = 1.0 / (double)(round + 1);
 		double best = INFINITY;
 		size_t at = 0;
 
-		for (i = 0; i < n; i++) {
-			const double l = loss(t, t->out[list[i]], share, group);
+		for (i = 0; i < t->nexperts; i++) {
+			const double l = loss(t, t->out[i], share, r);
 
 			if (l < best) {
 				best = l;
-				at = list[i];
+				at = i;
 			}
 		}
 		if (!(best < before * 1.001))
-			return;
+			break;
 		before = best;
-		if (votes != NULL)
-			votes[at]++;
-		blend(t, t->out[at], share, group);
+		votes[at]++;
+		blend(t, t->out[at], share, r);
 	}
+	return (round);
 }
 
+/* Half of the weight is chosen by the whole horizon's errors, half by the
+ * group's own; all by the former where no origin reaches so far. */
 static void
-choose_all(struct trial *t, double (*votes)[CANDIDATES])
+choose_all(struct trial *t, double (*ret)[FORECAST_EXPERTS])
 {
-	size_t i;
+	const size_t cells = t->norigins * t->horizon;
+	const struct range all = {0, t->horizon};
+	double whole[FORECAST_EXPERTS], own[FORECAST_EXPERTS];
+	size_t rounds, i, e, n;
 
-	memset(t->mean, 0, t->norigins * t->horizon * sizeof(*t->mean));
-	for (i = 0; i < GROUPS; i++)
-		choose(t, i, votes == NULL ? NULL : votes[i]);
+	memset(t->mean, 0, cells * sizeof(double));
+	rounds = choose(t, all, whole);
+	for (i = 0; i < cells; i++) {
+		t->whole[i] = rounds > 0 ? t->mean[i] : NAN;
+		t->mean[i] = 0;
+	}
+	for (i = 0; i < GROUPS; i++) {
+		n = choose(t, range_of(t, i), own);
+		blend(t, t->whole, n > 0 ? 0.5 : 1, range_of(t, i));
+		for (e = 0; e < t->nexperts && ret != NULL; e++)
+			ret[i][e] = rounds == 0 ? 0
+			    : n == 0		? whole[e] / (double)rounds
+				     : whole[e] / (double)rounds / 2 +
+				own[e] / (double)n / 2;
+	}
 }
 
 /* Each half of the origins is judged by what the other half chooses: those
@@ -271,62 +262,92 @@ fill(struct trial *t)
 		}
 }
 
+/* Takes what lies in the spare buffer, the best first; the worst goes. */
+static void
+enlist(struct trial *t, const struct forecast_expert *x)
+{
+	const double l = loss(t, t->spare, 1, (struct range){0, t->horizon});
+	double *buffer = t->spare;
+	size_t i;
+
+	if (isinf(l) ||
+	    (t->nexperts == FORECAST_EXPERTS &&
+		!(l < t->losses[FORECAST_EXPERTS - 1])))
+		return;
+	if (t->nexperts < FORECAST_EXPERTS)
+		t->nexperts++;
+	t->spare = t->out[t->nexperts - 1];
+	for (i = t->nexperts - 1; i > 0 && t->losses[i - 1] > l; i--) {
+		t->losses[i] = t->losses[i - 1];
+		t->experts[i] = t->experts[i - 1];
+		t->out[i] = t->out[i - 1];
+	}
+	t->losses[i] = l;
+	t->experts[i] = *x;
+	t->out[i] = buffer;
+}
+
+static bool
+reserve(struct trial *t, struct arena *a)
+{
+	const size_t cells = t->norigins * t->horizon + 1;
+	size_t i;
+
+	t->mean = arena_calloc(a, cells, sizeof(double));
+	t->whole = arena_alloc(a, cells * sizeof(double));
+	t->error = arena_calloc(a, cells, sizeof(double));
+	t->spare = arena_alloc(a, cells * sizeof(double));
+	for (i = 0; i < FORECAST_EXPERTS; i++)
+		if ((t->out[i] = arena_alloc(a, cells * sizeof(double))) ==
+		    NULL)
+			return (false);
+	return (t->mean != NULL && t->whole != NULL && t->error != NULL &&
+	    t->spare != NULL);
+}
+
+/* Each candidate in turn, in memory that is used again. */
 static bool
 try_all(struct trial *t, struct arena *a)
 {
+	struct forecast_expert *list =
+	    arena_calloc(a, CANDIDATES, sizeof(*list));
+	struct arena scratch;
 	struct forecast_job job = {
-	    t->origins, t->norigins, t->horizon, a, NULL};
-	const size_t cells = t->norigins * t->horizon;
-	size_t e;
+	    t->origins, t->norigins, t->horizon, &scratch, NULL};
+	bool ok = list != NULL && reserve(t, a);
+	size_t n, e;
 
-	t->experts = arena_calloc(a, CANDIDATES, sizeof(*t->experts));
-	t->out = arena_calloc(a, CANDIDATES, sizeof(*t->out));
-	t->mean = arena_calloc(a, cells + 1, sizeof(*t->mean));
-	t->error = arena_calloc(a, cells + 1, sizeof(*t->error));
-	if (t->experts == NULL || t->out == NULL || t->mean == NULL ||
-	    t->error == NULL)
-		return (false);
-	t->nexperts = forecast_candidates(t->g, t->experts, CANDIDATES);
-	for (e = 0; e < t->nexperts; e++) {
-		const struct forecast_expert *x = &t->experts[e];
-
-		job.out = t->out[e] =
-		    arena_alloc(a, (cells + 1) * sizeof(double));
-		if (job.out == NULL ||
-		    (t->norigins > 0 && !runs[x->kind](t->g, x->param, &job)))
-			return (false);
+	t->to = t->norigins;
+	arena_init(&scratch, a->cap);
+	n = ok ? forecast_candidates(t->g, list, CANDIDATES) : 0;
+	for (e = 0; e < n && ok && t->norigins > 0; e++) {
+		job.out = t->spare;
+		ok = runs[list[e].kind](t->g, list[e].param, &job);
+		if (ok)
+			enlist(t, &list[e]);
+		arena_reset(&scratch);
 	}
-	return (true);
+	arena_done(&scratch);
+	return (ok);
 }
 
 static void
 keep(struct forecast_model *m, const struct trial *t,
-    double (*votes)[CANDIDATES])
+    double (*weights)[FORECAST_EXPERTS])
 {
-	double total[GROUPS] = {0};
-	size_t e, b, i;
+	size_t e, b;
 
-	for (e = 0; e < t->nexperts; e++)
-		for (i = 0; i < GROUPS; i++)
-			total[i] += votes[i][e];
 	for (e = 0; e < t->nexperts; e++) {
 		struct forecast_expert *to = &m->experts[m->nexperts];
 		double any = 0;
 
-		for (i = 0; i < GROUPS; i++)
-			any += votes[i][e];
-		if (any == 0 || m->nexperts == FORECAST_EXPERTS)
-			continue;
 		*to = t->experts[e];
-		for (b = 0; b < FORECAST_BANDS; b++) {
-			i = group_of(b);
-			/* No origin reaches so far: what is nearer tells. */
-			while (i > 0 && total[i] == 0)
-				i--;
-			to->weight[b] =
-			    total[i] > 0 ? votes[i][e] / total[i] : 0;
-		}
-		m->nexperts++;
+		for (b = 0; b < FORECAST_BANDS; b++)
+			any += to->weight[b] = weights[group_of(b)][e];
+		if (any > 0)
+			m->nexperts++;
+		else
+			*to = (struct forecast_expert){0};
 	}
 }
 
@@ -431,7 +452,7 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 	struct forecast_grid g;
 	struct trial t = {.g = &g, .horizon = horizon};
 	struct forecast_model m = {.version = FORECAST_VERSION};
-	double votes[GROUPS][CANDIDATES] = {{0}};
+	double weights[GROUPS][FORECAST_EXPERTS] = {{0}};
 	enum forecast_result r;
 
 	if (horizon == 0 || horizon > FORECAST_HORIZON)
@@ -446,9 +467,9 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 	if (!try_all(&t, a))
 		return (FORECAST_NO_MEMORY);
 	cross(&t);
-	choose_all(&t, votes);
+	choose_all(&t, weights);
 	fill(&t);
-	keep(&m, &t, votes);
+	keep(&m, &t, weights);
 	if (m.nexperts == 0)
 		return (FORECAST_TOO_SHORT);
 	if (!calibrate(&m, &t, a))

@@ -7,7 +7,8 @@
  * Experts f_j (seasonal means, double seasonal exponential smoothing, direct
  * regression) forecast from rolling origins of the past, each from the data
  * before it only. The weights w_j are chosen greedily, with replacement, so
- * that the mean's absolute error there is least; the bands are quantiles of
+ * that the mean's absolute error there is least: half of each by the whole
+ * horizon, half by the part of it that h is in. The bands are quantiles of
  * the errors that one half of the origins makes with what the other half
  * chose, in units of the hour's own spread s.
  * References: Caruana et al. 2004, "Ensemble selection from libraries of
@@ -27,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FORECAST_VERSION 3
+#define FORECAST_VERSION 4
 #define FORECAST_EXPERTS 36
 #define FORECAST_PARAMS	 6
 #define FORECAST_BANDS	 10 /* of the horizon, see forecast_band() */

@@ -4,7 +4,7 @@
  *	d_j(o, t) = m_j[min(t, last known at o)] - mean_k m_j[t' - k season]
  *	x_j(o, t) = d_j, d_j cos(2 pi t / day), d_j sin(2 pi t / day), i_j
  *
- * m_j: mean of a day up to t; k = 1 .. 4 and t' as in the base that y departs
+ * m_j: mean of a day up to t; k and t' as in the base that y departs
  * from, so that d is zero where the weather is what it was then; i_j: the same
  * of the single value, where it is known, else zero. With the Fourier terms
  * heat may count in the evening and not at night. All in units of y's own
@@ -19,7 +19,6 @@
 
 #include <math.h>
 
-#define WEEKS  4
 #define STALE  7 /* days behind the series' end that a column may stop */
 #define TWO_PI 6.283185307179586
 
@@ -53,22 +52,23 @@ days(struct forecast_column *c, size_t day, size_t end)
 	}
 }
 
-/* Means of the same slot in the four seasons before t. */
+/* Means of the same slot in the seasons of the base before t. */
 static void
-slots(struct forecast_column *c, size_t season, size_t end)
+slots(
+    struct forecast_column *c, const struct forecast_columns *m, size_t season)
 {
 	size_t t, k;
 
-	for (t = 0; t < end; t++) {
+	for (t = 0; t < m->end; t++) {
 		double mean = 0, one = 0;
 		size_t means = 0, ones = 0;
 
-		for (k = 1; k <= WEEKS && k * season <= t; k++) {
-			const double m = c->mean[t - k * season],
+		for (k = 1; k <= m->weeks && k * season <= t; k++) {
+			const double d = c->mean[t - k * season],
 				     x = value(c, t - k * season);
 
-			if (!isnan(m)) {
-				mean += m;
+			if (!isnan(d)) {
+				mean += d;
 				means++;
 			}
 			if (!isnan(x)) {
@@ -123,7 +123,7 @@ prepare(struct forecast_columns *m, const struct forecast_grid *g,
 	if (c->mean == NULL || c->base == NULL || c->usual == NULL)
 		return (false);
 	days(c, m->day, m->end);
-	slots(c, g->season, m->end);
+	slots(c, m, g->season);
 	units(c, m->scale, g->n);
 	m->n++;
 	return (true);

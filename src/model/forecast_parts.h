@@ -63,10 +63,11 @@ struct forecast_column {
 	size_t n;
 };
 
-/* The caller sets day, end (steps to prepare for) and scale, zeros else. */
+/* The caller sets day, weeks (seasons of the base), end (steps to prepare for)
+ * and scale, zeros else. */
 struct forecast_columns {
 	struct forecast_column column[FORECAST_COLUMNS];
-	size_t n, day, end;
+	size_t n, day, weeks, end;
 	double scale, *wave;
 };
 

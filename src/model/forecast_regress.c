@@ -1,7 +1,7 @@
 /*
  * Direct regression of what departs from the last weeks' mean.
  *
- *	b_t = mean of y[t - k season], k = 1 .. 4;  r_t = y_t - b_t
+ *	b_t = mean of y[t - k season], k = 1 .. K;  r_t = y_t - b_t
  *	f(o, h) = b_{o+h} + x(o, h) c_band(h)
  *
  * x: the last residual, mean residuals of the last hours, day, three days and
@@ -11,7 +11,7 @@
  * (forecast_columns.c). One ridge
  * regression for each band of the horizon, absolute errors by iterated
  * weights, old rows counting less. With no coefficient it is the mean of the
- * last four weeks, so it can only be drawn away from that by what the data
+ * last weeks, so it can only be drawn away from that by what the data
  * shows. When residual history is short, b uses the weeks there are.
  * References: Marcellino, Stock and Watson 2006 (direct against iterated
  * forecasts), J. Econometrics 135; Schlossmacher 1973 (iterated weights for
@@ -23,8 +23,7 @@
 #include <math.h>
 #include <string.h>
 
-#define WEEKS	    4
-#define LONG_WEEKS  10
+#define LONGER	    6  /* seasons, behind those of the base */
 #define OWN	    15 /* features of the series itself */
 #define FEATURES    (OWN + FORECAST_TERMS * FORECAST_COLUMNS)
 #define YEAR_WEEKS  52
@@ -37,7 +36,7 @@
 
 _Static_assert(FEATURES <= RIDGE_MOST, "each has its coefficient");
 
-enum { LAMBDA, HALF_LIFE, LOGARITHM, COLUMNS };
+enum { LAMBDA, HALF_LIFE, LOGARITHM, COLUMNS, BASE };
 
 struct regress {
 	const struct forecast_grid *g;
@@ -48,6 +47,7 @@ struct regress {
 	double *total;	 /* of y before t */
 	uint32_t *count; /* how many those are */
 	uint32_t *have;	 /* how many those are */
+	size_t weeks;	 /* of the base */
 	size_t season, day, end; /* base reaches to end */
 	size_t k;		 /* features there are */
 	double scale;
@@ -295,9 +295,9 @@ prepare(struct regress *m, const struct forecast_job *job)
 	m->sum[0] = m->total[0] = 0;
 	m->have[0] = m->count[0] = 0;
 	for (t = 0; t < m->end; t++) {
-		m->base[t] = slot_mean(m, t, 1, WEEKS);
-		m->slow[t] =
-		    slot_mean(m, t, WEEKS + 1, LONG_WEEKS) - m->base[t];
+		m->base[t] = slot_mean(m, t, 1, m->weeks);
+		m->slow[t] = slot_mean(m, t, m->weeks + 1, m->weeks + LONGER) -
+		    m->base[t];
 		m->like[t] = alike(m, t) - m->base[t];
 	}
 	for (t = 0; t < n; t++) {
@@ -345,11 +345,13 @@ forecast_regress(const struct forecast_grid *g, const double *param,
 		return (false);
 	m->g = g;
 	m->y = param[LOGARITHM] != 0 ? g->z : g->y;
+	m->weeks = (size_t)param[BASE];
 	m->season = g->season;
 	m->day = g->day > 0 ? g->day : g->season;
 	if (!prepare(m, job))
 		return (false);
 	m->columns.day = m->day;
+	m->columns.weeks = m->weeks;
 	m->columns.end = m->end;
 	m->columns.scale = m->scale;
 	if (param[COLUMNS] != 0 &&
