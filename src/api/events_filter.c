@@ -13,6 +13,7 @@ static const struct {
     {"plan", ALLOW_VIEWER, false},
     {"command", ALLOW_VIEWER, false},
     {"loop", ALLOW_VIEWER, true},
+    {"rule", ALLOW_VIEWER, true},
     {"webhook", ALLOW_ADMIN, true},
 };
 

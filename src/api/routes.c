@@ -144,7 +144,7 @@ static const struct field query_before[] = {
 
 static const struct field query_stream[] = {
 	{ "type", FIELD_STRING, false, 1, 600, NULL, NULL,
-	    "Kinds (anomaly, alarm, plan, command, loop) or types "
+	    "Kinds (anomaly, alarm, plan, command, loop, rule) or types "
 	    "(plan.proposed), with commas; absent: all" },
 	{ "zone", FIELD_STRING, false, 1, 6400, NULL, NULL,
 	    "Zone codes with commas, * for all; absent: the zones of an "

@@ -21,7 +21,7 @@
 	    "Where events are POSTed: https to a public address, or into a " \
 	    "network that PENSTOCK_WEBHOOK_NETS names" }, \
 	{ "types", FIELD_STRINGS, must, 1, 20, NULL, NULL, \
-	    "Kinds (anomaly, alarm, plan, command, loop) or types " \
+	    "Kinds (anomaly, alarm, plan, command, loop, rule) or types " \
 	    "(plan.proposed)" }, \
 	{ "zones", FIELD_STRINGS, false, 0, 100, NULL, NULL, \
 	    "Codes of zones; absent or null: all" }, \

@@ -213,6 +213,19 @@ def test_zones(stream):
         assert own.events[0].json["zone"] == "LISTEN-W"
 
 
+def test_a_change_of_what_raises_alarms_is_told_in_every_zone(stream):
+    raise_in(stream, "LISTEN-E")  # makes the zone
+    with Listener(stream, query="?type=rule.changed&zone=LISTEN-E") as one:
+        answer = stream.call("PATCH", "/api/v1/alarm-classes/info", "engineer",
+                             json={"latching": False})
+        assert answer.status_code == 200, answer.text
+        told, = one.heard("rule.changed")
+    assert told.json["actor"] == "engineer" and told.json["zone"] is None
+    assert told.json["rule"] == {"table": "alarm_classes", "subject": "info",
+                                 "from": None, "to": None}
+    assert told.json["request_id"]
+
+
 def test_stopping_is_said_and_not_waited_for(own_service):
     service = own_service(PENSTOCK_DRAIN=20000)
     service.start()

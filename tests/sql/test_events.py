@@ -252,3 +252,117 @@ def test_webhooks_wait_for_no_event_that_waits_for_them(own):
     assert not wrong, wrong[0]
     assert db.sql("SELECT count(*) FROM events WHERE type = 'webhook.dead'"
                   )[0][0] > 0
+
+
+def rules_told(db, after):
+    return [(b["rule"]["table"], b["rule"]["subject"], b["rule"]["from"],
+             b["rule"]["to"], b["zone"]) for _, t, b in events(db, after)
+            if t == "rule.changed"]
+
+
+def levels(*high):
+    return json.dumps({"thresholds": [
+        {"direction": "high", "severity": severity, "set_level": level,
+         "clear_level": 1} for severity, level in high]})
+
+
+@pytest.fixture
+def told(own):
+    """Does something in one transaction; what that told of rules."""
+    db = own()
+    make_series(db, "E-1", zone="E-Z")
+
+    def do(*calls):
+        newest = db.sql("SELECT coalesce(max(id), 0) FROM events")[0][0]
+        for name, *args in calls:
+            db.sql(name, *args) if " " in name else db.run(name, *args)
+        db.connection.commit()
+        return rules_told(db, newest)
+    do.db = db
+    return do
+
+
+THRESHOLDS = [("thresholds", "E-1/flow", None, None, "E-Z")]
+
+
+def put(*high):
+    return "thresholds_put", "E-1", "flow", levels(*high), None
+
+
+def test_changed_thresholds_are_told_once(told):
+    assert told(put(("warning", 3), ("critical", 4))) == [], "setting up"
+    assert told(put(("warning", 3), ("critical", 4))) == [], "the same"
+    assert told(put(("warning", 5), ("critical", 6))) == THRESHOLDS
+    assert told(put(("warning", 5))) == THRESHOLDS, "one is gone"
+    assert told(put(("warning", 5), ("info", 2))) == []
+    told(("UPDATE series SET created_at = now() - interval '2 h'",))
+    assert told(put(("warning", 5), ("info", 2), ("critical", 9))
+                ) == THRESHOLDS, "one more"
+    assert told(("DELETE FROM thresholds",)) == THRESHOLDS
+
+
+def test_changed_series_classes_and_quiet_are_told(told):
+    one = [("series", "E-1/flow", None, None, "E-Z")]
+
+    def change(**members):
+        return "series_change", "E-1", "flow", json.dumps(members), None
+    assert told(change(silence_s=60)) == one
+    assert told(change(silence_s=60)) == [] == told(change(unit="l/s"))
+    assert told(change(flatline_s=600)) == one
+    assert told(change(retired=True)) == one
+    assert told(("alarm_classes_change", "info", '{"needs_ack": true}',
+                 None)) == [("alarm_classes", "info", None, None, None)]
+    hold = told(("INSERT INTO alarm_holds (kind, zone_id, from_at, reason,"
+                 " created_by) SELECT 'maintenance', id, now(), 'w', 'anna'"
+                 " FROM zones",))
+    assert [(h[0], h[4]) for h in hold] == [("alarm_holds", "E-Z")]
+    assert told(("UPDATE alarm_holds SET held = 7",)) == []
+    ended = "UPDATE alarm_holds SET ended_at = %s, ended_by = %s"
+    assert told((ended, "2026-01-01Z", "anna")) == hold
+    told(("UPDATE alarm_holds SET ended_at = NULL, ended_by = NULL",))
+    assert told((ended, "2026-01-01Z", "loop")) == []
+
+
+def test_only_live_rules_are_told(told):
+    def change(**members):
+        return "rules_change", "R1", json.dumps(members), "anna", None
+    rule = {"when": {"series": "E-1/flow", "value": {"above": 1}},
+            "severity": "warning", "message": "m"}
+
+    def of(before, now):
+        return [("rules", "R1", before, now, None)]
+    assert told(("rules_create", json.dumps({"code": "R1", "rule": rule}),
+                 "anna")) == [], "it is in shadow"
+    assert told(change(mode="live")) == of(None, 1)
+    assert told(change(name="n")) == []
+    other = {**rule, "message": "n"}
+    assert told(change(rule=other, shadow_trial=True)) == []
+    assert told(change(version=2)) == of(1, 2)
+    assert told(("INSERT INTO rule_states SELECT id, false, 2, '' FROM rules",
+                 )) == []
+    assert told(("rules_delete", "R1", None)) == of(2, None)
+    assert told(("rules_create", json.dumps(
+        {"code": "R1", "rule": rule, "mode": "live"}), "anna")) == of(None, 1)
+    assert told(change(mode="off")) == of(1, None)
+
+
+def test_many_changed_series_are_few_events(told):
+    make_series(told.db, *(f"M-{i}" for i in range(40)))
+    got = told(("UPDATE series SET flatline_s = 60",))
+    assert len({subject for _, subject, *_ in got}) == 17 == len(got)
+    assert got[-1] == ("series", None, None, None, None)
+    # The next transaction tells again.
+    assert len(told(("UPDATE series SET flatline_s = 70",))) == 17
+
+
+def test_webhooks_take_rules(told):
+    db = told.db
+    db.run("webhooks_create", json.dumps(
+        {"code": "H", "url": "https://h.example/", "types": ["rule"],
+         "zones": []}))
+    db.run("webhooks_create", json.dumps(
+        {"code": "I", "url": "https://h.example/", "types": ["anomaly"]}))
+    db.connection.commit()
+    assert told(("alarm_classes_change", "info", '{"latching": true}', None))
+    assert db.sql("SELECT w.code FROM webhook_deliveries JOIN webhooks w"
+                  " ON w.id = webhook_id") == [("H",)]
