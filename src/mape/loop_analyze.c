@@ -1,0 +1,140 @@
+#include "mape/analyze.h"
+#include "mape/finding.h"
+#include "mape/knowledge.h"
+#include "mape/loop_parts.h"
+#include "model/silence.h"
+
+/* Looks at the series again once it can have fallen silent. */
+static void
+listen_for(
+    struct cycle *c, const struct series *s, const struct series_state *st)
+{
+	int64_t due;
+
+	if (s == NULL || st->silent)
+		return;
+	due = silence_due(s->silence_us, st, c->ctx->awake_us);
+	if (due < c->ctx->sweep_us)
+		c->ctx->sweep_us = due;
+}
+
+/* All series, but only if something can have come of it: rules that were
+ * removed come with new knowledge, and silence when it is due. */
+static enum err
+sweep(struct cycle *c, struct analysis *an)
+{
+	const struct knowledge *k = &c->ctx->knowledge;
+	struct series_state *st;
+	enum err err = ERR_OK;
+	bool changed;
+	size_t i;
+
+	if (c->now_us < c->ctx->sweep_us)
+		return (ERR_OK);
+	c->ctx->sweep_us = INT64_MAX;
+	for (i = 0; err == ERR_OK && i < k->nseries; i++) {
+		if (!loop_owns(c, k->series[i].id))
+			continue;
+		st = memory_find(&c->ctx->memory, k->series[i].id);
+		err = analyze_sweep(an, &k->series[i], st, &changed);
+		if (changed)
+			memory_change(&c->ctx->memory, st);
+		listen_for(c, &k->series[i], st);
+	}
+	return (err);
+}
+
+/* The states of what the batch has new readings of. */
+static enum err
+usual(struct cycle *c)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	const struct batch *b = &c->batch;
+	const struct series **s, *one;
+	size_t i, n = 0;
+
+	if (!(c->ctx->unusual.a_week > 0))
+		return (ERR_OK);
+	s = arena_alloc(&c->ctx->cycle, b->ngroups * sizeof(*s));
+	if (s == NULL)
+		return (loop_no_memory(c));
+	for (i = 0; i < b->ngroups; i++) {
+		one = knowledge_series(&c->ctx->knowledge, b->groups[i].series);
+		if (unusual_judges(&c->ctx->unusual, one))
+			s[n++] = one;
+	}
+	return (
+	    unusual_need(&c->ctx->unusual, k, &c->ctx->cycle, s, n, c->info));
+}
+
+/* It was turned off: what is open of it nobody else would clear. */
+static enum err
+close_unusual(struct cycle *c, struct analysis *an)
+{
+	const struct knowledge_port *k = &c->ports->knowledge;
+	struct arena *a = &c->ctx->cycle;
+	struct unusual *u = &c->ctx->unusual;
+	struct condition gone = {.type = ANOMALY_UNUSUAL};
+	struct watched *w;
+	size_t i, n, out = 0;
+	enum err err;
+
+	if (u->a_week > 0 || u->swept || k->watches_load == NULL)
+		return (ERR_OK);
+	if ((err = unusual_left(k, a, &w, &n, c->info)) != ERR_OK)
+		return (err);
+	for (i = 0; err == ERR_OK && i < n; i++) {
+		if (!loop_owns(c, w[i].series))
+			continue;
+		gone.series = w[i].series;
+		gone.direction = w[i].open.direction;
+		gone.severity = w[i].open.severity;
+		err = finding_clear(an, &gone, c->now_us,
+		    "{\"reason\":\"nothing unusual is looked for\"}");
+		w[out++] = w[i];
+	}
+	if (err == ERR_OK && out > 0)
+		err = unusual_close(k, a, w, out, c->info);
+	u->swept = err == ERR_OK;
+	return (err);
+}
+
+enum err
+loop_analyze(struct cycle *c)
+{
+	struct analysis an = {
+	    .ports = c->ports,
+	    .arena = &c->ctx->cycle,
+	    .now_us = c->now_us,
+	    .knowledge_version = c->ctx->knowledge.version,
+	    .info = c->info,
+	    .awake_us = c->ctx->awake_us,
+	    .unusual = &c->ctx->unusual,
+	};
+	const struct batch *b = &c->batch;
+	const struct series *s;
+	enum err err = usual(c);
+	size_t i;
+
+	/* Who is behind cannot tell silence from what the log still holds. */
+	if (c->figures->more)
+		c->ctx->awake_us = an.awake_us = c->now_us;
+	for (i = 0; err == ERR_OK && i < b->ngroups; i++) {
+		s = knowledge_series(&c->ctx->knowledge, b->groups[i].series);
+		err = analyze_readings(&an, s, c->states[i],
+		    &b->readings[b->groups[i].at], b->groups[i].n);
+		memory_change(&c->ctx->memory, c->states[i]);
+		listen_for(c, s, c->states[i]);
+	}
+	if (err == ERR_OK)
+		err = close_unusual(c, &an);
+	if (err == ERR_OK)
+		err = sweep(c, &an);
+	if (err == ERR_OK)
+		err = rules_judge(&c->ctx->people, &an, b, !c->figures->more);
+	c->figures->raised = an.raised;
+	c->figures->cleared = an.cleared;
+	c->figures->begun_anew = (int64_t)c->ctx->unusual.void_states;
+	c->ctx->unusual.void_states = 0;
+	return (err);
+}
