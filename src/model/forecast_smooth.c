@@ -21,13 +21,14 @@
 #define CLIP	       4.0
 #define SCALE_STEP     0.02
 #define EXP_MOST       300.0
+#define SCALE_LEAST    0.1 /* of the first: a still week stops no learning */
 
 enum { ALPHA, DELTA, OMEGA, PHI, LOGARITHM, DAY_ALONE };
 
 struct smooth {
 	const double *y;
 	size_t day, week;
-	double level, *d, *w, error, scale;
+	double level, *d, *w, error, scale, least;
 };
 
 static void
@@ -77,7 +78,26 @@ begin(struct smooth *s, size_t from, size_t to)
 		if (!isnan(s->y[t]))
 			sum += fabs(s->y[t] - s->level);
 	s->scale = have > 0 ? sum / (double)have : 0;
+	s->least = SCALE_LEAST * s->scale;
 	s->error = 0;
+}
+
+/* The first whole season from which on there is enough to begin with. */
+static size_t
+first_full(const struct smooth *s, size_t from, size_t end, size_t season)
+{
+	const size_t span = FIRST_SEASONS * season;
+	size_t at, t;
+
+	for (at = from; at + span <= end; at += season) {
+		size_t have = 0;
+
+		for (t = at; t < at + span; t++)
+			have += !isnan(s->y[t]);
+		if (have * 2 >= span)
+			return (at);
+	}
+	return (from);
 }
 
 static double
@@ -99,10 +119,13 @@ step(struct smooth *s, const double *param, size_t t)
 	}
 	e = s->y[t] - expected(s, t);
 	u = e - param[PHI] * s->error;
-	if (fabs(u) > most)
+	if (!(s->scale > 0)) /* nothing had moved yet */
+		s->scale = fabs(u);
+	else if (fabs(u) > most)
 		u = copysign(most, u);
 	s->error = u + param[PHI] * s->error;
 	s->scale += SCALE_STEP * (fabs(u) - s->scale);
+	s->scale = fmax(s->scale, s->least);
 	s->level += param[ALPHA] * u;
 	if (s->day > 0)
 		s->d[t % s->day] += param[DELTA] * u;
@@ -134,13 +157,14 @@ forecast_smooth(const struct forecast_grid *g, const double *param,
 	    .week = param[DAY_ALONE] != 0 ? 0 : g->week};
 	const size_t first = job->origins[0],
 		     memory = MEMORY_SEASONS * g->season;
-	size_t from = first > memory ? first - memory : 0, i, t,
-	       to = from + FIRST_SEASONS * g->season;
+	size_t from = first > memory ? first - memory : 0, to, i, t;
 
 	s.d = arena_calloc(job->arena, s.day + 1, sizeof(double));
 	s.w = arena_calloc(job->arena, s.week + 1, sizeof(double));
 	if (s.d == NULL || s.w == NULL)
 		return (false);
+	from = first_full(&s, from, first, g->season);
+	to = from + FIRST_SEASONS * g->season;
 	begin(&s, from, to < first ? to : first);
 	for (i = 0, t = from; i < job->norigins; i++) {
 		for (; t < job->origins[i]; t++)

@@ -200,6 +200,42 @@ Test(forecast, says_something_of_a_week_after_two)
 		short_history(days * DAY);
 }
 
+/* What smoothing comes to where its first weeks teach nothing. */
+static void
+smooths_to(double *z, size_t n, double low, double high)
+{
+	const struct forecast_grid g = {
+	    .y = z, .n = n, .day = DAY, .week = WEEK, .season = WEEK};
+	const double param[FORECAST_PARAMS] = {0.04, 0.06, 0.15, 0.3};
+	double out[DAY];
+	const struct forecast_job job = {&n, 1, DAY, &arena, out};
+	size_t h;
+
+	cr_assert(forecast_smooth(&g, param, &job));
+	for (h = 0; h < DAY; h++) {
+		cr_expect_gt(out[h], low, "hour %zu: %g", h, out[h]);
+		cr_expect_lt(out[h], high, "hour %zu: %g", h, out[h]);
+	}
+}
+
+Test(forecast, smooths_from_where_values_begin)
+{
+	static double z[26 * WEEK];
+	const size_t n = sizeof(z) / sizeof(z[0]), from = n - 20 * WEEK;
+	size_t t;
+
+	make(z, n);
+	for (t = from; t < from + 2 * WEEK; t++)
+		z[t] = NAN;
+	smooths_to(z, n, 14, 34);
+	for (t = 0; t < from + 2 * WEEK; t++)
+		z[t] = 90; /* stuck */
+	smooths_to(z, n, 14, 34);
+	for (t = 0; t < n; t++)
+		z[t] = NAN;
+	smooths_to(z, n, -1, 1);
+}
+
 /* An expert that needs the last day says nothing; the others do. */
 Test(forecast, bears_a_gap_before_the_origin)
 {
