@@ -1,0 +1,213 @@
+#include "model/system.h"
+#include "core/instant.h"
+#include "model/system_state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- names --------------------------------------------------------------- */
+
+/* A signal is the network element `id`'s if its node is called so, perhaps
+ * with its kind before: T1 and L_T1, PU1 and S_PU1. */
+static bool
+names(const struct system_signal *s, const char *id, char kind,
+    const char *metric)
+{
+	if (strcasecmp(s->node, id) == 0)
+		return (strcasecmp(s->metric, metric) == 0);
+	return ((s->node[0] | 0x20) == kind && s->node[1] == '_' &&
+	    strcasecmp(s->node + 2, id) == 0);
+}
+
+static void
+bind(struct system *y, const struct system_signal *s, int signal)
+{
+	size_t i;
+
+	for (i = 0; i < y->ncontrols; i++) {
+		struct system_control *c = &y->controls[i];
+
+		if (names(s, c->control.link, 's', "status"))
+			c->status = signal;
+		if (names(s, c->control.node, 'l', "level"))
+			c->level = signal;
+	}
+}
+
+bool
+system_bound(
+    const struct system *y, size_t control, int *ret_status, int *ret_level)
+{
+	const struct system_control *c = &y->controls[control];
+
+	*ret_status = c->status;
+	*ret_level = c->level;
+	return (c->status >= 0 && c->level >= 0);
+}
+
+/* --- the value ----------------------------------------------------------- */
+
+enum err
+system_new(const struct system_signal *signals, size_t n,
+    const struct control *controls, size_t ncontrols, struct system **ret)
+{
+	struct system *y;
+	enum err e = ERR_OK;
+	size_t i;
+
+	if (n > SYSTEM_SIGNALS_MOST || ncontrols > SYSTEM_CONTROLS_MOST)
+		return (ERR_INVALID);
+	if ((y = calloc(1, sizeof(*y))) == NULL ||
+	    (y->controls = calloc(ncontrols + 1, sizeof(*y->controls))) ==
+		NULL) {
+		free(y);
+		return (ERR_NO_MEMORY);
+	}
+	y->t_us = y->since_us = INSTANT_NONE;
+	y->ncontrols = ncontrols;
+	for (i = 0; i < ncontrols; i++)
+		y->controls[i] = (struct system_control){
+		    .control = controls[i], .status = -1, .level = -1};
+	for (i = 0; i < n && e == ERR_OK; i++)
+		e = system_add(y, &signals[i]);
+	if (e == ERR_OK)
+		*ret = y;
+	else
+		system_free(y);
+	return (e);
+}
+
+void
+system_free(struct system *y)
+{
+	if (y == NULL)
+		return;
+	joint_free(y->joint);
+	free(y->controls);
+	free(y->replays);
+	free(y);
+}
+
+enum err
+system_add(struct system *y, const struct system_signal *s)
+{
+	struct replay *replays;
+
+	if (y->n == SYSTEM_SIGNALS_MOST)
+		return (ERR_INVALID);
+	replays = realloc(y->replays, (y->n + 1) * sizeof(*replays));
+	if (replays == NULL)
+		return (ERR_NO_MEMORY);
+	y->replays = replays;
+	replay_init(&replays[y->n]);
+	y->now[y->n] = NAN;
+	bind(y, s, (int)y->n++);
+	return (ERR_OK);
+}
+
+size_t
+system_signals(const struct system *y)
+{
+	return (y->n);
+}
+
+/* --- judging ------------------------------------------------------------- */
+
+static double
+judge_controls(struct system *y, const double *now, bool learn)
+{
+	double most = 0, excess;
+	size_t i;
+
+	for (i = 0; i < y->ncontrols; i++) {
+		struct system_control *c = &y->controls[i];
+
+		c->ratio = 0;
+		if (c->status < 0 || c->level < 0)
+			continue;
+		excess =
+		    control_excess(&c->control, now[c->status], now[c->level]);
+		if (learn)
+			control_learn(&c->control, excess);
+		else
+			c->ratio = control_ratio(&c->control, excess);
+		most = fmax(most, c->ratio);
+	}
+	return (most);
+}
+
+static double
+judge_replays(struct system *y, const double *now, bool learn)
+{
+	double most = 0;
+	size_t i;
+
+	for (i = 0; i < y->n; i++) {
+		y->ago[i] = isnan(now[i])
+		    ? 0
+		    : replay_judge(&y->replays[i], now[i], learn);
+		if (y->ago[i] > 0)
+			most = SYSTEM_REPLAYED;
+	}
+	return (most);
+}
+
+double
+system_judge(struct system *y, int64_t t_us, const double *now)
+{
+	double ratio = judge_replays(y, now, false);
+
+	ratio = fmax(ratio, judge_controls(y, now, false));
+	if (y->joint != NULL)
+		ratio = fmax(ratio, joint_judge(y->joint, now, y->parts));
+	memcpy(y->now, now, y->n * sizeof(*now));
+	y->t_us = t_us;
+	y->ratio = ratio;
+	y->alone = y->width;
+	if (!(ratio > 1))
+		y->since_us = INSTANT_NONE;
+	else {
+		if (y->since_us == INSTANT_NONE)
+			y->since_us = t_us;
+		if (y->joint != NULL)
+			y->alone = joint_alone(y->joint);
+	}
+	return (ratio);
+}
+
+double
+system_score(double ratio)
+{
+	return (ratio / (ratio + 1));
+}
+
+int64_t
+system_since(const struct system *y)
+{
+	return (y->since_us);
+}
+
+/* --- learning ------------------------------------------------------------ */
+
+enum err
+system_fit(struct system *y, const double *x, size_t steps)
+{
+	struct joint *joint;
+	enum err e;
+	size_t i;
+
+	for (i = 0; i < steps && !y->learnt; i++) {
+		judge_replays(y, x + i * y->n, true);
+		judge_controls(y, x + i * y->n, true);
+	}
+	y->learnt = true;
+	if ((e = joint_fit(x, steps, y->n, &joint)) != ERR_OK)
+		return (e);
+	joint_free(y->joint);
+	y->joint = joint;
+	y->alone = y->width = y->n;
+	memset(y->parts, 0, sizeof(y->parts));
+	return (ERR_OK);
+}
