@@ -1,45 +1,13 @@
 #include "model/joint.h"
+#include "model/joint_state.h"
 
-#include <gsl/gsl_blas.h>
-#include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PRECISION 0.005 /* of the largest value */
-#define ERROR	  0.03	/* of the spread */
-#define SPREAD	  0.05	/* least scale of an error, of the spread */
-#define FOLDS	  4
-#define SMOOTH	  6
-#define DELAY	  (2 * SMOOTH)
-#define CLIP	  8.0
-#define MARGIN	  2.0
-#define BETTER	  0.8
-#define WANDER	  3.0
-#define CALM	  0.5 /* of the threshold */
-#define VOUCHED	  0.5 /* of the spread: what the others leave unsaid */
-
-/* How fast a level may follow. */
-static const double follows[] = {
-    0, 1.0 / 512, 1.0 / 256, 1.0 / 128, 1.0 / 64, 1.0 / 32};
-
-struct signal {
-	double mean, sd, error; /* error: of the instrument, in sd */
-	double scale, limit, follow;
-	double smooth, level, past[DELAY];
-	double whole; /* smooth, unclipped */
-	double off;   /* its deviation from the level, at this step */
-	bool judged;
-};
-
-struct joint {
-	size_t n, width; /* width: 1 + 2 n */
-	size_t step;
-	struct signal *signals;
-	double *weights; /* n rows of width; one's own place in it is 0 */
-	double *row;	 /* 1, now, before */
-	bool *missing;
-};
+#define CLIP	8.0
+#define CALM	0.5 /* of the threshold */
+#define VOUCHED 0.5 /* of the spread: what the others leave unsaid */
 
 void
 joint_free(struct joint *m)
@@ -53,8 +21,14 @@ joint_free(struct joint *m)
 	free(m);
 }
 
-static struct joint *
-make(size_t n)
+size_t
+joint_signals(const struct joint *m)
+{
+	return (m->n);
+}
+
+struct joint *
+joint_make(size_t n)
 {
 	struct joint *m = calloc(1, sizeof(*m));
 
@@ -75,52 +49,23 @@ make(size_t n)
 	return (m);
 }
 
-/* What no float can hold is no reading either. */
-static bool
-there(double x)
+bool
+joint_there(double x)
 {
 	return (fabs(x) < 1e30);
 }
 
-/* --- signals ------------------------------------------------------------- */
-
-static void
-describe(struct signal *s, const double *x, size_t steps, size_t n)
-{
-	double sum = 0, squares = 0, largest = 0;
-	size_t i, count = 0;
-
-	for (i = 0; i < steps; i++) {
-		if (!there(x[i * n]))
-			continue;
-		sum += x[i * n];
-		largest = fmax(largest, fabs(x[i * n]));
-		count++;
-	}
-	s->mean = count > 0 ? sum / (double)count : 0;
-	for (i = 0; i < steps; i++)
-		if (there(x[i * n]))
-			squares += pow(x[i * n] - s->mean, 2);
-	s->sd = count > 0 ? sqrt(squares / (double)count) : 0;
-	s->judged = count >= steps / 2 && s->sd > 1e-9 * largest;
-	if (!s->judged)
-		s->sd = 1;
-	s->error = fmax(PRECISION * largest / s->sd, ERROR);
-}
-
-/* Moves the row on by a step. A signal without a value keeps its last one and
- * is not judged; one that never moved while it was learnt says nothing. */
-static void
-advance(struct joint *m, const double *x)
+void
+joint_advance(struct joint *m, const double *x)
 {
 	double *now = m->row + 1, *before = now + m->n;
 	size_t j;
 
 	memcpy(before, now, m->n * sizeof(*now));
 	for (j = 0; j < m->n; j++) {
-		const struct signal *s = &m->signals[j];
+		const struct joint_signal *s = &m->signals[j];
 
-		m->missing[j] = !there(x[j]);
+		m->missing[j] = !joint_there(x[j]);
 		if (!m->missing[j])
 			now[j] = s->judged ? (x[j] - s->mean) / s->sd : 0;
 	}
@@ -128,8 +73,8 @@ advance(struct joint *m, const double *x)
 		memcpy(before, now, m->n * sizeof(*now));
 }
 
-static double
-foretell(const struct joint *m, const double *weights)
+double
+joint_foretell(const struct joint *m, const double *weights)
 {
 	double sum = 0;
 	size_t i;
@@ -139,263 +84,16 @@ foretell(const struct joint *m, const double *weights)
 	return (sum);
 }
 
-/* --- regression ---------------------------------------------------------- */
-
-/* Sums of products of rows, one per fold. */
-struct grams {
-	gsl_matrix *fold[FOLDS], *all, *work;
-	gsl_vector *target;
-	size_t steps[FOLDS];
-};
-
-static size_t
-fold_of(size_t i, size_t steps)
+double
+joint_follow(struct joint_signal *s, size_t step, double e)
 {
-	return (i * FOLDS / steps);
-}
+	double *past = &s->past[step % JOINT_DELAY];
 
-static void
-grams_done(struct grams *g)
-{
-	int f;
-
-	for (f = 0; f < FOLDS; f++)
-		gsl_matrix_free(g->fold[f]);
-	gsl_matrix_free(g->all);
-	gsl_matrix_free(g->work);
-	gsl_vector_free(g->target);
-}
-
-static bool
-grams_init(struct grams *g, size_t width)
-{
-	bool ok = true;
-	int f;
-
-	memset(g, 0, sizeof(*g));
-	for (f = 0; f < FOLDS; f++)
-		ok &= (g->fold[f] = gsl_matrix_calloc(width, width)) != NULL;
-	ok &= (g->all = gsl_matrix_calloc(width, width)) != NULL;
-	ok &= (g->work = gsl_matrix_calloc(width, width)) != NULL;
-	ok &= (g->target = gsl_vector_calloc(width)) != NULL;
-	return (ok);
-}
-
-static void
-grams_sum(struct grams *g, struct joint *m, const double *x, size_t steps)
-{
-	gsl_vector_view row = gsl_vector_view_array(m->row, m->width);
-	size_t i, f;
-
-	m->step = 0;
-	for (i = 0; i < steps; i++) {
-		f = fold_of(i, steps);
-		advance(m, x + i * m->n);
-		gsl_blas_dsyr(CblasLower, 1, &row.vector, g->fold[f]);
-		g->steps[f]++;
-	}
-	for (f = 0; f < FOLDS; f++)
-		gsl_matrix_add(g->all, g->fold[f]);
-}
-
-/* Regression of signal j on all else, without one fold (FOLDS: on all). Its
- * own place is cut out of the equations by a 1 on the diagonal alone. */
-static bool
-regress(
-    struct grams *g, const struct joint *m, size_t j, size_t without, double *w)
-{
-	gsl_vector_view b = gsl_vector_view_array(w, m->width);
-	gsl_matrix *a = g->work;
-	double steps = 0;
-	size_t i, f, own = 1 + j;
-
-	gsl_matrix_memcpy(a, g->all);
-	if (without < FOLDS)
-		gsl_matrix_sub(a, g->fold[without]);
-	for (f = 0; f < FOLDS; f++)
-		if (f != without)
-			steps += (double)g->steps[f];
-	for (i = 0; i < m->width; i++) {
-		gsl_vector_set(g->target, i,
-		    i == own ? 0
-			     : gsl_matrix_get(
-				   a, i > own ? i : own, i > own ? own : i));
-		gsl_matrix_set(a, i > own ? i : own, i > own ? own : i, 0);
-	}
-	for (i = 0; i < m->width; i++) {
-		double e = i == 0 ? 1e-6 : m->signals[(i - 1) % m->n].error;
-
-		gsl_matrix_set(
-		    a, i, i, gsl_matrix_get(a, i, i) + steps * e * e);
-	}
-	gsl_matrix_set(a, own, own, 1);
-	return (gsl_linalg_cholesky_decomp1(a) == 0 &&
-	    gsl_linalg_cholesky_solve(a, g->target, &b.vector) == 0);
-}
-
-/* --- thresholds ---------------------------------------------------------- */
-
-/* Errors of the steps, each from the fit without its own fold. */
-static void
-hold_out(struct joint *m, const double *x, size_t steps, size_t j,
-    const double *weights, double *ret)
-{
-	size_t i;
-
-	m->step = 0;
-	for (i = 0; i < steps; i++) {
-		advance(m, x + i * m->n);
-		ret[i] = m->missing[j] ? NAN
-				       : m->row[1 + j] -
-			foretell(m, weights + fold_of(i, steps) * m->width);
-	}
-}
-
-/* One step of smoothing and of the level; what lies between them. */
-static double
-follow(struct signal *s, size_t step, double e)
-{
-	double *past = &s->past[step % DELAY];
-
-	s->smooth += (fmax(-CLIP, fmin(CLIP, e)) - s->smooth) / SMOOTH;
-	if (step >= DELAY)
+	s->smooth += (fmax(-CLIP, fmin(CLIP, e)) - s->smooth) / JOINT_SMOOTH;
+	if (step >= JOINT_DELAY)
 		s->level += s->follow * (*past - s->level);
 	*past = s->smooth;
 	return (s->smooth - s->level);
-}
-
-static void
-restart(struct signal *s)
-{
-	s->smooth = s->level = 0;
-	memset(s->past, 0, sizeof(s->past));
-}
-
-/* The mean square and the greatest of what lies between, at one speed. */
-static void
-trial(struct signal *s, const double *e, size_t steps, double *ret_square,
-    double *ret_most)
-{
-	double sum = 0, most = 0, r;
-	size_t i;
-
-	restart(s);
-	for (i = 0; i < steps; i++) {
-		if (isnan(e[i]))
-			continue;
-		r = follow(s, i, e[i] / s->scale);
-		if (i >= DELAY)
-			sum += r * r;
-		most = fmax(most, fabs(r));
-	}
-	*ret_square = sum / (double)steps;
-	*ret_most = most;
-}
-
-/* How far off whole quarters were that the fit had not seen, in scales: what
- * moves for longer than was learnt goes on moving. */
-static double
-wander(const struct signal *s, const double *e, size_t steps)
-{
-	double sum[FOLDS] = {0}, count[FOLDS] = {0}, squares = 0;
-	size_t i, f;
-
-	for (i = 0; i < steps; i++) {
-		if (isnan(e[i]))
-			continue;
-		sum[fold_of(i, steps)] += e[i] / s->scale;
-		count[fold_of(i, steps)]++;
-	}
-	for (f = 0; f < FOLDS; f++)
-		if (count[f] > 0)
-			squares += pow(sum[f] / count[f], 2);
-	return (sqrt(squares / FOLDS));
-}
-
-static void
-calibrate(struct signal *s, const double *e, size_t steps)
-{
-	double sum = 0, squares = 0, best = 0, most = 0, v, q, mean;
-	double chosen = 0, margin = 1 + MARGIN / sqrt((double)steps / SMOOTH);
-	size_t i, count = 0;
-
-	for (i = 0; i < steps; i++)
-		if (!isnan(e[i])) {
-			sum += e[i];
-			squares += e[i] * e[i];
-			count++;
-		}
-	mean = count > 0 ? sum / (double)count : 0;
-	s->scale = count > 0
-	    ? sqrt(fmax(0, squares / (double)count - mean * mean))
-	    : 0;
-	s->scale = fmax(fmax(s->scale, SPREAD), s->error);
-	for (i = 0; i < sizeof(follows) / sizeof(follows[0]); i++) {
-		s->follow = follows[i];
-		trial(s, e, steps, &v, &q);
-		if (i == 0 || v < best * (chosen > 0 ? 1 : BETTER)) {
-			best = v;
-			most = q;
-			chosen = follows[i];
-		}
-	}
-	s->follow = chosen;
-	s->limit = fmax(most, 2 / sqrt(SMOOTH)) * margin;
-	if (chosen <= 0)
-		s->limit += WANDER * wander(s, e, steps);
-	trial(s, e, steps, &v, &q); /* where the level has come to */
-}
-
-static bool
-learn(struct joint *m, struct grams *g, const double *x, size_t steps)
-{
-	double *held = malloc(FOLDS * m->width * sizeof(*held));
-	double *e = malloc(steps * sizeof(*e));
-	bool ok = held != NULL && e != NULL;
-	size_t j, f;
-
-	for (j = 0; j < m->n && ok; j++) {
-		if (!m->signals[j].judged)
-			continue;
-		for (f = 0; f < FOLDS && ok; f++)
-			ok = regress(g, m, j, f, held + f * m->width);
-		ok = ok && regress(g, m, j, FOLDS, m->weights + j * m->width);
-		if (!ok)
-			break;
-		hold_out(m, x, steps, j, held, e);
-		calibrate(&m->signals[j], e, steps);
-	}
-	free(held);
-	free(e);
-	return (ok);
-}
-
-enum err
-joint_fit(const double *x, size_t steps, size_t n, struct joint **ret)
-{
-	struct joint *m;
-	struct grams g;
-	size_t j;
-	bool ok;
-
-	if (n < 2 || n > JOINT_SIGNALS_MOST || steps < JOINT_STEPS_LEAST)
-		return (ERR_INVALID);
-	if ((m = make(n)) == NULL)
-		return (ERR_NO_MEMORY);
-	for (j = 0; j < n; j++)
-		describe(&m->signals[j], x + j, steps, n);
-	ok = grams_init(&g, m->width);
-	if (ok) {
-		grams_sum(&g, m, x, steps);
-		ok = learn(m, &g, x, steps);
-	}
-	grams_done(&g);
-	if (!ok) {
-		joint_free(m);
-		return (ERR_NO_MEMORY);
-	}
-	*ret = m;
-	return (ERR_OK);
 }
 
 /* --- judging ------------------------------------------------------------- */
@@ -406,18 +104,19 @@ joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 	double most = 0, e, r;
 	size_t j;
 
-	advance(m, x);
+	joint_advance(m, x);
 	for (j = 0; j < m->n; j++) {
-		struct signal *s = &m->signals[j];
+		struct joint_signal *s = &m->signals[j];
 		struct joint_part *p = &parts[j];
 
 		memset(p, 0, sizeof(*p));
 		s->off = 0;
 		if (!s->judged || m->missing[j])
 			continue;
-		e = m->row[1 + j] - foretell(m, m->weights + j * m->width);
-		r = follow(s, m->step - 1, e / s->scale);
-		s->whole += (e / s->scale - s->whole) / SMOOTH;
+		e = m->row[1 + j] -
+		    joint_foretell(m, m->weights + j * m->width);
+		r = joint_follow(s, m->step - 1, e / s->scale);
+		s->whole += (e / s->scale - s->whole) / JOINT_SMOOTH;
 		s->off = s->whole - s->level;
 		p->ratio = fabs(r) / s->limit;
 		p->expected = x[j] - (e - s->level * s->scale) * s->sd;
@@ -431,7 +130,7 @@ joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 static double
 without(const struct joint *m, size_t j, size_t i)
 {
-	const struct signal *s = &m->signals[j], *other = &m->signals[i];
+	const struct joint_signal *s = &m->signals[j], *other = &m->signals[i];
 	const double *w = m->weights + j * m->width + 1;
 
 	return (
@@ -443,7 +142,7 @@ without(const struct joint *m, size_t j, size_t i)
 static bool
 is_alone(const struct joint *m, size_t i)
 {
-	const struct signal *s = &m->signals[i];
+	const struct joint_signal *s = &m->signals[i];
 	size_t j;
 
 	if (!s->judged || s->scale > VOUCHED || fabs(s->off) <= s->limit)

@@ -44,6 +44,7 @@ struct joint_part {
 /* x: a row of n values per step, NaN where there is none. */
 enum err joint_fit(const double *x, size_t steps, size_t n, struct joint **ret);
 void joint_free(struct joint *);
+size_t joint_signals(const struct joint *);
 /* The signal that the others know well and whose own error, if it were mended,
  * would leave every other at less than half its threshold: an instrument that
  * is wrong by itself. As many as there are: none. Of the step judged last. */

@@ -1,0 +1,45 @@
+/*
+ * joint_state: what the joint model knows and remembers, for the files of
+ * joint.h alone.
+ *
+ * Runs on: C. Frees: joint_free(). Units: signals as (x - mean) / sd, errors
+ * as e / scale.
+ */
+#ifndef PENSTOCK_MODEL_JOINT_STATE_H
+#define PENSTOCK_MODEL_JOINT_STATE_H
+
+#include "model/joint.h"
+
+#define JOINT_SMOOTH 6
+#define JOINT_DELAY  (2 * JOINT_SMOOTH)
+
+struct joint_signal {
+	double mean, sd, error; /* error: of the instrument, in sd */
+	double scale, limit, follow;
+	double smooth, level, past[JOINT_DELAY];
+	double whole; /* smooth, unclipped */
+	double off;   /* its deviation from the level, at this step */
+	bool judged;
+};
+
+struct joint {
+	size_t n, width; /* width: 1 + 2 n */
+	size_t step;
+	struct joint_signal *signals;
+	double *weights; /* n rows of width; one's own place in it is 0 */
+	double *row;	 /* 1, now, before */
+	bool *missing;
+};
+
+/* NULL: out of memory. */
+struct joint *joint_make(size_t n);
+/* What no float can hold is no reading either. */
+bool joint_there(double);
+/* Moves the row on by a step. A signal without a value keeps its last one and
+ * is not judged; one that never moved while it was learnt says nothing. */
+void joint_advance(struct joint *, const double *x);
+double joint_foretell(const struct joint *, const double *weights);
+/* One step of smoothing and of the level; what lies between them. */
+double joint_follow(struct joint_signal *, size_t step, double e);
+
+#endif
