@@ -50,7 +50,6 @@ describe(struct joint_signal *s, const double *x, size_t steps, size_t n)
 /* Sums of products of rows, one per fold. */
 struct grams {
 	gsl_matrix *fold[FOLDS], *all, *work;
-	gsl_vector *target;
 	size_t steps[FOLDS];
 };
 
@@ -69,7 +68,6 @@ grams_done(struct grams *g)
 		gsl_matrix_free(g->fold[f]);
 	gsl_matrix_free(g->all);
 	gsl_matrix_free(g->work);
-	gsl_vector_free(g->target);
 }
 
 static bool
@@ -83,7 +81,6 @@ grams_init(struct grams *g, size_t width)
 		ok &= (g->fold[f] = gsl_matrix_calloc(width, width)) != NULL;
 	ok &= (g->all = gsl_matrix_calloc(width, width)) != NULL;
 	ok &= (g->work = gsl_matrix_calloc(width, width)) != NULL;
-	ok &= (g->target = gsl_vector_calloc(width)) != NULL;
 	return (ok);
 }
 
@@ -104,39 +101,36 @@ grams_sum(struct grams *g, struct joint *m, const double *x, size_t steps)
 		gsl_matrix_add(g->all, g->fold[f]);
 }
 
-/* Regression of signal j on all else, without one fold (FOLDS: on all). Its
- * own place is cut out of the equations by a 1 on the diagonal alone. */
+/* Regressions of each signal on all else, without one fold (FOLDS: on all):
+ * with P the inverse of all equations, -P(i,j) / P(j,j). One's own place is
+ * 0. */
 static bool
-regress(
-    struct grams *g, const struct joint *m, size_t j, size_t without, double *w)
+regress(struct grams *g, const struct joint *m, size_t without, double *weights)
 {
-	gsl_vector_view b = gsl_vector_view_array(w, m->width);
 	gsl_matrix *a = g->work;
-	double steps = 0;
-	size_t i, f, own = 1 + j;
+	double steps = 0, e, own;
+	size_t i, j;
 
 	gsl_matrix_memcpy(a, g->all);
 	if (without < FOLDS)
 		gsl_matrix_sub(a, g->fold[without]);
-	for (f = 0; f < FOLDS; f++)
-		if (f != without)
-			steps += (double)g->steps[f];
+	for (i = 0; i < FOLDS; i++)
+		if (i != without)
+			steps += (double)g->steps[i];
 	for (i = 0; i < m->width; i++) {
-		gsl_vector_set(g->target, i,
-		    i == own ? 0
-			     : gsl_matrix_get(
-				   a, i > own ? i : own, i > own ? own : i));
-		gsl_matrix_set(a, i > own ? i : own, i > own ? own : i, 0);
+		e = i == 0 ? 1e-6 : m->signals[(i - 1) % m->n].error;
+		*gsl_matrix_ptr(a, i, i) += steps * e * e;
 	}
-	for (i = 0; i < m->width; i++) {
-		double e = i == 0 ? 1e-6 : m->signals[(i - 1) % m->n].error;
-
-		gsl_matrix_set(
-		    a, i, i, gsl_matrix_get(a, i, i) + steps * e * e);
+	if (gsl_linalg_cholesky_decomp1(a) != 0 ||
+	    gsl_linalg_cholesky_invert(a) != 0)
+		return (false);
+	for (j = 0; j < m->n; j++, weights += m->width) {
+		own = gsl_matrix_get(a, 1 + j, 1 + j);
+		for (i = 0; i < m->width; i++)
+			weights[i] = -gsl_matrix_get(a, i, 1 + j) / own;
+		weights[1 + j] = 0;
 	}
-	gsl_matrix_set(a, own, own, 1);
-	return (gsl_linalg_cholesky_decomp1(a) == 0 &&
-	    gsl_linalg_cholesky_solve(a, g->target, &b.vector) == 0);
+	return (true);
 }
 
 /* --- thresholds ---------------------------------------------------------- */
@@ -144,7 +138,7 @@ regress(
 /* Errors of the steps, each from the fit without its own fold. */
 static void
 hold_out(struct joint *m, const double *x, size_t steps, size_t j,
-    const double *weights, double *ret)
+    double *const weights[FOLDS], double *ret)
 {
 	size_t i;
 
@@ -154,7 +148,7 @@ hold_out(struct joint *m, const double *x, size_t steps, size_t j,
 		ret[i] = m->missing[j] ? NAN
 				       : m->row[1 + j] -
 			joint_foretell(
-			    m, weights + fold_of(i, steps) * m->width);
+			    m, weights[fold_of(i, steps)] + j * m->width);
 	}
 }
 
@@ -244,23 +238,22 @@ calibrate(struct joint_signal *s, const double *e, size_t steps)
 static bool
 learn(struct joint *m, struct grams *g, const double *x, size_t steps)
 {
-	double *held = malloc(FOLDS * m->width * sizeof(*held));
-	double *e = malloc(steps * sizeof(*e));
-	bool ok = held != NULL && e != NULL;
+	double *held[FOLDS] = {NULL}, *e = malloc(steps * sizeof(*e));
+	bool ok = e != NULL && regress(g, m, FOLDS, m->weights);
 	size_t j, f;
 
+	for (f = 0; f < FOLDS && ok; f++) {
+		held[f] = malloc(m->n * m->width * sizeof(**held));
+		ok = held[f] != NULL && regress(g, m, f, held[f]);
+	}
 	for (j = 0; j < m->n && ok; j++) {
 		if (!m->signals[j].judged)
 			continue;
-		for (f = 0; f < FOLDS && ok; f++)
-			ok = regress(g, m, j, f, held + f * m->width);
-		ok = ok && regress(g, m, j, FOLDS, m->weights + j * m->width);
-		if (!ok)
-			break;
 		hold_out(m, x, steps, j, held, e);
 		calibrate(&m->signals[j], e, steps);
 	}
-	free(held);
+	for (f = 0; f < FOLDS; f++)
+		free(held[f]);
 	free(e);
 	return (ok);
 }
