@@ -15,9 +15,13 @@
 #define SPIKE	     30 /* scales: no more of one reading enters the drift */
 #define ERROR_MEMORY 1000
 #define BETTER	     0.9
-#define FADE	     0.997
-#define NEWS	     0.5
-#define SINGLE	     3
+#define SINGLE	     log10(SMOOTH)
+#define NEWS_AGAIN   200 /* readings */
+#define NEWS_LEAST   0.1
+#define RARE_SCALE   8 /* of rarity 1 */
+#define RARE_ALIKE   2
+#define NEWS_SCALE   4	  /* 10^(N / 4) falls as tails are taken to fall */
+#define LEAST_RARE   1.3  /* of what tails tell, log10(1 / 5 %) */
 #define STUCK	     24	  /* readings: a run that is never odd */
 #define LONGER	     3	  /* times the longest */
 #define LARGEST	     1e30 /* of any number: floats hold their sums */
@@ -102,6 +106,7 @@ watch_init(struct watch *w, const char *unit)
 	limit(w, unit);
 	for (i = 0; i <= WATCH_SPIKE; i++)
 		tail_init(&w->tail[i]);
+	tail_init(&w->news);
 }
 
 /* Moves towards x by 1/n, at most `memory`, no further than CLIP scales. */
@@ -333,41 +338,58 @@ learn(struct watch *w, double x, int64_t t_us, const struct expectation *e)
 
 /* --- rarity ---------------------------------------------------------------- */
 
-/* What is no rarer than what was told before is no news until that fades. */
+/* Takes note of how rare this reading is; how many ago one was about as rare,
+ * all of them if none ever was. */
+static double
+since_as_rare(struct watch *w, double rarity)
+{
+	int i, at = (int)fmin(rarity * RARE_SCALE, WATCH_RARES - 1);
+	uint32_t last = w->rare[at > RARE_ALIKE ? at - RARE_ALIKE : 0];
+
+	for (i = 0; i <= at; i++)
+		w->rare[i] = w->n;
+	return (w->n - last);
+}
+
 static double
 news(struct watch *w, double rarity)
 {
-	double before = w->told;
+	double age;
 
-	w->told = (float)fmax(before * FADE, rarity);
-	return (rarity > before + NEWS ? rarity : rarity / 10);
+	if (w->n < 4 * PROBATION)
+		return (0);
+	age = since_as_rare(w, rarity);
+	if (rarity <= 0)
+		return (0);
+	return (rarity * fmax(NEWS_LEAST, 1 - exp(-age / NEWS_AGAIN)));
 }
 
 static double
 rarest(struct watch *w, const double *z, enum watch_rule *ret_rule)
 {
-	double rarity[WATCH_SPIKE + 1], of_season, most;
+	double rarity[WATCH_SPIKE + 1], level, most;
 	int k;
 
 	for (k = WATCH_SHIFT; k <= WATCH_SPIKE; k++) {
 		rarity[k] = tail_rarity(&w->tail[k], z[k]);
 		if (w->n >= PROBATION)
 			tail_learn(&w->tail[k], z[k], MEMORY);
+		if (k != WATCH_SHIFT)
+			rarity[k] -= SINGLE;
 	}
-	of_season = rarity[WATCH_SEASONAL] - log10(SMOOTH);
-	*ret_rule =
-	    of_season > rarity[WATCH_SHIFT] ? WATCH_SEASONAL : WATCH_SHIFT;
-	most = fmax(rarity[WATCH_SHIFT], of_season);
-	rarity[WATCH_NONE] = most;
-	most = tail_rarity(&w->tail[WATCH_NONE], most);
+	*ret_rule = rarity[WATCH_SEASONAL] > rarity[WATCH_SHIFT]
+	    ? WATCH_SEASONAL
+	    : WATCH_SHIFT;
+	level = rarity[*ret_rule];
+	most = tail_rarity(&w->tail[WATCH_NONE], level);
 	if (w->n >= 2 * PROBATION)
-		tail_learn(&w->tail[WATCH_NONE], rarity[WATCH_NONE], MEMORY);
+		tail_learn(&w->tail[WATCH_NONE], level, MEMORY);
 	for (k = WATCH_DRIFT; k <= WATCH_SPIKE; k++)
-		if (rarity[k] - SINGLE > most) {
-			most = rarity[k] - SINGLE;
+		if (rarity[k] > most) {
+			most = rarity[k];
 			*ret_rule = k;
 		}
-	return (w->n >= 4 * PROBATION ? news(w, most) : 0);
+	return (most);
 }
 
 /* --- what is certain -------------------------------------------------------- */
@@ -448,14 +470,20 @@ certain(struct watch *w, double x, int64_t t_us)
 
 /* --- the verdict ----------------------------------------------------------- */
 
-/* The rarity that chance reaches so often a week, SMOOTH readings an event. */
-static double
-bar(const struct watch *w, double a_week)
+/* Learns what was told, whatever comes of it. */
+static bool
+alarms(struct watch *w, double told, double a_week)
 {
-	double events = 7 * (double)US_PER_DAY /
-	    (fmax(w->cadence_us, (double)US_PER_SECOND) * SMOOTH);
+	double per_alarm = 7 * (double)US_PER_DAY /
+	    (fmax(w->cadence_us, (double)US_PER_SECOND) * a_week);
+	double z = told > 0 ? exp(told * M_LN10 / NEWS_SCALE) : 1;
+	double rarity = tail_rarity(&w->news, z), enough = log10(per_alarm);
 
-	return (log10(fmax(events / a_week, 10)));
+	if (w->n < 4 * PROBATION)
+		return (false);
+	tail_learn(&w->news, z, MEMORY);
+	return (told > fmax(0, enough - SINGLE) &&
+	    rarity > fmax(LEAST_RARE, enough));
 }
 
 /* A single reading's rules tell of itself. */
@@ -478,7 +506,7 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
     struct watch_verdict *v)
 {
 	enum watch_rule rule = certain(w, x, t_us);
-	double z[WATCH_SPIKE + 1], rarity;
+	double z[WATCH_SPIKE + 1], told;
 	struct expectation e;
 
 	memset(v, 0, sizeof(*v));
@@ -496,14 +524,14 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
 		return;
 	}
 	measure(w, x, t_us, &e, z);
-	rarity = rarest(w, z, &v->rule);
-	v->alarm = rarity > bar(w, a_week);
-	v->score = rarity / (rarity + 3);
+	told = news(w, rarest(w, z, &v->rule));
+	v->alarm = alarms(w, told, a_week);
+	v->score = told / (told + 3);
 	if (rule != WATCH_NONE) {
 		v->rule = rule;
 		v->alarm = true;
 		v->score = fmax(v->score, 0.5);
-	} else if (rarity <= 0)
+	} else if (told <= 0)
 		v->rule = WATCH_NONE;
 	v->since_us = since(w, v->rule, t_us);
 	learn(w, x, t_us, &e);

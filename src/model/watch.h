@@ -9,18 +9,21 @@
  *	|x - x'|                                                           rate
  *	|x - median| / (MAD + steps known), of the 16 before     spike (Hampel)
  *	L(z) = -log10 P(Z > z)
- *	L = -log10 P(L' > max(L(S), L(e) - log10 24))
- *	L = max(L, L(C) - 3, L(rate) - 3, L(spike) - 3)
- *	score = L / (L + 3): one in a thousand scores 1/2
+ *	E = -log10 P(E' > max(L(S), L(e) - log10 24))
+ *	E = max(E, L(C) - log10 24, L(rate) - log10 24, L(spike) - log10 24)
+ *	N = E max(1/10, 1 - exp(-a / 200)), a readings since E was as high  news
+ *	score = N / (N + 3): one in a thousand scores 1/2
+ *	alarm: N > log10(r / 24 w) and L(N) > log10(r / w),
+ *	r readings a week at the cadence learnt, w alarms a week
  *
  * Each magnitude is in units of its own robust scale and each P comes from
  * the tail of what was seen (model/tail.h), so that scores of different series
- * compare. S is one event in 24 readings where a reading is 24, hence log10 24;
- * what says nothing about the season has to be a thousand times as rare. How
- * far readings of a half hour strayed of late widens what may come then. News
- * counts once: what is no rarer than what was told lately
- * scores a tenth. An alarm is what comes by chance `a_week` times a week at
- * the cadence learnt, 24 readings being one event. Besides, and for certain:
+ * compare. S is one event in 24 readings where a reading is 24, hence log10 24.
+ * How far readings of a half hour strayed of late widens what may come then.
+ * What is as rare as something of late is no news, the less the later it was.
+ * An alarm has to be rare twice: among what 24 readings bring, as they tell,
+ * and among what was told of the readings of this series, which holds where
+ * its readings hang together for longer. Besides, and for certain:
  * what no instrument can read in that unit (limit), the same value many times
  * longer than ever (freeze), a reading after a gap many times as long as ever
  * (silence), a regular series at less than half or more than twice its pace
@@ -43,10 +46,11 @@
 
 #define WATCH_SLOTS  48
 #define WATCH_WINDOW 16
+#define WATCH_RARES  64
 
 /* Of struct watch and of what watch_judge() makes of it: stored states of
  * another version are void. Raise it with either. */
-#define WATCH_VERSION 2
+#define WATCH_VERSION 3
 
 enum watch_rule {
 	WATCH_NONE,
@@ -78,10 +82,13 @@ struct watch_slot {
 struct watch {
 	struct watch_slot slot[2][WATCH_SLOTS];
 	uint8_t known[2][WATCH_SLOTS];	   /* readings of each, 255 at most */
-	struct tail tail[WATCH_SPIKE + 1]; /* of none: of what is told */
+	struct tail tail[WATCH_SPIKE + 1]; /* of none: of shift and season */
+	struct tail news;		   /* of 10^(N / 4) */
+	/* which reading was the last of at least so many eighths of rarity */
+	uint32_t rare[WATCH_RARES];
 	float sorted[WATCH_WINDOW], window[WATCH_WINDOW];
 	struct watch_pair level, change, residual, used;
-	float season_error, level_error, shift, told;
+	float season_error, level_error, shift;
 	float sum[2];	     /* CUSUM, up and down */
 	int64_t since_us[2]; /* they were last 0 */
 	double low, high;    /* what can be read */

@@ -169,7 +169,7 @@ Test(watch, learns_nothing_from_outside_the_limits)
 	}
 	cr_expect_arr_eq(w.tail, untouched.tail, sizeof(w.tail));
 	cr_expect_eq(w.shift, untouched.shift);
-	cr_expect_eq(w.told, untouched.told);
+	cr_expect_arr_eq(w.rare, untouched.rare, sizeof(w.rare));
 	v = judge(&w, QUIET + A_DAY, demand(QUIET + A_DAY, &seed));
 	untouched.last_us = BEGIN + (QUIET + A_DAY - 1) * STEP;
 	seed = 3;
