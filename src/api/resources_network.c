@@ -49,7 +49,9 @@ const struct field query_series[] = {
 	    "outlier" }, \
 	{ "register_max", FIELD_NUMBER, false, 1e-9, 1e12, NULL, NULL, \
 	    "Of kind total: index at which the register starts again at 0, " \
-	    "canonical unit, of the first meter; absent: never" }
+	    "canonical unit, of the first meter; absent: never" }, \
+	{ "watched", FIELD_BOOLEAN, false, 0, 0, NULL, NULL, \
+	    "false: its own past does not judge its readings; absent: true" }
 
 #define SERIES_OWN \
 	{ "metric", FIELD_STRING, true, 1, CODE_MAX, NULL, NULL, "Metric code" }, \

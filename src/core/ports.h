@@ -238,6 +238,10 @@ struct decisions_port {
 	/* Clears the open anomaly of the condition, if there is one. */
 	enum err (*anomaly_clear)(void *self, const struct condition *,
 	    const struct move *, struct err_info *);
+	/* Whether something else than an unusual reading was open on the
+	 * series at that time of readings. */
+	enum err (*anomaly_told)(void *self, int32_t series, int64_t at_us,
+	    bool *ret, struct err_info *);
 	/* Open and due for planning, the severest first: without an outcome;
 	 * or, if its evidence is not older than fresh_us: held back because it
 	 * was history, or by a link (reasons "history", "link") that no live

@@ -40,6 +40,7 @@ struct series {
 	int64_t flatline_us;	 /* 0: off */
 	double outlier_k;	 /* robust sigmas; 0: off */
 	int64_t silence_us;	 /* default 3 cadences */
+	bool unwatched;		 /* its own past does not judge it */
 	struct threshold thresholds[SERIES_THRESHOLDS];
 	size_t nthresholds;
 };

@@ -235,6 +235,24 @@ find_unusual(struct finding *f, const struct judge *j, const struct reading *r)
 	    watch_rule_name(o->rule));
 }
 
+/* Where anything else is open, be it of people's rules or a leak, that one
+ * tells of it. */
+static enum err
+raise_unusual(struct judge *j, struct finding *f, const struct reading *r)
+{
+	const struct decisions_port *d = &j->a->ports->decisions;
+	bool told;
+	enum err err =
+	    d->anomaly_told(d->self, j->series->id, r->t_us, &told, j->a->info);
+
+	if (err != ERR_OK)
+		return (err);
+	if (!told)
+		return (raise_now(j, f, r));
+	unusual_withdraw(j->watched);
+	return (ERR_OK);
+}
+
 static enum err
 judge_unusual(struct judge *j, const struct reading *r, bool looked)
 {
@@ -249,7 +267,7 @@ judge_unusual(struct judge *j, const struct reading *r, bool looked)
 	if (v == VERDICT_CLEAR)
 		return (clear_now(j, SLOT_UNUSUAL, &f.condition, r));
 	if (v == VERDICT_RAISE)
-		return (raise_now(j, &f, r));
+		return (raise_unusual(j, &f, r));
 	hold(j, SLOT_UNUSUAL, &f, r);
 	return (ERR_OK);
 }
@@ -294,6 +312,7 @@ judge_reading(struct judge *j, const struct reading *r)
 		return (err);
 	looked = j->watched != NULL &&
 	    unusual_look(j->a->unusual, j->watched, r, &j->seen);
+	j->a->judged += looked;
 	for (i = 0; i < s->nthresholds; i++) {
 		if ((err = judge_level(j, &s->thresholds[i], r)) != ERR_OK)
 			return (err);

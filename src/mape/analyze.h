@@ -26,6 +26,7 @@ struct analysis {
 	int64_t now_us;
 	int64_t knowledge_version;
 	int64_t raised, cleared; /* counted as it goes */
+	int64_t judged, odd;	 /* readings; of those raised */
 	struct err_info *info;
 	int64_t awake_us; /* since when cycles have run without a break */
 	/* What is in it already is judged by it; or NULL. */

@@ -139,6 +139,7 @@ finding_raise(struct analysis *a, const struct series *s,
 	if (err != ERR_OK || !new)
 		return (err);
 	a->raised++;
+	a->odd += f->condition.type == ANOMALY_UNUSUAL;
 	notifier->notify(notifier->self, "anomaly_opened", id, an.evidence);
 	return (ERR_OK);
 }

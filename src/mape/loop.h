@@ -76,6 +76,8 @@ struct loop_figures {
 	const char *system_state; /* "normal", "alert", "emergency" */
 	int64_t merged, duplicates, late;
 	int64_t raised, cleared, proposed;
+	int64_t judged;	    /* readings, by what their series did before */
+	int64_t odd;	    /* unusual readings raised */
 	int64_t begun_anew; /* what was known of so many series is void */
 	int64_t sent, done, failed; /* command attempts and their ends */
 	int64_t verified;

@@ -4,6 +4,9 @@
 #include "mape/loop_parts.h"
 #include "model/silence.h"
 
+/* So many series that are not watched any more are seen to in a cycle. */
+#define LEFT_MOST 1000
+
 /* Looks at the series again once it can have fallen silent. */
 static void
 listen_for(
@@ -67,35 +70,63 @@ usual(struct cycle *c)
 	    unusual_need(&c->ctx->unusual, k, &c->ctx->cycle, s, n, c->info));
 }
 
-/* It was turned off: what is open of it nobody else would clear. */
+/* Of the series that people said are not watched the next few. */
+static enum err
+unwatched(struct cycle *c, struct unusual_left *l)
+{
+	const struct knowledge *k = &c->ctx->knowledge;
+	struct unusual *u = &c->ctx->unusual;
+	int32_t *ids = arena_alloc(&c->ctx->cycle, LEFT_MOST * sizeof(*ids));
+	size_t i, n = 0;
+
+	if (ids == NULL)
+		return (loop_no_memory(c));
+	for (i = 0; i < k->nseries && n < LEFT_MOST; i++)
+		if (k->series[i].id > u->swept && k->series[i].unwatched &&
+		    loop_owns(c, k->series[i].id))
+			ids[n++] = k->series[i].id;
+	u->swept = n == LEFT_MOST ? ids[n - 1] : INT32_MAX;
+	l->ids = ids;
+	l->nids = n;
+	return (ERR_OK);
+}
+
+/* It was turned off, of all or of some: what is open nobody else would clear.
+ * What is forgotten on errors is looked for again. */
 static enum err
 close_unusual(struct cycle *c, struct analysis *an)
 {
 	const struct knowledge_port *k = &c->ports->knowledge;
 	struct arena *a = &c->ctx->cycle;
 	struct unusual *u = &c->ctx->unusual;
+	struct unusual_left l = {0};
 	struct condition gone = {.type = ANOMALY_UNUSUAL};
-	struct watched *w;
-	size_t i, n, out = 0;
-	enum err err;
+	size_t i, out = 0;
+	enum err err = ERR_OK;
 
-	if (u->a_week > 0 || u->swept || k->watches_load == NULL)
+	if (u->swept == INT32_MAX || k->watches_load == NULL)
 		return (ERR_OK);
-	if ((err = unusual_left(k, a, &w, &n, c->info)) != ERR_OK)
+	if (u->a_week > 0)
+		err = unwatched(c, &l);
+	else
+		u->swept = INT32_MAX;
+	if (err != ERR_OK || (l.ids != NULL && l.nids == 0) ||
+	    (err = unusual_left(k, a, &l, c->info)) != ERR_OK)
 		return (err);
-	for (i = 0; err == ERR_OK && i < n; i++) {
-		if (!loop_owns(c, w[i].series))
+	for (i = 0; err == ERR_OK && i < l.n; i++) {
+		if (!loop_owns(c, l.of[i].series))
 			continue;
-		gone.series = w[i].series;
-		gone.direction = w[i].open.direction;
-		gone.severity = w[i].open.severity;
-		err = finding_clear(an, &gone, c->now_us,
-		    "{\"reason\":\"nothing unusual is looked for\"}");
-		w[out++] = w[i];
+		gone.series = l.of[i].series;
+		gone.direction = l.of[i].open.direction;
+		gone.severity = l.of[i].open.severity;
+		if (l.of[i].open.is)
+			err = finding_clear(an, &gone, c->now_us,
+			    "{\"reason\":\"nothing unusual is looked for\"}");
+		l.of[out++] = l.of[i];
 	}
+	l.n = out;
 	if (err == ERR_OK && out > 0)
-		err = unusual_close(k, a, w, out, c->info);
-	u->swept = err == ERR_OK;
+		err = unusual_close(u, k, a, &l, c->info);
 	return (err);
 }
 
@@ -119,6 +150,9 @@ loop_analyze(struct cycle *c)
 	/* Who is behind cannot tell silence from what the log still holds. */
 	if (c->figures->more)
 		c->ctx->awake_us = an.awake_us = c->now_us;
+	/* People's rules first: where one is open, it alone tells. */
+	if (err == ERR_OK)
+		err = rules_judge(&c->ctx->people, &an, b, !c->figures->more);
 	for (i = 0; err == ERR_OK && i < b->ngroups; i++) {
 		s = knowledge_series(&c->ctx->knowledge, b->groups[i].series);
 		err = analyze_readings(&an, s, c->states[i],
@@ -130,9 +164,9 @@ loop_analyze(struct cycle *c)
 		err = close_unusual(c, &an);
 	if (err == ERR_OK)
 		err = sweep(c, &an);
-	if (err == ERR_OK)
-		err = rules_judge(&c->ctx->people, &an, b, !c->figures->more);
 	c->figures->raised = an.raised;
+	c->figures->judged = an.judged;
+	c->figures->odd = an.odd;
 	c->figures->cleared = an.cleared;
 	c->figures->begun_anew = (int64_t)c->ctx->unusual.void_states;
 	c->ctx->unusual.void_states = 0;

@@ -25,7 +25,7 @@ unusual_done(struct unusual *u)
 	free(u->w);
 	u->w = NULL;
 	u->n = 0;
-	u->swept = false;
+	u->swept = 0;
 }
 
 void
@@ -34,14 +34,16 @@ unusual_share(struct unusual *u, const struct knowledge *k)
 	size_t i, n = 0;
 
 	for (i = 0; i < k->nseries; i++)
-		n += k->series[i].kind == SERIES_INSTANT;
+		n += unusual_judges(u, &k->series[i]);
 	u->share = fmin(u->a_week / (double)(n > 0 ? n : 1), 1);
+	u->swept = 0;
 }
 
 bool
 unusual_judges(const struct unusual *u, const struct series *s)
 {
-	return (u->a_week > 0 && s != NULL && s->kind == SERIES_INSTANT);
+	return (u->a_week > 0 && s != NULL && s->kind == SERIES_INSTANT &&
+	    !s->unwatched);
 }
 
 /* --- kept and found again -------------------------------------------------- */
@@ -294,41 +296,57 @@ unusual_save(struct unusual *u, const struct knowledge_port *k, struct arena *a,
 
 enum err
 unusual_left(const struct knowledge_port *k, struct arena *a,
-    struct watched **ret, size_t *ret_n, struct err_info *info)
+    struct unusual_left *l, struct err_info *info)
 {
 	struct watch_row *rows;
-	struct watched *w;
 	size_t i, n;
-	enum err err = k->watches_load(k->self, a, NULL, 0, &rows, &n, info);
+	enum err err =
+	    k->watches_load(k->self, a, l->ids, l->nids, &rows, &n, info);
 
 	if (err != ERR_OK)
 		return (err);
-	if ((w = arena_calloc(a, n, sizeof(*w))) == NULL)
+	l->n = 0;
+	if ((l->of = arena_calloc(a, n, sizeof(*l->of))) == NULL)
 		return (no_memory(info));
 	for (i = 0; i < n; i++) {
-		w[i].series = rows[i].series;
-		open_read(&w[i].open, &rows[i]);
+		if (rows[i].len + rows[i].tail_len == 0 &&
+		    (rows[i].open & 1) == 0)
+			continue;
+		l->of[l->n].series = rows[i].series;
+		open_read(&l->of[l->n++].open, &rows[i]);
 	}
-	*ret = w;
-	*ret_n = n;
 	return (ERR_OK);
+}
+
+static void
+drop(struct unusual *u, int32_t series)
+{
+	size_t at = lower_bound(u, series);
+
+	if (at == u->n || u->w[at]->series != series)
+		return;
+	free(u->w[at]);
+	u->n--;
+	memmove(u->w + at, u->w + at + 1, (u->n - at) * sizeof(*u->w));
 }
 
 /* They begin anew: what comes meanwhile nobody takes in. */
 enum err
-unusual_close(const struct knowledge_port *k, struct arena *a,
-    const struct watched *w, size_t n, struct err_info *info)
+unusual_close(struct unusual *u, const struct knowledge_port *k,
+    struct arena *a, const struct unusual_left *l, struct err_info *info)
 {
-	struct watch_row *rows = arena_calloc(a, n, sizeof(*rows));
+	struct watch_row *rows = arena_calloc(a, l->n, sizeof(*rows));
 	size_t i;
 
 	if (rows == NULL)
 		return (no_memory(info));
-	for (i = 0; i < n; i++)
-		rows[i] = (struct watch_row){.series = w[i].series,
+	for (i = 0; i < l->n; i++) {
+		rows[i] = (struct watch_row){.series = l->of[i].series,
 		    .version = UNUSUAL_VERSION,
 		    .state = (const unsigned char *)""};
-	return (k->watches_save(k->self, rows, n, info));
+		drop(u, l->of[i].series);
+	}
+	return (k->watches_save(k->self, rows, l->n, info));
 }
 
 /* --- judged ----------------------------------------------------------------- */
@@ -361,20 +379,31 @@ is_told(const struct series_state *st)
 	    st->flat || st->silent);
 }
 
+bool
+unusual_knows(const struct watched *w)
+{
+	const struct unusual_state *s = &w->state;
+
+	return (s->watch.last_us - s->first_us >= UNUSUAL_YOUNG_US);
+}
+
 /* Whether what the verdict says is for this to tell. */
 static bool
 opens(const struct watched *w, const struct series *s,
     const struct series_state *st, const struct watch_verdict *v)
 {
-	const struct unusual_state *state = &w->state;
-
-	if (!v->alarm || v->rule == WATCH_SILENCE ||
-	    state->watch.last_us - state->first_us < UNUSUAL_YOUNG_US)
+	if (!v->alarm || v->rule == WATCH_SILENCE || !unusual_knows(w))
 		return (false);
 	if ((v->rule == WATCH_FREEZE && s->flatline_us > 0) ||
 	    (v->rule == WATCH_CADENCE && s->cadence_us == 0))
 		return (false);
 	return (!is_told(st));
+}
+
+void
+unusual_withdraw(struct watched *w)
+{
+	w->open.is = false;
 }
 
 static bool

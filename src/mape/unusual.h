@@ -14,9 +14,9 @@
  * How many alarms a week are to be had by chance is said for the network, and
  * shared by its series. What is learnt for less than UNUSUAL_YOUNG_US raises
  * nothing; nor does a gap, which is for the rule of silence, nor another pace
- * where no cadence was said, nor anything on a series that a rule of people's
- * has something open on: that one's evidence says what was expected. An anomaly
- * ends after UNUSUAL_CALM readings in a row that lie within twice the band.
+ * where no cadence was said, nor anything on a series that something else is
+ * open on: a limit's evidence says what was expected. An anomaly ends after
+ * UNUSUAL_CALM readings in a row that lie within twice the band.
  */
 #ifndef PENSTOCK_MAPE_UNUSUAL_H
 #define PENSTOCK_MAPE_UNUSUAL_H
@@ -74,11 +74,21 @@ struct unusual {
 	struct watched **w; /* rising by series */
 	size_t n;
 	size_t void_states; /* of another version, since it was last set to 0 */
-	bool swept;	    /* nothing is left open that nobody judges */
+	int32_t swept;	    /* up to it nothing is kept of what is not judged */
+};
+
+struct unusual_left {
+	const int32_t *ids; /* rising; NULL: no series is judged */
+	size_t nids;
+	struct {
+		int32_t series;
+		struct unusual_open open;
+	} * of; /* if ids is NULL only what is open */
+	size_t n;
 };
 
 void unusual_done(struct unusual *);
-/* Shares the alarms among the series there are. */
+/* Shares the alarms among the series that are judged now. */
 void unusual_share(struct unusual *, const struct knowledge *);
 /* Whether readings of it are judged. */
 bool unusual_judges(const struct unusual *, const struct series *);
@@ -90,16 +100,21 @@ struct watched *unusual_find(const struct unusual *, int32_t series);
 /* Takes the reading in, if its quality is good; else false. */
 bool unusual_look(const struct unusual *, struct watched *,
     const struct reading *, struct watch_verdict *);
-/* After the other rules have judged the same reading. w->open tells of what. */
+/* After the other rules have judged the same reading. w->open tells of what. To
+ * raise is taken back if something else turns out to be open. */
 enum verdict unusual_decide(struct watched *, const struct series *,
     const struct series_state *, const struct reading *,
     const struct watch_verdict *);
+void unusual_withdraw(struct watched *);
+/* Whether the series is known well enough to say what was expected of it. */
+bool unusual_knows(const struct watched *);
 enum err unusual_save(struct unusual *, const struct knowledge_port *,
     struct arena *, struct err_info *);
-/* Nothing is judged any more: what is still open, of all series. */
+/* Finds what is stored of series that are not judged any more. */
 enum err unusual_left(const struct knowledge_port *, struct arena *,
-    struct watched **ret, size_t *ret_n, struct err_info *);
-enum err unusual_close(const struct knowledge_port *, struct arena *,
-    const struct watched *, size_t n, struct err_info *);
+    struct unusual_left *, struct err_info *);
+/* Nothing is known of them from now on. */
+enum err unusual_close(struct unusual *, const struct knowledge_port *,
+    struct arena *, const struct unusual_left *, struct err_info *);
 
 #endif

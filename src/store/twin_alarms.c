@@ -149,6 +149,29 @@ anomaly_clear(void *self, const struct condition *c, const struct move *m,
 	return (ERR_OK);
 }
 
+static enum err
+anomaly_told(
+    void *self, int32_t series, int64_t at_us, bool *ret, struct err_info *info)
+{
+	const struct twin *t = self;
+	const struct twin_anomaly *o;
+	enum err err = twin_enter(self, "anomaly_told", false, info);
+	bool told = false;
+	size_t i;
+
+	if (err != ERR_OK)
+		return (err);
+	for (i = t->first_anomaly; i < t->nanomalies && !told; i++) {
+		o = &t->anomalies[i];
+		told = o->anomaly.condition.series == series &&
+		    o->anomaly.condition.type != ANOMALY_UNUSUAL &&
+		    o->anomaly.first_us <= at_us &&
+		    (o->state == ANOMALY_OPEN || o->cleared_us > at_us);
+	}
+	*ret = told;
+	return (ERR_OK);
+}
+
 static const struct series *
 series_of(const struct twin *t, int32_t id)
 {
@@ -395,6 +418,7 @@ twin_alarms(struct ports *p)
 {
 	p->decisions.anomaly_raise = anomaly_raise;
 	p->decisions.anomaly_clear = anomaly_clear;
+	p->decisions.anomaly_told = anomaly_told;
 	p->decisions.holds_turn = holds_turn;
 	p->decisions.alarms_due = alarms_due;
 	p->decisions.alarms_put = alarms_put;

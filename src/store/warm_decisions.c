@@ -127,6 +127,23 @@ anomaly_clear(void *self, const struct condition *c, const struct move *m,
 }
 
 static enum err
+anomaly_told(
+    void *self, int32_t series, int64_t at_us, bool *ret, struct err_info *info)
+{
+	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e;
+
+	warm_i32(&a, series);
+	warm_text(&a, anomaly_type_name(ANOMALY_UNUSUAL));
+	warm_time(&a, at_us);
+	e = warm_run(self, ST_cycle_anomaly_told, &a, &r, info);
+	if (e == ERR_OK)
+		*ret = warm_get_bool(r, 0, 0);
+	return (e);
+}
+
+static enum err
 move(void *self, const struct move *m, struct err_info *info)
 {
 	struct warm_args a = {0};
@@ -359,10 +376,10 @@ struct decisions_port
 warm_decisions(struct warm *w)
 {
 	return ((struct decisions_port){w, begin, commit, rollback,
-	    anomaly_raise, anomaly_clear, anomalies_unplanned, anomalies_open,
-	    anomaly_planned, plan_propose, plan_open_on, plan_unasked,
-	    warm_plans_in, warm_commands_of, warm_commands_due, move,
-	    command_attempt, warm_guard_asset, warm_breakers, breaker_save,
-	    warm_holds_turn, warm_alarms_due, warm_alarms_put,
+	    anomaly_raise, anomaly_clear, anomaly_told, anomalies_unplanned,
+	    anomalies_open, anomaly_planned, plan_propose, plan_open_on,
+	    plan_unasked, warm_plans_in, warm_commands_of, warm_commands_due,
+	    move, command_attempt, warm_guard_asset, warm_breakers,
+	    breaker_save, warm_holds_turn, warm_alarms_due, warm_alarms_put,
 	    warm_alarms_group});
 }

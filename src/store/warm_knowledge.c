@@ -55,6 +55,7 @@ series_of(struct arena *a, const PGresult *r, int i, struct series *s)
 	    .max_rate_per_min = warm_get_f64(r, i, 10),
 	    .flatline_us = warm_get_span(r, i, 11),
 	    .outlier_k = PQgetisnull(r, i, 12) ? 0 : warm_get_f64(r, i, 12),
+	    .unwatched = warm_get_bool(r, i, 13),
 	};
 	if (s->silence_us == 0)
 		s->silence_us = SILENCE_CADENCES * s->cadence_us;

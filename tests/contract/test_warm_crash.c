@@ -56,6 +56,7 @@ WRAP(decisions, begin, (void *s INFO), (s, info))
 WRAP(decisions, commit, (void *s INFO), (s, info))
 WRAP(decisions, anomaly_raise, (void *s, const struct anomaly *a, int64_t *id, bool *fresh INFO), (s, a, id, fresh, info))
 WRAP(decisions, anomaly_clear, (void *s, const struct condition *c, const struct move *m INFO), (s, c, m, info))
+WRAP(decisions, anomaly_told, (void *s, int32_t x, int64_t at, bool *r INFO), (s, x, at, r, info))
 WRAP(decisions, holds_turn, (void *s, int64_t now INFO), (s, now, info))
 WRAP(decisions, alarms_due, (void *s, struct arena *a, int64_t now, struct alarm **x, size_t *n INFO), (s, a, now, x, n, info))
 WRAP(decisions, alarms_put, (void *s, const struct alarm *x, size_t n, const struct alarm_move *m, size_t k INFO), (s, x, n, m, k, info))
@@ -127,6 +128,7 @@ wrap(struct ports *p)
 	SET(p, decisions, commit);
 	SET(p, decisions, anomaly_raise);
 	SET(p, decisions, anomaly_clear);
+	SET(p, decisions, anomaly_told);
 	SET(p, decisions, holds_turn);
 	SET(p, decisions, alarms_due);
 	SET(p, decisions, alarms_put);

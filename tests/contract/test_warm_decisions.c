@@ -125,6 +125,35 @@ Test(warm_decisions, clearing_and_raising_again_is_a_new_one)
 	cr_assert(fresh);
 }
 
+static bool
+told(int32_t series, int64_t at_us)
+{
+	bool ret = false;
+
+	ok(d->anomaly_told(d->self, series, at_us, &ret, &fx.info));
+	return (ret);
+}
+
+Test(warm_decisions, what_was_open_at_a_time_is_known)
+{
+	struct condition c = {fx.series[0], ANOMALY_THRESHOLD, DIRECTION_LOW,
+	    SEVERITY_CRITICAL, 0};
+	struct move m = {
+	    "anomaly", 0, "A1", "open", "cleared", NOON + 9, "{}", 4};
+	bool fresh;
+
+	(void)raise_low(NOON, 9, &fresh);
+	cr_assert_not(told(fx.series[0], NOON - 1));
+	cr_assert(told(fx.series[0], NOON));
+	cr_assert(told(fx.series[0], NOON + 50));
+	cr_assert_not(told(fx.series[1], NOON));
+	ok(d->anomaly_clear(d->self, &c, &m, &fx.info));
+	cr_assert(told(fx.series[0], NOON + 8));
+	cr_assert_not(told(fx.series[0], NOON + 9));
+	sql("UPDATE anomalies SET type = 'unusual'");
+	cr_assert_not(told(fx.series[0], NOON + 8));
+}
+
 Test(warm_decisions, planning_is_recorded_once)
 {
 	struct anomaly *a = NULL;

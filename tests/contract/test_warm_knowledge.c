@@ -36,6 +36,8 @@ check_loaded(const struct knowledge *w)
 	cr_assert_eq(s[0].silence_us, 180 * US_PER_SECOND);
 	cr_assert(isnan(s[0].max_rate_per_min));
 	cr_assert_eq(s[0].outlier_k, 0);
+	cr_assert_not(s[0].unwatched);
+	cr_assert(s[1].unwatched);
 	cr_assert_eq(s[0].nthresholds, 1);
 	cr_assert_eq(s[0].thresholds[0].direction, DIRECTION_LOW);
 	cr_assert_eq(s[0].thresholds[0].severity, SEVERITY_CRITICAL);
@@ -80,6 +82,7 @@ Test(warm_knowledge, loads_all_parts)
 	struct decisions_port *d = &fx.ports.decisions;
 	struct knowledge w = {0};
 
+	sql("UPDATE series SET watched = false WHERE id = %d", fx.series[1]);
 	ok(k->load(k->self, &fx.arena, &w, &fx.info));
 	check_loaded(&w);
 	cr_assert_eq(w.version, version());

@@ -62,6 +62,99 @@ def test_a_reading_unlike_its_past_is_an_anomaly(service):
         "viewer").json()["state"] == "cleared", 30)
 
 
+def found_of(service, node, state=None):
+    items = service.call("GET", "/api/v1/anomalies", "viewer",
+                         params={"node": node}).json()["items"]
+    return [a for a in items if state in (None, a["state"])]
+
+
+def watch(service, node, watched):
+    answer = service.call("PATCH", f"/api/v1/series/{node}/pressure",
+                          "engineer", json={"watched": watched})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["watched"], answer.headers["X-Request-Id"]
+
+
+def test_what_is_not_watched_is_let_alone(service):
+    node = "UNU-3"
+    service.make_series(node, "pressure")
+    begin = datetime.datetime(2025, 6, 2, tzinfo=UTC)
+    values = [40 + math.sin(i * i) for i in range(17 * 24)] + [40.0] * 30
+    say(service, node, [(begin + i * STEP, v) for i, v in enumerate(values)])
+    wait_for("the anomaly", lambda: found_of(service, node, "open"), 30)
+    watched, request = watch(service, node, False)
+    assert watched is False
+    wait_for("its end", lambda: found_of(service, node, "cleared"), 30)
+    assert taken_in(service, node) == 0
+    # Who watches is in the record, and whoever listens heard of it.
+    assert service.sql(
+        "SELECT c->'before'->>'watched', c->'after'->>'watched' FROM audit a,"
+        " json_array_elements(changes) c WHERE request_id = %s", request) == [
+            ("true", "false")]
+    assert service.sql(
+        "SELECT body::json->'rule'->>'subject' FROM events WHERE type ="
+        " 'rule.changed' AND body::json->>'request_id' = %s", request) == [
+            (f"{node}/pressure",)]
+    more = begin + len(values) * STEP
+    say(service, node, [(more + i * STEP, 90.0 + i % 7) for i in range(48)])
+    wait_for("they are merged", lambda: service.sql(
+        "SELECT count(*) FROM ingest_log l, series s, nodes n WHERE n.id ="
+        " s.node_id AND n.code = %s AND s.id = ANY (l.series)",
+        node)[0][0] == 0, 30)
+    assert watch(service, node, None)[0] is True
+    more += 48 * STEP
+    say(service, node, [(more + i * STEP, 40.0 + i % 7) for i in range(5)])
+    wait_for("it is learnt anew", lambda: taken_in(service, node) == 5, 30)
+    assert len(found_of(service, node)) == 1
+
+
+def test_a_logger_is_judged_by_the_times_of_its_readings(service):
+    """It uploads once a day what it read each quarter of an hour."""
+    node = "UNU-4"
+    service.make_series(node, "pressure")
+    answer = service.call(
+        "PUT", f"/api/v1/series/{node}/pressure/thresholds", "engineer",
+        json={"thresholds": [{"direction": "low", "severity": "critical",
+                              "set_level": 20, "clear_level": 25,
+                              "on_delay_s": 1800}]})
+    assert answer.status_code == 200, answer.text
+    answer = service.call("POST", "/api/v1/rules", "engineer", json={
+        "code": node, "mode": "live", "rule": {
+            "when": {"series": f"{node}/pressure", "value": {"below": 15}},
+            "severity": "warning", "type": "burst", "direction": "low",
+            "message": "look"}})
+    assert answer.status_code == 201, answer.text
+    begin = datetime.datetime(2025, 6, 2, tzinfo=UTC)
+    step = datetime.timedelta(minutes=15)
+    for day in range(18):
+        values = [40 + math.sin((96 * day + i) ** 2) for i in range(96)]
+        if day == 17:
+            values[20:32] = [10 + i / 10 for i in range(12)]
+            values[45:96] = [40.0] * 51
+        say(service, node, [(begin + (96 * day + i) * step, v)
+                            for i, v in enumerate(values)])
+
+    def at(i):
+        return begin + (96 * 17 + i) * step
+
+    def moment(text):
+        return text and datetime.datetime.fromisoformat(
+            text.replace("Z", "+00:00"))
+
+    def told():
+        found = {a["rule"]: (moment(a["first_at"]), moment(a["cleared_at"]))
+                 for a in found_of(service, node)}
+        # Chance may have raised another before.
+        return [(what, times) for what, times in found.items()
+                if what.startswith(("R:", "threshold:", "unusual:freeze"))]
+    wait_for("all three", lambda: len(told()) == 3, 30)
+    wait_for("their ends", lambda: len(
+        [w for w, times in told() if times[1]]) == 2, 30)
+    assert {what.partition(":")[0]: times for what, times in told()} == {
+        "R": (at(20), at(32)), "threshold": (at(20), at(32)),
+        "unusual": (at(45), None)}
+
+
 def test_a_killed_worker_takes_in_each_reading_once(own_service):
     service = own_service(PENSTOCK_LOOP_PERIOD=200)
     service.start()

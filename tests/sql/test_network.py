@@ -171,6 +171,11 @@ def test_series(db):
         outlier_k=None, unit="kPa", flatline_s=60), etag)[0]
     assert (body["unit"], body["outlier_k"], body["flatline_s"]) == (
         "kPa", None, 60)
+    for said, watched in (("{}", True), ('{"watched": false}', False),
+                          ("{}", False), ('{"watched": null}', True)):
+        body, newer, _ = db.run("series_change", "T-N1", "pressure", said,
+                                newer)[0]
+        assert body["watched"] is watched
     refused(db, 412, "", newer, "series_change", "T-N1", "pressure", "{}",
             etag)
     refused(db, 422, "/unit", "it takes", "series_change", "T-N1",

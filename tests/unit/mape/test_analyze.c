@@ -24,7 +24,10 @@ start(void)
 	t->in_unit = true;
 	twin_ports(t, &ports);
 	arena_init(&arena, 1 << 24);
-	a = (struct analysis){&ports, &arena, T0, 4, 0, 0, NULL, 0, NULL};
+	a = (struct analysis){.ports = &ports,
+	    .arena = &arena,
+	    .now_us = T0,
+	    .knowledge_version = 4};
 	s = (struct series){
 	    .id = 5,
 	    .node = "N",
