@@ -12,13 +12,16 @@
  * tank given the flows around it is its mass balance. d and q come from
  * errors on quarters that were held out of the fit: q is the largest |s - l|
  * seen, more the fewer independent times were seen, and more by three times
- * what whole quarters were off by. a is 0 unless a level that follows
+ * what whole quarters were off by. What happened once is no measure: q goes by
+ * at most twice what three eighths of the time came to, and what was beyond is
+ * left out as all is learnt again (trimming). a is 0 unless a level that follows
  * foretells the held-out errors clearly better: a signal that wanders (a
  * temperature) is judged by its changes.
  * References: Hoerl and Kennard 1970, "Ridge regression", Technometrics 12(1);
  * Roberts 1959, "Control chart tests based on geometric moving averages",
  * Technometrics 1(3); Fuller 1987, "Measurement error models" (errors in
- * predictors); Stone 1974, "Cross-validatory choice", JRSS B 36(2).
+ * predictors); Rousseeuw 1984, "Least median of squares", JASA 79(388), the
+ * idea of trimming; Stone 1974, "Cross-validatory choice", JRSS B 36(2).
  * Runs on: T (fitting takes seconds), C (judging). Frees: joint_free(). Units:
  * the signals' own; steps. Errors: ERR_INVALID, ERR_NO_MEMORY.
  */

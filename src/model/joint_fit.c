@@ -4,20 +4,21 @@
 #include <gsl/gsl_blas.h>
 #include <gsl/gsl_linalg.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PRECISION 0.005 /* of the largest value */
 #define ERROR	  0.03	/* of the spread */
-#define SPREAD	  0.05	/* least scale of an error, of the spread */
-#define FOLDS	  4
-#define MARGIN	  2.0
-#define BETTER	  0.8
-#define WANDER	  3.0
+#define EVENT	  (4 * JOINT_DELAY)
+#define ODD_MOST  0.25 /* share of rows that may be left out */
 
-/* How fast a level may follow. */
-static const double follows[] = {
-    0, 1.0 / 512, 1.0 / 256, 1.0 / 128, 1.0 / 64, 1.0 / 32};
+/* What is learnt from: rows of n, and those that are left out of it. */
+struct rows {
+	const double *x;
+	size_t n, steps;
+	bool *left;
+};
 
 /* --- signals ------------------------------------------------------------- */
 
@@ -49,22 +50,16 @@ describe(struct joint_signal *s, const double *x, size_t steps, size_t n)
 
 /* Sums of products of rows, one per fold. */
 struct grams {
-	gsl_matrix *fold[FOLDS], *all, *work;
-	size_t steps[FOLDS];
+	gsl_matrix *fold[JOINT_FOLDS], *all, *work;
+	size_t steps[JOINT_FOLDS];
 };
-
-static size_t
-fold_of(size_t i, size_t steps)
-{
-	return (i * FOLDS / steps);
-}
 
 static void
 grams_done(struct grams *g)
 {
 	int f;
 
-	for (f = 0; f < FOLDS; f++)
+	for (f = 0; f < JOINT_FOLDS; f++)
 		gsl_matrix_free(g->fold[f]);
 	gsl_matrix_free(g->all);
 	gsl_matrix_free(g->work);
@@ -77,7 +72,7 @@ grams_init(struct grams *g, size_t width)
 	int f;
 
 	memset(g, 0, sizeof(*g));
-	for (f = 0; f < FOLDS; f++)
+	for (f = 0; f < JOINT_FOLDS; f++)
 		ok &= (g->fold[f] = gsl_matrix_calloc(width, width)) != NULL;
 	ok &= (g->all = gsl_matrix_calloc(width, width)) != NULL;
 	ok &= (g->work = gsl_matrix_calloc(width, width)) != NULL;
@@ -85,23 +80,30 @@ grams_init(struct grams *g, size_t width)
 }
 
 static void
-grams_sum(struct grams *g, struct joint *m, const double *x, size_t steps)
+grams_sum(struct grams *g, struct joint *m, const struct rows *rows)
 {
 	gsl_vector_view row = gsl_vector_view_array(m->row, m->width);
 	size_t i, f;
 
 	m->step = 0;
-	for (i = 0; i < steps; i++) {
-		f = fold_of(i, steps);
-		joint_advance(m, x + i * m->n);
+	gsl_matrix_set_zero(g->all);
+	for (f = 0; f < JOINT_FOLDS; f++) {
+		gsl_matrix_set_zero(g->fold[f]);
+		g->steps[f] = 0;
+	}
+	for (i = 0; i < rows->steps; i++) {
+		f = joint_fold(i, rows->steps);
+		joint_advance(m, rows->x + i * m->n);
+		if (rows->left[i])
+			continue;
 		gsl_blas_dsyr(CblasLower, 1, &row.vector, g->fold[f]);
 		g->steps[f]++;
 	}
-	for (f = 0; f < FOLDS; f++)
+	for (f = 0; f < JOINT_FOLDS; f++)
 		gsl_matrix_add(g->all, g->fold[f]);
 }
 
-/* Regressions of each signal on all else, without one fold (FOLDS: on all):
+/* Regressions of each signal on all else, without one fold (JOINT_FOLDS: on all):
  * with P the inverse of all equations, -P(i,j) / P(j,j). One's own place is
  * 0. */
 static bool
@@ -112,9 +114,9 @@ regress(struct grams *g, const struct joint *m, size_t without, double *weights)
 	size_t i, j;
 
 	gsl_matrix_memcpy(a, g->all);
-	if (without < FOLDS)
+	if (without < JOINT_FOLDS)
 		gsl_matrix_sub(a, g->fold[without]);
-	for (i = 0; i < FOLDS; i++)
+	for (i = 0; i < JOINT_FOLDS; i++)
 		if (i != without)
 			steps += (double)g->steps[i];
 	for (i = 0; i < m->width; i++) {
@@ -137,132 +139,108 @@ regress(struct grams *g, const struct joint *m, size_t without, double *weights)
 
 /* Errors of the steps, each from the fit without its own fold. */
 static void
-hold_out(struct joint *m, const double *x, size_t steps, size_t j,
-    double *const weights[FOLDS], double *ret)
+hold_out(struct joint *m, const struct rows *rows, size_t j,
+    double *const weights[JOINT_FOLDS], double *ret)
 {
-	size_t i;
-
-	m->step = 0;
-	for (i = 0; i < steps; i++) {
-		joint_advance(m, x + i * m->n);
-		ret[i] = m->missing[j] ? NAN
-				       : m->row[1 + j] -
-			joint_foretell(
-			    m, weights[fold_of(i, steps)] + j * m->width);
-	}
-}
-
-static void
-restart(struct joint_signal *s)
-{
-	s->smooth = s->level = 0;
-	memset(s->past, 0, sizeof(s->past));
-}
-
-/* The mean square and the greatest of what lies between, at one speed. */
-static void
-trial(struct joint_signal *s, const double *e, size_t steps, double *ret_square,
-    double *ret_most)
-{
-	double sum = 0, most = 0, r;
-	size_t i;
-
-	restart(s);
-	for (i = 0; i < steps; i++) {
-		if (isnan(e[i]))
-			continue;
-		r = joint_follow(s, i, e[i] / s->scale);
-		if (i >= JOINT_DELAY)
-			sum += r * r;
-		most = fmax(most, fabs(r));
-	}
-	*ret_square = sum / (double)steps;
-	*ret_most = most;
-}
-
-/* How far off whole quarters were that the fit had not seen, in scales: what
- * moves for longer than was learnt goes on moving. */
-static double
-wander(const struct joint_signal *s, const double *e, size_t steps)
-{
-	double sum[FOLDS] = {0}, count[FOLDS] = {0}, squares = 0;
 	size_t i, f;
 
-	for (i = 0; i < steps; i++) {
-		if (isnan(e[i]))
-			continue;
-		sum[fold_of(i, steps)] += e[i] / s->scale;
-		count[fold_of(i, steps)]++;
+	m->step = 0;
+	for (i = 0; i < rows->steps; i++) {
+		f = joint_fold(i, rows->steps);
+		joint_advance(m, rows->x + i * m->n);
+		ret[i] = m->missing[j] || rows->left[i] ? NAN
+							: m->row[1 + j] -
+			joint_foretell(m, weights[f] + j * m->width);
 	}
-	for (f = 0; f < FOLDS; f++)
-		if (count[f] > 0)
-			squares += pow(sum[f] / count[f], 2);
-	return (sqrt(squares / FOLDS));
-}
-
-static void
-calibrate(struct joint_signal *s, const double *e, size_t steps)
-{
-	double sum = 0, squares = 0, best = 0, most = 0, v, q, mean;
-	double chosen = 0,
-	       margin = 1 + MARGIN / sqrt((double)steps / JOINT_SMOOTH);
-	size_t i, count = 0;
-
-	for (i = 0; i < steps; i++)
-		if (!isnan(e[i])) {
-			sum += e[i];
-			squares += e[i] * e[i];
-			count++;
-		}
-	mean = count > 0 ? sum / (double)count : 0;
-	s->scale = count > 0
-	    ? sqrt(fmax(0, squares / (double)count - mean * mean))
-	    : 0;
-	s->scale = fmax(fmax(s->scale, SPREAD), s->error);
-	for (i = 0; i < sizeof(follows) / sizeof(follows[0]); i++) {
-		s->follow = follows[i];
-		trial(s, e, steps, &v, &q);
-		if (i == 0 || v < best * (chosen > 0 ? 1 : BETTER)) {
-			best = v;
-			most = q;
-			chosen = follows[i];
-		}
-	}
-	s->follow = chosen;
-	s->limit = fmax(most, 2 / sqrt(JOINT_SMOOTH)) * margin;
-	if (chosen <= 0)
-		s->limit += WANDER * wander(s, e, steps);
-	trial(s, e, steps, &v, &q); /* where the level has come to */
 }
 
 static bool
-learn(struct joint *m, struct grams *g, const double *x, size_t steps)
+learn(struct joint *m, struct grams *g, const struct rows *rows,
+    const struct joint_errors *e)
 {
-	double *held[FOLDS] = {NULL}, *e = malloc(steps * sizeof(*e));
-	bool ok = e != NULL && regress(g, m, FOLDS, m->weights);
+	double *held[JOINT_FOLDS] = {NULL};
+	bool ok;
 	size_t j, f;
 
-	for (f = 0; f < FOLDS && ok; f++) {
+	grams_sum(g, m, rows);
+	ok = regress(g, m, JOINT_FOLDS, m->weights);
+	for (f = 0; f < JOINT_FOLDS && ok; f++) {
 		held[f] = malloc(m->n * m->width * sizeof(**held));
 		ok = held[f] != NULL && regress(g, m, f, held[f]);
 	}
+	memset(e->ratio, 0, rows->steps * sizeof(*e->ratio));
 	for (j = 0; j < m->n && ok; j++) {
 		if (!m->signals[j].judged)
 			continue;
-		hold_out(m, x, steps, j, held, e);
-		calibrate(&m->signals[j], e, steps);
+		hold_out(m, rows, j, held, e->e);
+		joint_calibrate(&m->signals[j], e);
 	}
-	for (f = 0; f < FOLDS; f++)
+	for (f = 0; f < JOINT_FOLDS; f++)
 		free(held[f]);
-	free(e);
+	return (ok);
+}
+
+/* --- rows ---------------------------------------------------------------- */
+
+/* Rows without any value, as of a gap. */
+static void
+leave_empty(const struct rows *rows)
+{
+	size_t i, j;
+
+	for (i = 0; i < rows->steps; i++) {
+		for (j = 0; j < rows->n; j++)
+			if (joint_there(rows->x[i * rows->n + j]))
+				break;
+		rows->left[i] = j == rows->n;
+	}
+}
+
+/* Leaves out what is odd, with what smoothing draws along and what a level
+ * that followed took for usual in between; whether there is any, and little
+ * enough to be an event and not the way of the place. */
+static bool
+leave_odd(const struct rows *rows, const double *ratio)
+{
+	size_t i, k, odd = 0, last = SIZE_MAX;
+
+	for (i = 0; i < rows->steps; i++)
+		odd += ratio[i] > 1;
+	if (odd == 0 || (double)odd > ODD_MOST * (double)rows->steps)
+		return (false);
+	for (i = 0; i < rows->steps; i++) {
+		if (!(ratio[i] > 1))
+			continue;
+		k = last != SIZE_MAX && i - last <= EVENT
+		    ? last
+		    : i - (i < JOINT_SMOOTH ? i : JOINT_SMOOTH - 1);
+		for (; k <= i; k++)
+			rows->left[k] = true;
+		last = i;
+	}
+	return (true);
+}
+
+static bool
+fit(struct joint *m, const struct rows *rows, const struct joint_errors *e)
+{
+	struct grams g;
+	bool ok;
+
+	leave_empty(rows);
+	ok = grams_init(&g, m->width) && learn(m, &g, rows, e);
+	if (ok && leave_odd(rows, e->ratio))
+		ok = learn(m, &g, rows, e);
+	grams_done(&g);
 	return (ok);
 }
 
 enum err
 joint_fit(const double *x, size_t steps, size_t n, struct joint **ret)
 {
+	struct rows rows = {.x = x, .n = n, .steps = steps};
+	struct joint_errors e = {.steps = steps};
 	struct joint *m;
-	struct grams g;
 	size_t j;
 	bool ok;
 
@@ -272,16 +250,17 @@ joint_fit(const double *x, size_t steps, size_t n, struct joint **ret)
 		return (ERR_NO_MEMORY);
 	for (j = 0; j < n; j++)
 		describe(&m->signals[j], x + j, steps, n);
-	ok = grams_init(&g, m->width);
-	if (ok) {
-		grams_sum(&g, m, x, steps);
-		ok = learn(m, &g, x, steps);
-	}
-	grams_done(&g);
-	if (!ok) {
+	rows.left = calloc(steps, sizeof(*rows.left));
+	e.e = calloc(steps, sizeof(*e.e));
+	e.ratio = calloc(steps, sizeof(*e.ratio));
+	ok = rows.left != NULL && e.e != NULL && e.ratio != NULL &&
+	    fit(m, &rows, &e);
+	free(rows.left);
+	free(e.e);
+	free(e.ratio);
+	if (ok)
+		*ret = m;
+	else
 		joint_free(m);
-		return (ERR_NO_MEMORY);
-	}
-	*ret = m;
-	return (ERR_OK);
+	return (ok ? ERR_OK : ERR_NO_MEMORY);
 }

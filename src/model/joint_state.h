@@ -12,6 +12,7 @@
 
 #define JOINT_SMOOTH 6
 #define JOINT_DELAY  (2 * JOINT_SMOOTH)
+#define JOINT_FOLDS  4
 
 struct joint_signal {
 	double mean, sd, error; /* error: of the instrument, in sd */
@@ -41,5 +42,16 @@ void joint_advance(struct joint *, const double *x);
 double joint_foretell(const struct joint *, const double *weights);
 /* One step of smoothing and of the level; what lies between them. */
 double joint_follow(struct joint_signal *, size_t step, double e);
+
+/* One signal's errors, NaN: none, and what of 1, the threshold, each step came
+ * to of all signals gone through. */
+struct joint_errors {
+	size_t steps;
+	double *e, *ratio;
+};
+
+size_t joint_fold(size_t i, size_t steps);
+/* Scale, speed and limit, and where the level has come to. */
+void joint_calibrate(struct joint_signal *, const struct joint_errors *);
 
 #endif

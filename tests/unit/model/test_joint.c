@@ -26,28 +26,41 @@ next(double *x, uint32_t *seed)
 	x[3] += uniform(seed) - 0.5;
 }
 
+/* `wrong` steps of what is learnt are not as they should be, `empty` are not
+ * there at all. */
 static struct joint *
-learnt(uint32_t *seed, double *x)
+learnt_of(uint32_t *seed, double *x, int wrong, int empty)
 {
 	static double rows[STEPS * SIGNALS];
 	struct joint *m;
-	int i;
+	int i, j;
 
 	for (i = 0; i < STEPS; i++) {
 		next(x, seed);
 		memcpy(rows + i * SIGNALS, x, SIGNALS * sizeof(*x));
+		if (i >= 900 && i < 900 + wrong)
+			rows[i * SIGNALS + 2] += 6;
+		for (j = 0; j < SIGNALS && i >= 300 && i < 300 + empty; j++)
+			rows[i * SIGNALS + j] = NAN;
 	}
 	cr_assert_eq(joint_fit(rows, STEPS, SIGNALS, &m), ERR_OK);
 	return (m);
 }
 
+static struct joint *
+learnt(uint32_t *seed, double *x)
+{
+	return (learnt_of(seed, x, 0, 0));
+}
+
 /* 30 + 3 is nothing odd by itself: the sum lies between 30 and 40. */
-Test(joint, finds_a_sum_that_is_wrong)
+static void
+expect_wrong_sum(int wrong, int empty)
 {
 	struct joint_part parts[SIGNALS];
 	double x[SIGNALS] = {0}, honest;
 	uint32_t seed = 1;
-	struct joint *m = learnt(&seed, x);
+	struct joint *m = learnt_of(&seed, x, wrong, empty);
 	int i, found = -1;
 
 	for (i = 0; i < 500; i++) {
@@ -66,6 +79,22 @@ Test(joint, finds_a_sum_that_is_wrong)
 	}
 	cr_expect(found >= 0 && found < 6, "after %d steps", found);
 	joint_free(m);
+}
+
+Test(joint, finds_a_sum_that_is_wrong)
+{
+	expect_wrong_sum(0, 0);
+}
+
+Test(joint, is_not_blind_to_what_it_learnt_with)
+{
+	expect_wrong_sum(80, 0);
+}
+
+Test(joint, learns_around_gaps)
+{
+	expect_wrong_sum(0, 500);
+	expect_wrong_sum(80, 500);
 }
 
 Test(joint, does_without_a_signal_that_is_missing)
