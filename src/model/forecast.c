@@ -8,16 +8,12 @@
 
 #define CANDIDATES 384
 #define ORIGINS	   63	/* rolling, at most */
+#define APART	   9	/* days of horizon that put origins a day apart */
 #define ROUNDS	   12	/* of each choice */
 #define GROUPS	   3	/* of bands that choose together */
 #define FADE	   32.0 /* origins: how soon an old error counts half */
-#define COVER	   0.95
-#define FEW	   24 /* errors that tell one side's quantile */
-/* Origins of neighbouring days share their future, and the newest count most:
- * some nine weeks of them are worth a dozen. Student's t of 12 degrees against
- * the normal, and a new one to come: 2.179 / 1.960 sqrt(1 + 1 / 13). */
-#define WIDEN 1.15
-
+#define LATELY	   21	/* origins that tell the usual error */
+#define MUCH	   2.0	/* times the usual error: how much one counts */
 static const forecast_run runs[FORECAST_KINDS] = {
     [FORECAST_SEASONAL] = forecast_seasonal,
     [FORECAST_SMOOTH] = forecast_smooth,
@@ -45,6 +41,7 @@ struct trial {
 	const struct forecast_grid *g;
 	size_t origins[ORIGINS], norigins, horizon, day;
 	size_t from, to; /* the origins that choose */
+	double weight[ORIGINS];
 	struct forecast_expert experts[FORECAST_EXPERTS];
 	double losses[FORECAST_EXPERTS];
 	double *out[FORECAST_EXPERTS]; /* of each, origins x horizon */
@@ -76,18 +73,28 @@ forecast_band(size_t day, size_t h)
 	return (h < FORECAST_BANDS ? h : FORECAST_BANDS - 1);
 }
 
+static int
+rising(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return ((x > y) - (x < y));
+}
+
 static size_t
 group_of(size_t band)
 {
 	return (band < 3 ? 0 : band < 5 ? 1 : 2);
 }
 
-/* Once a day back from the end, after more than two seasons; a single one may
- * come right after them. */
+/* Once a day back from the end, more apart before long horizons so that they
+ * tell of more than a few of them, after more than two seasons; a single one
+ * may come right after them. */
 static void
 roll(struct trial *t)
 {
-	const size_t first = 2 * t->g->season, n = t->g->n, step = t->day;
+	const size_t first = 2 * t->g->season, n = t->g->n,
+		     step = (t->horizon / t->day / APART + 1) * t->day;
 	size_t most = n > first + 1 ? (n - first - 1) / step : 0, i;
 
 	if (most == 0 && n >= first + step)
@@ -131,7 +138,7 @@ loss(const struct trial *t, const double *f, double share, struct range r)
 	size_t i, h;
 
 	for (i = t->from; i < t->to; i++) {
-		const double w = exp2(-(double)(t->norigins - i) / FADE);
+		const double w = t->weight[i];
 		const double *y = t->g->y + t->origins[i],
 			     *m = t->mean + i * t->horizon,
 			     *x = f + i * t->horizon;
@@ -262,6 +269,43 @@ fill(struct trial *t)
 		}
 }
 
+/* Newer origins count more; those where a mere look back at the season before,
+ * which lies in the spare buffer, errs far more than it lately does count less:
+ * a fortnight's outage would else choose for months. */
+static void
+weigh(struct trial *t)
+{
+	double miss[ORIGINS], sorted[ORIGINS], all = 0, usual;
+	size_t i, h, n = 0;
+
+	for (i = 0; i < t->norigins; i++) {
+		double sum = 0;
+		size_t have = 0;
+
+		for (h = 0; h < t->horizon; h++) {
+			const double e = fabs(error_at(t, t->spare, i, h));
+
+			if (!isnan(e)) {
+				sum += e;
+				have++;
+			}
+		}
+		miss[i] = have > 0 ? sum / (double)have : NAN;
+		if (have > 0 && i + LATELY >= t->norigins) {
+			sorted[n++] = miss[i];
+			all += miss[i];
+		}
+	}
+	if (n > 0)
+		qsort(sorted, n, sizeof(*sorted), rising);
+	usual = n > 0 ? fmax(sorted[n / 2], all / (double)n / 10) : INFINITY;
+	for (i = 0; i < t->norigins; i++) {
+		t->weight[i] = exp2(-(double)(t->norigins - i) / FADE);
+		if (miss[i] > MUCH * usual)
+			t->weight[i] *= pow(MUCH * usual / miss[i], 2);
+	}
+}
+
 /* Takes what lies in the spare buffer, the best first; the worst goes. */
 static void
 enlist(struct trial *t, const struct forecast_expert *x)
@@ -323,6 +367,8 @@ try_all(struct trial *t, struct arena *a)
 	for (e = 0; e < n && ok && t->norigins > 0; e++) {
 		job.out = t->spare;
 		ok = runs[list[e].kind](t->g, list[e].param, &job);
+		if (ok && e == 0)
+			weigh(t);
 		if (ok)
 			enlist(t, &list[e]);
 		arena_reset(&scratch);
@@ -349,100 +395,6 @@ keep(struct forecast_model *m, const struct trial *t,
 		else
 			*to = (struct forecast_expert){0};
 	}
-}
-
-static int
-rising(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return ((x > y) - (x < y));
-}
-
-/* The k-th of n sorted, k = p (n + 1), between neighbours; beyond the ends
- * the last stands. */
-static double
-quantile(const double *sorted, size_t n, double p)
-{
-	const double k = p * ((double)n + 1) - 1;
-	size_t i;
-
-	if (k <= 0)
-		return (sorted[0]);
-	if (k >= (double)n - 1)
-		return (sorted[n - 1]);
-	i = (size_t)k;
-	return (sorted[i] + (k - (double)i) * (sorted[i + 1] - sorted[i]));
-}
-
-static size_t
-hour_of(const struct trial *t, size_t at)
-{
-	return (at % t->day * FORECAST_HOURS / t->day % FORECAST_HOURS);
-}
-
-static void
-spread(struct forecast_model *m, const struct trial *t)
-{
-	double sum[FORECAST_HOURS] = {0}, have[FORECAST_HOURS] = {0};
-	double all = 0, n = 0;
-	size_t i, h;
-
-	for (i = 0; i < t->norigins; i++)
-		for (h = 0; h < t->horizon; h++) {
-			const double e = fabs(t->error[i * t->horizon + h]);
-
-			if (isnan(e))
-				continue;
-			sum[hour_of(t, t->origins[i] + h)] += e;
-			have[hour_of(t, t->origins[i] + h)]++;
-			all += e;
-			n++;
-		}
-	m->error = n > 0 ? all / n : 0;
-	for (h = 0; h < FORECAST_HOURS; h++) /* a third is the common one */
-		m->spread[h] = m->error > 0 && have[h] > 0
-		    ? sum[h] / have[h] * 2 / 3 + m->error / 3
-		    : 1;
-}
-
-static bool
-calibrate(struct forecast_model *m, const struct trial *t, struct arena *a)
-{
-	double *e =
-	    arena_alloc(a, (t->norigins * t->horizon + FEW) * sizeof(*e));
-	size_t b, i, h;
-
-	if (e == NULL)
-		return (false);
-	spread(m, t);
-	for (b = 0; b < FORECAST_BANDS; b++) {
-		size_t n = 0;
-
-		for (i = 0; i < t->norigins; i++)
-			for (h = 0; h < t->horizon; h++) {
-				const double x = t->error[i * t->horizon + h] /
-				    m->spread[hour_of(t, t->origins[i] + h)];
-
-				if (forecast_band(t->day, h) == b && !isnan(x))
-					e[n++] = x;
-			}
-		if (n == 0) { /* as wide as the band before */
-			m->lower[b] = b > 0 ? m->lower[b - 1] : 0;
-			m->upper[b] = b > 0 ? m->upper[b - 1] : 0;
-			continue;
-		}
-		if (n < FEW) { /* either sign as likely */
-			for (i = 0; i < n; i++)
-				e[n + i] = -e[i];
-			n *= 2;
-		}
-		qsort(e, n, sizeof(*e), rising);
-		m->lower[b] = WIDEN * fmin(0, quantile(e, n, (1 - COVER) / 2));
-		m->upper[b] =
-		    WIDEN * fmax(0, quantile(e, n, 1 - (1 - COVER) / 2));
-	}
-	return (true);
 }
 
 enum forecast_result
@@ -472,7 +424,10 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 	keep(&m, &t, weights);
 	if (m.nexperts == 0)
 		return (FORECAST_TOO_SHORT);
-	if (!calibrate(&m, &t, a))
+	if (!forecast_calibrate(&m,
+		&(struct forecast_errors){
+		    t.error, t.origins, t.norigins, t.horizon, t.day},
+		a))
 		return (FORECAST_NO_MEMORY);
 	*ret = m;
 	return (FORECAST_OK);
@@ -483,7 +438,7 @@ forecast_answer(const struct forecast_model *m, const struct forecast_series *s,
     struct arena *a, struct forecast_point *ret)
 {
 	struct forecast_grid g;
-	struct trial t = {.day = (size_t)(US_PER_DAY / s->step_us)};
+	const size_t day = (size_t)(US_PER_DAY / s->step_us);
 	struct forecast_job job = {&s->n, 1, m->horizon, a, NULL};
 	enum forecast_result r;
 	size_t e, h;
@@ -503,7 +458,7 @@ forecast_answer(const struct forecast_model *m, const struct forecast_series *s,
 		if (!runs[x->kind](&g, x->param, &job))
 			return (FORECAST_NO_MEMORY);
 		for (h = 0; h < m->horizon; h++) {
-			const double w = x->weight[forecast_band(t.day, h)];
+			const double w = x->weight[forecast_band(day, h)];
 
 			if (!(w > 0) || isnan(job.out[h]))
 				continue;
@@ -513,8 +468,9 @@ forecast_answer(const struct forecast_model *m, const struct forecast_series *s,
 	}
 	forecast_feasts(&g, s, m->horizon, job.out);
 	for (h = 0; h < m->horizon; h++) {
-		const size_t b = forecast_band(t.day, h);
-		const double wide = m->spread[hour_of(&t, s->n + h)];
+		const size_t b = forecast_band(day, h);
+		const double wide = m->spread[forecast_hour(day, s->n + h)] *
+		    forecast_feast_width(s, s->n + h);
 
 		ret[h].value = ret[h].upper > 0
 		    ? ret[h].value / ret[h].upper + job.out[h]

@@ -8,7 +8,8 @@
  * holidays are like, Sunday unless they plainly are like another; i: the same
  * hour of k past holidays, the same feast of another year counting more. So
  * with no holiday in the history one is like a Sunday, with many like
- * themselves (shrinkage as Efron and Morris 1973, JASA 68(341)).
+ * themselves (shrinkage as Efron and Morris 1973, JASA 68(341)). Bands are wider
+ * there: too few holidays went before for quantiles of their own.
  */
 #include "model/forecast_parts.h"
 
@@ -24,6 +25,8 @@
 #define SAME_FEAST 3.0
 #define PLAINLY	   0.8
 #define PAST_MOST  64
+#define ON	   1.5	/* how much more ten districts' holidays err, */
+#define BESIDE	   1.15 /* and the days before and after them */
 #define FAR	   INT64_C(10000000) /* days: no series reaches so far */
 
 struct feasts {
@@ -167,4 +170,17 @@ forecast_feasts(const struct forecast_grid *g, const struct forecast_series *s,
 				ret[at] = departs(&f, h, k);
 		}
 	}
+}
+
+double
+forecast_feast_width(const struct forecast_series *s, size_t t)
+{
+	const size_t day = (size_t)(US_PER_DAY / s->step_us);
+
+	if (forecast_holiday(s, t))
+		return (ON);
+	return (forecast_holiday(s, t + day) ||
+		    (t >= day && forecast_holiday(s, t - day))
+		? BESIDE
+		: 1);
 }

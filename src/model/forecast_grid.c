@@ -174,8 +174,8 @@ kinds(struct forecast_grid *g, const double *y, size_t n, size_t first)
 	}
 }
 
-static bool
-holiday(const struct forecast_series *s, size_t t)
+bool
+forecast_holiday(const struct forecast_series *s, size_t t)
 {
 	const int64_t day =
 	    instant_floor(s->t0_us + (int64_t)t * s->step_us, US_PER_DAY) /
@@ -231,7 +231,8 @@ forecast_grid_make(
 	    .columns = s->covariates,
 	    .ncolumns = s->covariates == NULL ? 0 : s->ncovariates};
 	for (t = 0; t < s->n; t++) {
-		y[t] = isfinite(s->y[t]) && !holiday(s, t) ? s->y[t] : NAN;
+		y[t] = isfinite(s->y[t]) && !forecast_holiday(s, t) ? s->y[t]
+								    : NAN;
 		if (!isnan(y[t])) {
 			sum += y[t];
 			have++;

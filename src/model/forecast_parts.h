@@ -81,6 +81,23 @@ size_t forecast_columns_at(const struct forecast_columns *, size_t origin,
 enum forecast_result forecast_grid_make(
     struct forecast_grid *, const struct forecast_series *, struct arena *);
 
+/* What the choice errs by at its rolling origins: a row of the horizon each,
+ * NaN: not known. */
+struct forecast_errors {
+	const double *error;
+	const size_t *origins; /* rising, evenly apart */
+	size_t norigins, horizon, day;
+};
+
+/* The model's spread and bands; false when the memory is out. */
+bool forecast_calibrate(
+    struct forecast_model *, const struct forecast_errors *, struct arena *);
+/* Which of the day's FORECAST_HOURS step t is in. */
+size_t forecast_hour(size_t day, size_t t);
+bool forecast_holiday(const struct forecast_series *, size_t t);
+/* How many times wider the band of step t is: 1, but on holidays and beside. */
+double forecast_feast_width(const struct forecast_series *, size_t t);
+
 /* What each step behind the end departs from an ordinary day by: 0, but on
  * holidays. */
 void forecast_feasts(const struct forecast_grid *,
