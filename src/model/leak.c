@@ -8,7 +8,25 @@
 #define ENOUGH		  0.75	    /* of a window's hours must be there */
 #define LEARN_DIFFERENCES (2 * DAY) /* before the first alarm */
 #define LEARN_LATE	  30	    /* hours */
-#define STEP_SIGMAS	  3.8
+#define STEP_SIGMAS	  3.6
+#define STEP_HOLD	  18  /* hours after which a step is told */
+#define STEP_AT_ONCE	  2.0 /* limits, beyond which it is sooner */
+#define STEP_STILL	  0.7 /* of D is there in the last hours */
+#define STILL_SPAN	  6   /* hours */
+#define STILL_LEAST	  3   /* of them must be there */
+#define STEP_AGREE	  0.5 /* of D is there by night and by day */
+#define NIGHT_LEAST	  2   /* hours */
+#define DAY_FROM	  6   /* a clock's hour */
+#define SAME_LEAST	  4   /* of six days */
+#define NOISE_STEP	  0.05
+#define NOISE_CLIP	  4.0	 /* times what is known teaches */
+#define NOISE_FLOOR	  0.3	 /* of a day's mean: no hour counts alone */
+#define EVENT_KEEP	  0.9998 /* an hour: halves in five months */
+#define EVENT_SPAN	  (3 * DAY)
+#define EVENT_SHARE	  0.5
+#define EVENT_MOST	  0.3 /* of the level */
+#define RETURN_SPAN	  (7 * DAY)
+#define RETURN_SHARE	  1.15
 #define CLIP		  3.0  /* sigmas of D that teach */
 #define STEP_PEAKS	  1.15 /* above the largest D lately */
 #define STEP_SHARE	  0.02 /* of the level */
@@ -20,6 +38,7 @@
 #define NIGHT_FROM	  2
 #define NIGHT_TO	  5
 #define GROWTH_NEW	  7	/* nights */
+#define GROWTH_LEAST	  5	/* of them must be there */
 #define GROWTH_OLD	  15	/* nights ago the reference ends */
 #define GROWTH_SHARE	  0.035 /* of the level */
 #define GROWTH_SPREADS	  4.0	/* of the nights compared with */
@@ -76,11 +95,91 @@ mean(double *ring, int64_t from, int64_t to)
 	    mean_of(ring, from, to, (int64_t)(ENOUGH * (double)(to - from))));
 }
 
+static size_t
+clock_of(int64_t hour)
+{
+	return ((size_t)((hour % DAY + DAY) % DAY));
+}
+
+/* u above that of the same hour of six days before, without their highest and
+ * lowest; NaN: not known. */
+static double
+above(struct leak *l, int64_t hour)
+{
+	double sum = 0, least = INFINITY, most = -INFINITY, n = 0;
+	int64_t h;
+
+	for (h = hour - REFERENCE; h < hour; h += DAY)
+		if (!isnan(*at(l->u, h))) {
+			const double u = *at(l->u, h);
+
+			least = fmin(least, u);
+			most = fmax(most, u);
+			sum += u;
+			n++;
+		}
+	if (n < SAME_LEAST)
+		return (NAN);
+	return (*at(l->u, hour) -
+	    (n > SAME_LEAST ? (sum - least - most) / (n - 2) : sum / n));
+}
+
+/* Of the hours of [from, to] that the clock has in [first, last); NaN: there
+ * are too few. */
+static double
+above_mean(
+    struct leak *l, int64_t from, size_t first, size_t last, double enough)
+{
+	double sum = 0, n = 0;
+	int64_t h;
+
+	for (h = from; h <= l->seen; h++) {
+		const double e = above(l, h);
+
+		if (clock_of(h) < first || clock_of(h) >= last || isnan(e))
+			continue;
+		sum += e;
+		n++;
+	}
+	return (n < enough ? NAN : sum / n);
+}
+
+static void
+learn_noise(struct leak *l, int64_t hour)
+{
+	const double e = MAD_TO_SD * fabs(above(l, hour));
+	double *noise = &l->noise[clock_of(hour)];
+
+	if (isnan(e))
+		return;
+	if (*noise == 0)
+		*noise = e;
+	*noise += NOISE_STEP * (fmin(e, NOISE_CLIP * *noise) - *noise);
+}
+
+/* D: hours that are quieter count more. */
 static double
 difference(struct leak *l, double *ret_reference)
 {
+	double floor = 0, sum = 0, weight = 0, n = 0;
+	int64_t h;
+	size_t i;
+
 	*ret_reference = mean(l->u, l->seen - DAY - REFERENCE, l->seen - DAY);
-	return (mean(l->u, l->seen - DAY, l->seen) - *ret_reference);
+	for (i = 0; i < DAY; i++)
+		floor += NOISE_FLOOR / DAY * l->noise[i];
+	for (h = l->seen - DAY + 1; h <= l->seen; h++) {
+		const double e = above(l, h);
+		const double s = fmax(floor, l->noise[clock_of(h)]);
+		const double w = s > 0 ? 1 / (s * s) : 1;
+
+		if (isnan(e))
+			continue;
+		sum += w * e;
+		weight += w;
+		n++;
+	}
+	return (n < ENOUGH * DAY || isnan(*ret_reference) ? NAN : sum / weight);
 }
 
 /* Hour 0 of the epoch was a Thursday's. */
@@ -113,7 +212,7 @@ shape(const struct leak *l, int64_t hour)
 static void
 learn(struct leak *l, int64_t hour)
 {
-	const double now = mean(l->u, l->seen - LEAK_MEMORY + 1, l->seen);
+	const double now = mean(l->u, l->seen - LEAK_WEEK + 1, l->seen);
 	const double u = *at(l->u, hour);
 	const size_t s = slot(hour);
 
@@ -143,6 +242,33 @@ onset(struct leak *l, double reference)
 	return (found);
 }
 
+/* What a fall tells: of a leak it is the end; one that ends within days, or
+ * was none, is what this zone does now and then. */
+static void
+learn_event(struct leak *l, double fall)
+{
+	const double untold = fall - l->standing;
+
+	if (untold > 0) {
+		l->event = fmax(l->event, untold);
+		if (l->onset - l->fell >= RETURN_SPAN)
+			l->fallen = 0;
+		l->fallen += untold;
+		l->fell = l->onset;
+	}
+	l->standing = fmax(0, l->standing - fall);
+	if (l->onset - l->told < EVENT_SPAN &&
+	    fall > EVENT_SHARE * l->told_size)
+		l->event = fmax(l->event, l->told_d);
+}
+
+void
+leak_dismiss(struct leak *l)
+{
+	l->event = fmax(l->event, STEP_PEAKS * fmax(l->told_d, l->told_size));
+	l->standing = fmax(0, l->standing - fmax(0, l->told_size));
+}
+
 /* The step has lasted a day: it is the level now. With a gap in that day, the
  * next hours decide. */
 static bool
@@ -159,6 +285,12 @@ settle(struct leak *l, struct leak_alarm *ret)
 	if (isnan(by))
 		return (false);
 	l->offset += by;
+	if (by < 0)
+		learn_event(l, -by);
+	else if (l->told == l->onset)
+		l->standing += by;
+	else
+		l->fallen = fmax(0, l->fallen - by);
 	for (h = l->seen - LEAK_MEMORY + 1; h <= l->seen; h++)
 		if (h >= l->onset)
 			*at(l->u, h) -= by;
@@ -203,10 +335,27 @@ nights_mean(const double *nights, int from, int to, double *ret_spread)
 			squares += nights[i] * nights[i];
 			n++;
 		}
-	if (n < 5)
+	if (n < GROWTH_LEAST)
 		return (NAN);
 	*ret_spread = sqrt(fmax(0, squares / n - sum / n * sum / n));
 	return (sum / n);
+}
+
+/* Of the newest, without the highest and the lowest: it recurs. */
+static double
+nights_now(const double *nights)
+{
+	double sum = 0, least = INFINITY, most = -INFINITY, n = 0;
+	int i;
+
+	for (i = 0; i < GROWTH_NEW; i++)
+		if (!isnan(nights[i])) {
+			sum += nights[i];
+			least = fmin(least, nights[i]);
+			most = fmax(most, nights[i]);
+			n++;
+		}
+	return (n < GROWTH_LEAST ? NAN : (sum - least - most) / (n - 2));
 }
 
 static void
@@ -224,10 +373,10 @@ usual_nights(const struct leak *l, int64_t begun, struct leak_alarm *a)
 static bool
 growth(struct leak *l, double level, struct leak_alarm *ret)
 {
-	double spread = 0, other = 0, now, then, rise, limit;
+	double spread = 0, now, then, rise, limit;
 	int i;
 
-	now = nights_mean(l->nights, 0, GROWTH_NEW, &other);
+	now = nights_now(l->nights);
 	then = nights_mean(l->nights, GROWTH_OLD, LEAK_NIGHTS, &spread);
 	rise = now - then;
 	limit = fmax(GROWTH_SHARE * fabs(level), GROWTH_SPREADS * spread);
@@ -265,6 +414,7 @@ remember(struct leak *l, double d)
 	l->centre += part * (d - l->centre);
 	l->today = fmax(l->today, size);
 	l->peak *= PEAK_KEEP;
+	l->event *= EVENT_KEEP;
 	if (l->judged % DAY == 0) {
 		l->peak = fmax(l->peak, l->yesterday);
 		l->yesterday = l->today;
@@ -272,35 +422,95 @@ remember(struct leak *l, double d)
 	}
 }
 
+/* A rise that is there at night and by day, and still: not what fills a pool
+ * or fights a fire. Too early to know: *ret_wait. */
+static bool
+lasts(struct leak *l, int64_t from, double d, double limit, bool *ret_wait)
+{
+	const double late =
+	    above_mean(l, l->seen - STILL_SPAN + 1, 0, DAY, STILL_LEAST);
+	const double night = above_mean(l, from, 0, DAY_FROM, NIGHT_LEAST);
+	const double day = above_mean(l, from, DAY_FROM, DAY, STILL_LEAST);
+	const bool still = late >= STEP_STILL * d;
+
+	*ret_wait = l->seen - from + 1 < STEP_HOLD;
+	if (d > STEP_AT_ONCE * limit)
+		return (still);
+	return (!*ret_wait && still && night >= STEP_AGREE * d &&
+	    (isnan(day) || day >= STEP_AGREE * d));
+}
+
+static void
+begin_step(struct leak *l, int64_t from, double reference)
+{
+	l->onset = from;
+	l->before = reference;
+	l->settle = from + DAY;
+	if (l->settle <= l->seen)
+		l->settle = l->seen + 1;
+}
+
+static double
+step_size(struct leak *l, double d)
+{
+	const double size = mean(l->u, l->onset - 1, l->seen) - l->before;
+
+	return (isnan(size) ? d : size);
+}
+
+/* Flow that was cut off days ago. */
+static bool
+comes_back(struct leak *l, double d)
+{
+	return (l->fallen > 0 && l->onset - l->fell < RETURN_SPAN &&
+	    step_size(l, d) <= RETURN_SHARE * l->fallen);
+}
+
+static void
+tell_step(struct leak *l, double d, double limit, struct leak_alarm *ret)
+{
+	*ret = (struct leak_alarm){.kind = LEAK_STEP,
+	    .onset = l->onset,
+	    .size = step_size(l, d),
+	    .confidence = 1 - exp(-d / limit)};
+	ret->volume = ret->size * (double)(l->seen - l->onset + 1);
+	usual_nights(l, l->onset, ret);
+	l->told = l->onset;
+	l->told_size = ret->size;
+	l->told_d = d;
+}
+
 static bool
 step(struct leak *l, double level, struct leak_alarm *ret)
 {
 	double reference, d = difference(l, &reference), limit;
+	int64_t from;
+	bool wait;
 
 	if (isnan(d))
 		return (false);
-	limit = fmax(STEP_SHARE * fabs(level),
+	limit = fmax(fmax(STEP_SHARE * fabs(level),
+			 fmin(EVENT_MOST * fabs(level), l->event)),
 	    fmax(STEP_PEAKS * l->peak,
 		STEP_SIGMAS * fmax(l->sigma, SIGMA_SHARE * fabs(level))));
 	if (l->judged < LEARN_DIFFERENCES || fabs(d - l->centre) <= limit) {
 		remember(l, d);
 		return (false);
 	}
-	l->onset = d > 0 ? onset(l, reference) : l->seen - DAY / 2;
-	l->before = reference;
-	l->settle = l->onset + DAY;
-	if (l->settle <= l->seen)
-		l->settle = l->seen + 1;
-	if (d < 0)
+	if (d < 0) {
+		begin_step(l, l->seen - DAY / 2, reference);
 		return (false);
-	*ret = (struct leak_alarm){.kind = LEAK_STEP,
-	    .onset = l->onset,
-	    .confidence = 1 - exp(-d / limit)};
-	ret->size = mean(l->u, l->onset - 1, l->seen) - reference;
-	if (isnan(ret->size))
-		ret->size = d;
-	ret->volume = ret->size * (double)(l->seen - l->onset + 1);
-	usual_nights(l, l->onset, ret);
+	}
+	from = onset(l, reference);
+	if (!lasts(l, from, d, limit, &wait)) {
+		if (!wait)
+			remember(l, d);
+		return (false);
+	}
+	begin_step(l, from, reference);
+	if (comes_back(l, d))
+		return (false);
+	tell_step(l, d, limit, ret);
 	return (true);
 }
 
@@ -369,8 +579,9 @@ leak_hour(struct leak *l, int64_t hour, double x, struct leak_alarm *ret)
 	}
 	u = x - shape(l, hour) - l->offset;
 	*at(l->u, hour) = u;
+	learn_noise(l, hour);
 	night_of(l, hour, x, u);
-	level = mean(l->x, hour - LEAK_MEMORY + 1, hour);
+	level = mean(l->x, hour - LEAK_WEEK + 1, hour);
 	if (isnan(level))
 		return (false);
 	if (l->settle != 0)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define VERSION 1
+#define VERSION 2
 #define WORD	8
 
 /* Writes or reads one word after the other. */
@@ -54,13 +54,16 @@ static void
 walk(struct cursor *c, struct leak *l)
 {
 	double *const single[] = {&l->offset, &l->centre, &l->sigma, &l->peak,
-	    &l->today, &l->yesterday, &l->night_sum, &l->night_raw, &l->before};
+	    &l->today, &l->yesterday, &l->event, &l->fallen, &l->standing,
+	    &l->told_size, &l->told_d, &l->night_sum, &l->night_raw,
+	    &l->before};
 	size_t i;
 
 	doubles(c, l->pattern, LEAK_WEEK);
 	doubles(c, l->weight, LEAK_WEEK);
 	doubles(c, l->u, LEAK_MEMORY);
 	doubles(c, l->x, LEAK_MEMORY);
+	doubles(c, l->noise, sizeof(l->noise) / sizeof(l->noise[0]));
 	doubles(c, l->nights, LEAK_NIGHTS);
 	doubles(c, l->raw, LEAK_NIGHTS);
 	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++)
@@ -71,6 +74,8 @@ walk(struct cursor *c, struct leak *l)
 	l->seen = whole(c, l->seen);
 	l->settle = whole(c, l->settle);
 	l->onset = whole(c, l->onset);
+	l->told = whole(c, l->told);
+	l->fell = whole(c, l->fell);
 	l->judged = (size_t)whole(c, (int64_t)l->judged);
 	l->started = whole(c, l->started) != 0;
 }
