@@ -5,6 +5,7 @@
 #include "domain/reading.h"
 #include "store/log_row.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -284,13 +285,18 @@ row_for(struct log_writer *w, size_t n)
 	return (row_last(w));
 }
 
+/* Those that a held row waits for may need this CPU to come; it is held no
+ * longer for that, as its timer is looked at right after. */
 static void
 on_turn(void *arg)
 {
 	struct log_writer *w = arg;
 
 	w->send_timer = NULL;
-	send_rows(w);
+	if (w->hold_timer == NULL)
+		send_rows(w);
+	else
+		(void)sched_yield();
 }
 
 /* All that arrives in this turn of the loop shares the row. */
@@ -301,11 +307,10 @@ send_soon(struct log_writer *w)
 		hold_stop(w);
 		w->misses = 0;
 	}
-	if (w->send_timer != NULL || w->hold_timer != NULL ||
-	    w->inflight == w->inflight_max)
+	if (w->send_timer != NULL || w->inflight == w->inflight_max)
 		return;
 	w->send_timer = w->loop->ops->soon(w->loop, on_turn, w);
-	if (w->send_timer == NULL)
+	if (w->send_timer == NULL && w->hold_timer == NULL)
 		send_rows(w);
 }
 

@@ -386,21 +386,28 @@ come(size_t n)
 	turn(false);
 }
 
-/* Sixteen on the wire and sixteen that wait: once the first are answered the
- * row waits for them, but not for long, and not in vain again and again. */
-Test(log_writer, those_answered_may_share_the_next_row)
+static void
+open_fake(size_t inflight)
 {
 	static const struct loop_ops ops = {.after = fake_after,
 	    .soon = fake_soon,
 	    .cancel = fake_cancel,
 	    .monotonic_us = fake_now};
-	struct loop fake = {&ops};
+	static struct loop fake = {&ops};
 	struct query_port q = {NULL, hold};
-	struct log_writer_config wc = {.inflight = 1};
-	size_t i, waited = 0;
+	struct log_writer_config wc = {.inflight = inflight};
 
 	writer = log_writer_new(&fake, &q, NULL, &wc);
 	port = log_writer_port(writer);
+}
+
+/* Sixteen on the wire and sixteen that wait: once the first are answered the
+ * row waits for them, but not for long, and not in vain again and again. */
+Test(log_writer, those_answered_may_share_the_next_row)
+{
+	size_t i, waited = 0;
+
+	open_fake(1);
 	come(16);
 	cr_assert_eq(nsent, 1);
 	come(16);
@@ -434,4 +441,24 @@ Test(log_writer, those_answered_may_share_the_next_row)
 	log_writer_free(writer);
 	for (i = 0; i < 8; i++)
 		cr_assert_null(timers[i].cb);
+}
+
+/* It came while the others' row was on the wire, and its turn is after theirs
+ * was answered. */
+Test(log_writer, who_was_to_be_sent_at_once_waits_with_those_answered)
+{
+	struct reading r = {1, QUALITY_GOOD, 0, T0, 0};
+
+	open_fake(2);
+	come(16);
+	cr_assert_eq(append(&r, 1, &held[nheld++]), ERR_OK);
+	commit();
+	cr_assert(held[15].done);
+	cr_assert_eq(nsent, 1, "nobody was waited for");
+	come(16);
+	cr_assert_eq(nsent, 2, "all have come");
+	commit();
+	cr_assert(held[16].done && held[32].done);
+	cr_assert_eq(log_writer_queued(writer), 0);
+	log_writer_free(writer);
 }
