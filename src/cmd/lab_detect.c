@@ -78,12 +78,13 @@ now_ns(void)
 static void
 judge_chunk(struct bench *b, int n)
 {
+	double a_week = b->set->a_week > 0 ? b->set->a_week : 1;
 	int64_t from = now_ns();
 	int i;
 
 	for (i = 0; i < n; i++)
 		watch_judge(&b->watches[b->rows[i].series], b->rows[i].value,
-		    b->rows[i].t_us, b->set->a_week, &b->verdicts[i]);
+		    b->rows[i].t_us, a_week, &b->verdicts[i]);
 	b->spent_ns += now_ns() - from;
 	b->judged += n;
 }
@@ -191,7 +192,6 @@ parse(int argc, char **argv, struct detect_settings *set)
 	int c;
 
 	memset(set, 0, sizeof(*set));
-	set->a_week = 1;
 	set->train_until_us = INSTANT_NONE;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'i')

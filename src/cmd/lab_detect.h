@@ -12,7 +12,8 @@
 struct detect_settings {
 	const char *input, *output, *network, *explain;
 	int64_t train_until_us; /* INSTANT_NONE: not given */
-	double a_week;		/* false alarms of each series that may come */
+	/* False alarms of each series, 0: one; of a system, 0: as learnt. */
+	double a_week;
 	bool joint, time;
 };
 

@@ -10,6 +10,7 @@
 
 #define LEARN_STEPS 400 /* where nobody says until when; then twice that … */
 #define LEARN_MOST  65536 /* steps, 128 MiB of them */
+#define WEEK_US	    (7 * 86400e6)
 #define INP_MOST    (64 * 1024 * 1024)
 #define TOLD_MOST   3
 #define WHY_MOST    65536
@@ -30,6 +31,8 @@ struct bench {
 	/* what is learnt from: rows of SYSTEM_SIGNALS_MOST as they come */
 	double *rows;
 	size_t nrows, room, refit;
+	int64_t from_us; /* the first step */
+	size_t nsteps;
 };
 
 /* --- the network --------------------------------------------------------- */
@@ -90,6 +93,15 @@ remember(struct bench *y)
 	return (true);
 }
 
+/* What may come in a step, the steps being as they were so far. */
+static void
+aim(struct bench *y)
+{
+	double us = (double)(y->t_us - y->from_us) / (double)y->nsteps;
+
+	system_target(y->system, y->set->a_week * us / WEEK_US);
+}
+
 /* Too few signals or steps: no joint model, what else there is goes on. */
 static bool
 fit(struct bench *y)
@@ -107,6 +119,7 @@ fit(struct bench *y)
 		    n * sizeof(*x));
 	e = system_fit(y->system, x, y->nrows);
 	free(x);
+	aim(y);
 	if (e == ERR_INVALID)
 		tool_error("%zu series in %zu steps to learn from are too few "
 			   "for a joint model: rules and replays alone are "
@@ -235,6 +248,7 @@ step(struct bench *y)
 	bool learn;
 	int i;
 
+	y->nsteps++;
 	if (!learning(y, &learn))
 		return (false);
 	if (!learn)
@@ -276,7 +290,9 @@ take(struct bench *y, const struct lab_row *row)
 		    "line %zu: earlier than the row before", y->in->csv.line);
 		return (false);
 	}
-	if (y->t_us != INSTANT_NONE && row->t_us > y->t_us && !step(y))
+	if (y->t_us == INSTANT_NONE)
+		y->from_us = row->t_us;
+	else if (row->t_us > y->t_us && !step(y))
 		return (false);
 	y->t_us = row->t_us;
 	y->now[row->series] = row->value;

@@ -9,6 +9,7 @@
 #define WORD	CONTROL_NAME
 #define SLACK	1.25
 #define OF_SELF 0.02
+#define ONCE	2.0
 
 /* The words of one line before its comment; those too long are cut. */
 static int
@@ -93,16 +94,29 @@ control_excess(const struct control *c, double status, double level)
 	return (fmax(beyond, 0));
 }
 
+/* An excess counts once, with its greatest, when it is over or at the end. */
 void
 control_learn(struct control *c, double excess)
 {
-	c->seen = fmax(c->seen, excess);
+	size_t i = CONTROL_SEEN - 1;
+
+	if (excess > 0) {
+		c->now = fmax(c->now, excess);
+		return;
+	}
+	if (c->now > c->seen[i]) {
+		for (; i > 0 && c->now > c->seen[i - 1]; i--)
+			c->seen[i] = c->seen[i - 1];
+		c->seen[i] = c->now;
+	}
+	c->now = 0;
 }
 
 double
 control_ratio(const struct control *c, double excess)
 {
-	double limit = SLACK * c->seen + OF_SELF * fabs(c->level);
+	double usual = fmin(c->seen[0], ONCE * c->seen[CONTROL_SEEN - 1]),
+	       limit = SLACK * usual + OF_SELF * fabs(c->level);
 
 	return (excess > 0 && limit > 0 ? excess / limit : 0);
 }

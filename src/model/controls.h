@@ -6,7 +6,8 @@
  *	excess = v - level (BELOW), level - v (ABOVE) while l is not as told
  *
  * A link may lag its rule, so an excess counts beyond the largest one seen
- * while that was learnt, a quarter more and 2 % of v.
+ * while that was learnt, but at most twice the third largest, for what happened
+ * once or twice is not the link's way; and a quarter more and 2 % of v.
  * Reference: EPANET 2.2 user manual, section [CONTROLS].
  * Runs on: C. Frees: nothing. Units: the network file's. Errors: a line that
  * is no such control is passed over.
@@ -18,12 +19,14 @@
 #include <stddef.h>
 
 #define CONTROL_NAME 32
+#define CONTROL_SEEN 3
 
 struct control {
 	char link[CONTROL_NAME], node[CONTROL_NAME];
 	bool open, above;
 	double level;
-	double seen; /* the largest excess while learning */
+	/* the largest excesses while learning, each of a time of its own */
+	double seen[CONTROL_SEEN], now;
 };
 
 /* Gives how many there are, at most `most`. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define CLIP	8.0
+#define LEAST	0.75 /* threshold, of what was learnt */
+#define MOST	3.0
 #define CALM	0.5 /* of the threshold */
 #define VOUCHED 0.5 /* of the spread: what the others leave unsaid */
 
@@ -46,6 +48,7 @@ joint_make(size_t n)
 		return (NULL);
 	}
 	m->row[0] = 1;
+	m->alarm = 1;
 	return (m);
 }
 
@@ -118,12 +121,26 @@ joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 		r = joint_follow(s, m->step - 1, e / s->scale);
 		s->whole += (e / s->scale - s->whole) / JOINT_SMOOTH;
 		s->off = s->whole - s->level;
-		p->ratio = fabs(r) / s->limit;
+		p->ratio = fabs(r) / (s->limit * m->alarm);
 		p->expected = x[j] - (e - s->level * s->scale) * s->sd;
-		p->band = s->limit * s->scale * s->sd;
+		p->band = s->limit * m->alarm * s->scale * s->sd;
 		most = fmax(most, p->ratio);
 	}
 	return (most);
+}
+
+void
+joint_target(struct joint *m, double alarms_a_step)
+{
+	double excess = 0;
+	size_t judged = 0, j;
+
+	for (j = 0; j < m->n; j++)
+		judged += m->signals[j].judged;
+	if (alarms_a_step > 0 && judged > 0)
+		excess = -m->tail *
+		    log(alarms_a_step * (double)m->learnt / (double)judged);
+	m->alarm = fmax(LEAST, fmin(MOST, 1 + excess));
 }
 
 /* What j's deviation were if signal i had been as the others foretold it. */
@@ -136,7 +153,7 @@ without(const struct joint *m, size_t j, size_t i)
 	return (
 	    fabs(s->off +
 		(w[i] + w[m->n + i]) * other->off * other->scale / s->scale) /
-	    s->limit);
+	    (s->limit * m->alarm));
 }
 
 static bool
@@ -145,7 +162,8 @@ is_alone(const struct joint *m, size_t i)
 	const struct joint_signal *s = &m->signals[i];
 	size_t j;
 
-	if (!s->judged || s->scale > VOUCHED || fabs(s->off) <= s->limit)
+	if (!s->judged || s->scale > VOUCHED ||
+	    fabs(s->off) <= s->limit * m->alarm)
 		return (false);
 	for (j = 0; j < m->n; j++)
 		if (j != i && m->signals[j].judged && without(m, j, i) > CALM)

@@ -48,6 +48,11 @@ struct joint_part {
 enum err joint_fit(const double *x, size_t steps, size_t n, struct joint **ret);
 void joint_free(struct joint *);
 size_t joint_signals(const struct joint *);
+/* Sets the threshold by how many false alarms a step may bring; 0: by what was
+ * learnt alone, where each signal is expected to pass its own greatest once in
+ * as long again. From there on peaks are taken to fall off exponentially, as
+ * the highest learnt did (Pickands 1975, Ann. Stat. 3(1)). */
+void joint_target(struct joint *, double alarms_a_step);
 /* The signal that the others know well and whose own error, if it were mended,
  * would leave every other at less than half its threshold: an instrument that
  * is wrong by itself. As many as there are: none. Of the step judged last. */

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPREAD 0.05 /* least scale of an error, of the spread */
-#define MARGIN 2.0
-#define BETTER 0.8
-#define WANDER 3.0
-#define BLOCKS 8
-#define ALONE  2.0
-#define PEAKS  10
+#define SPREAD	   0.05 /* least scale of an error, of the spread */
+#define MARGIN	   2.0
+#define BETTER	   0.8
+#define WANDER	   3.0
+#define BLOCKS	   8
+#define ALONE	   2.0
+#define PEAKS	   10
+#define TAIL_LEAST 0.02
 
 /* How fast a level may follow. */
 static const double follows[] = {
@@ -146,4 +147,21 @@ joint_calibrate(struct joint_signal *s, const struct joint_errors *e)
 	look_back(s, e, s->limit);
 	if (chosen <= 0)
 		s->limit += WANDER * wander(s, e->e, e->steps);
+}
+
+double
+joint_tail(const struct joint_errors *e)
+{
+	size_t n = 0, i, k, top;
+	double *peak = e->ratio;
+
+	for (i = 0; i < e->steps; n++)
+		for (peak[n] = 0, k = 0; k < 2 * JOINT_DELAY && i < e->steps;
+		     k++, i++)
+			peak[n] = fmax(peak[n], e->ratio[i]);
+	qsort(peak, n, sizeof(*peak), descending);
+	top = n / 20 > PEAKS ? n / 20 : PEAKS;
+	if (top >= n)
+		return (TAIL_LEAST);
+	return (fmax((peak[top / 2] - peak[top]) / M_LN2, TAIL_LEAST));
 }

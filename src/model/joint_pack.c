@@ -22,6 +22,9 @@ walk(struct pack *p, struct joint *m)
 	size_t i;
 
 	pack_count(p, &m->step, SIZE_MAX);
+	pack_count(p, &m->learnt, SIZE_MAX);
+	pack_doubles(p, &m->alarm, 1);
+	pack_doubles(p, &m->tail, 1);
 	for (i = 0; i < m->n; i++) {
 		walk_signal(p, &m->signals[i]);
 		pack_bool(p, &m->missing[i]);

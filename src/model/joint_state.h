@@ -24,8 +24,10 @@ struct joint_signal {
 };
 
 struct joint {
-	size_t n, width; /* width: 1 + 2 n */
-	size_t step;
+	size_t n, width;     /* width: 1 + 2 n */
+	size_t step, learnt; /* learnt: steps */
+	double alarm;	     /* the threshold, of what was learnt */
+	double tail;	     /* mean excess of peaks */
 	struct joint_signal *signals;
 	double *weights; /* n rows of width; one's own place in it is 0 */
 	double *row;	 /* 1, now, before */
@@ -51,6 +53,8 @@ struct joint_errors {
 };
 
 size_t joint_fold(size_t i, size_t steps);
+/* Excess of the highest peaks of ratio, by its median; it sorts them. */
+double joint_tail(const struct joint_errors *);
 /* Scale, speed and limit, and where the level has come to. */
 void joint_calibrate(struct joint_signal *, const struct joint_errors *);
 

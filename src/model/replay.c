@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#define OFTEN 50 /* one reading in so many */
+#define TWICE 2
+
 void
 replay_init(struct replay *r)
 {
@@ -43,34 +46,48 @@ moves(const struct replay *r)
 static uint32_t
 recall(struct replay *r, uint64_t h)
 {
+	uint32_t tag = (uint32_t)(h >> 32);
 	struct replay_slot *set = r->slot[h % REPLAY_SETS], *at = set;
 	uint32_t before;
 	int i;
 
 	for (i = 0; i < REPLAY_WAYS; i++) {
-		if (set[i].at != 0 && set[i].hash == h) {
+		if (set[i].at != 0 && set[i].tag == tag) {
 			at = &set[i];
 			break;
 		}
 		if (set[i].at < at->at)
 			at = &set[i];
 	}
-	before = at->hash == h ? at->at : 0;
-	at->hash = h;
+	before = at->tag == tag ? at->at : 0;
+	at->tag = tag;
 	at->at = r->n;
 	return (before);
+}
+
+bool
+replay_repeats(const struct replay *r)
+{
+	return ((uint64_t)r->repeats * OFTEN > r->learnt || r->events > TWICE);
 }
 
 uint32_t
 replay_judge(struct replay *r, double value, bool learning)
 {
-	uint32_t before;
+	uint32_t before = 0;
 
 	r->run[r->n++ % REPLAY_RUN] = value;
-	if (r->n < REPLAY_RUN || !moves(r) ||
-	    (before = recall(r, hash(r))) == 0)
+	r->learnt += learning;
+	if (!learning && replay_repeats(r))
 		return (0);
-	if (learning)
-		r->repeats++;
-	return (r->repeats > 0 ? 0 : r->n - before);
+	if (r->n >= REPLAY_RUN && moves(r))
+		before = recall(r, hash(r));
+	if (before > 0)
+		before = r->n - before;
+	if (!learning)
+		return (before);
+	r->repeats += before > 0;
+	r->events += before > 0 && before != r->lag;
+	r->lag = before;
+	return (0);
 }

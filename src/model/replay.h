@@ -5,9 +5,10 @@
  *
  * What is measured never comes back exactly, unless it hardly moves; so a run
  * of fewer than m - 1 different values proves nothing, and a series that
- * repeats itself while it is learnt (a setpoint, a counter, a simulated
- * pattern) is not judged. Runs are known by their hash for about a thousand
- * readings; a hash of 64 bits is taken for the run itself.
+ * repeats itself in more than 2 % of what is learnt, or more than twice (a
+ * setpoint, a counter, a simulated pattern), is not judged. Runs are known by their hash for about a
+ * thousand readings; 40 bits of it are taken for the run itself, which is
+ * wrong once in 10^9 readings.
  * Reference: Mo and Sinopoli 2009, "Secure control against replay attacks",
  * Allerton (the attack); the test is direct.
  * Runs on: C. Units: readings. A value type without pointers.
@@ -23,18 +24,22 @@
 #define REPLAY_WAYS 4
 
 struct replay_slot {
-	uint64_t hash;
-	uint32_t at; /* 0: empty */
+	uint32_t tag; /* of the hash */
+	uint32_t at;  /* 0: empty */
 };
 
 struct replay {
 	struct replay_slot slot[REPLAY_SETS][REPLAY_WAYS];
 	double run[REPLAY_RUN];
 	uint32_t n;
-	uint32_t repeats; /* while learning */
+	/* while learning: readings, repeats and how often those began; how
+	 * long ago the last one was */
+	uint32_t learnt, repeats, events, lag;
 };
 
 void replay_init(struct replay *);
+/* Whether it is a series that repeats itself, and is not judged. */
+bool replay_repeats(const struct replay *);
 /* How many readings ago the same run ended; 0: never, or not to be judged. */
 uint32_t replay_judge(struct replay *, double value, bool learning);
 

@@ -113,6 +113,14 @@ system_signals(const struct system *y)
 	return (y->n);
 }
 
+void
+system_target(struct system *y, double alarms_a_step)
+{
+	y->target = alarms_a_step;
+	if (y->joint != NULL)
+		joint_target(y->joint, alarms_a_step);
+}
+
 /* --- judging ------------------------------------------------------------- */
 
 static double
@@ -207,6 +215,7 @@ system_fit(struct system *y, const double *x, size_t steps)
 		return (e);
 	joint_free(y->joint);
 	y->joint = joint;
+	joint_target(joint, y->target);
 	y->alone = y->width = y->n;
 	memset(y->parts, 0, sizeof(y->parts));
 	return (ERR_OK);

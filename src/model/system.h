@@ -76,6 +76,9 @@ enum err system_add(struct system *, const struct system_signal *);
 /* Which signals a control is bound to; false: not to both it needs. -1: none */
 bool system_bound(
     const struct system *, size_t control, int *ret_status, int *ret_level);
+/* How many false alarms a step may bring, what is judged jointly; 0, as at
+ * first: by what was learnt alone. Holds for fits to come, too. */
+void system_target(struct system *, double alarms_a_step);
 size_t system_signals(const struct system *);
 /* x: rows of as many values as there are signals, oldest first, NaN where
  * there is none. The first fit learns controls and replays from the rows, too;

@@ -17,9 +17,14 @@ walk_replay(struct pack *p, struct replay *r)
 	pack_half(p, &r->n);
 	pack_half(p, &r->repeats);
 	pack_doubles(p, r->run, REPLAY_RUN);
+	pack_half(p, &r->learnt);
+	pack_half(p, &r->events);
+	pack_half(p, &r->lag);
+	if (replay_repeats(r))
+		return;
 	for (i = 0; i < REPLAY_SETS; i++)
 		for (k = 0; k < REPLAY_WAYS; k++) {
-			pack_word(p, &r->slot[i][k].hash);
+			pack_half(p, &r->slot[i][k].tag);
 			pack_half(p, &r->slot[i][k].at);
 		}
 }
@@ -44,7 +49,8 @@ walk_control(struct pack *p, struct system_control *c, size_t n)
 	pack_bool(p, &k->open);
 	pack_bool(p, &k->above);
 	pack_doubles(p, &k->level, 1);
-	pack_doubles(p, &k->seen, 1);
+	pack_doubles(p, k->seen, CONTROL_SEEN);
+	pack_doubles(p, &k->now, 1);
 	walk_bound(p, &c->status, n);
 	walk_bound(p, &c->level, n);
 	pack_doubles(p, &c->ratio, 1);
@@ -66,6 +72,7 @@ walk(struct pack *p, struct system *y)
 	size_t i;
 
 	pack_bool(p, &y->learnt);
+	pack_doubles(p, &y->target, 1);
 	pack_instant(p, &y->t_us);
 	pack_instant(p, &y->since_us);
 	pack_doubles(p, &y->ratio, 1);
@@ -111,7 +118,7 @@ empty(struct pack *p, size_t n, size_t ncontrols)
 	struct system *y = NULL;
 
 	if (!pack_room(p,
-		n * sizeof(y->replays->slot) / 4 * 3 +
+		n * REPLAY_RUN * sizeof(double) +
 		    ncontrols * 2 * CONTROL_NAME) ||
 	    (y = calloc(1, sizeof(*y))) == NULL)
 		return (NULL);

@@ -24,6 +24,7 @@ struct system {
 	struct joint *joint; /* NULL: nothing learnt to judge jointly by */
 	size_t width;	     /* signals that it knows */
 	bool learnt;
+	double target; /* alarms a step */
 	/* the step judged last */
 	int64_t t_us, since_us;
 	double ratio;

@@ -209,6 +209,24 @@ Test(replay, says_nothing_of_what_hardly_moves_or_always_repeats)
 		cr_expect_eq(replay_judge(&r, i % 24, i < 100), 0);
 }
 
+/* One replay in what is learnt does not hide the next. */
+Test(replay, is_not_blind_to_what_it_learnt_with)
+{
+	static struct replay r;
+	double x[2000];
+	uint32_t seed = 4;
+	int i, found = 0;
+
+	replay_init(&r);
+	for (i = 0; i < 2000; i++) {
+		x[i] = uniform(&seed);
+		if ((i >= 800 && i < 824) || i >= 1900)
+			x[i] = x[i - 48];
+		found += replay_judge(&r, x[i], i < 1800) == 48;
+	}
+	cr_expect_eq(found, 100 - REPLAY_RUN + 1);
+}
+
 Test(controls, reads_the_section_and_nothing_else)
 {
 	static const char inp[] =
@@ -231,19 +249,24 @@ Test(controls, reads_the_section_and_nothing_else)
 	cr_expect_eq(controls_parse("", 0, c, 8), 0);
 }
 
-/* Closed above 6: open at 7 is an excess of 1. The largest seen is 0.4, so
- * the threshold is 0.4 * 1.25 + 0.02 * 6 = 0.62. */
+/* Closed above 6: open at 7 is an excess of 1. The largest seen is 3, but
+ * three times no more than 0.2, so the threshold is 2 * 0.2 * 1.25 + 0.02 * 6
+ * = 0.62. */
 Test(controls, weighs_what_contradicts_them)
 {
+	static const double excess[] = {
+	    0.1, 0, 1, 3, 2, 0, 0.15, 0.2, 0, 0.3, 0, 0.1, 0};
 	struct control c = {.above = true, .level = 6};
+	size_t i;
 
 	cr_expect_eq(control_excess(&c, 0, 7), 0);
 	cr_expect_eq(control_excess(&c, 1, 5), 0);
 	cr_expect_eq(control_excess(&c, NAN, 7), 0);
 	cr_expect_eq(control_excess(&c, 1, NAN), 0);
 	cr_expect_float_eq(control_excess(&c, 1, 7), 1, 1e-12);
-	control_learn(&c, 0.4);
-	control_learn(&c, 0.1);
+	for (i = 0; i < sizeof(excess) / sizeof(excess[0]); i++)
+		control_learn(&c, excess[i]);
 	cr_expect_float_eq(control_ratio(&c, 1), 1 / 0.62, 1e-9);
 	cr_expect_eq(control_ratio(&c, 0), 0);
+	cr_expect_eq(c.now, 0);
 }

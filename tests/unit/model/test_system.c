@@ -158,19 +158,6 @@ Test(system, tells_at_most_as_many_parts_as_there_is_room)
 	system_free(y);
 }
 
-static void
-expect_same(const struct system *a, const struct system *b)
-{
-	unsigned char *p, *q;
-	size_t n, m;
-
-	cr_assert_eq(system_pack(a, &p, &n), ERR_OK);
-	cr_assert_eq(system_pack(b, &q, &m), ERR_OK);
-	cr_expect(n == m && memcmp(p, q, n) == 0);
-	free(p);
-	free(q);
-}
-
 static struct system *
 again(const struct system *y)
 {
@@ -182,6 +169,48 @@ again(const struct system *y)
 	cr_assert_eq(system_unpack(bytes, len, &ret), ERR_OK);
 	free(bytes);
 	return (ret);
+}
+
+/* The fewer false alarms may come, the further off is too far; and it is kept
+ * through a fit and through bytes. */
+Test(system, alarms_by_how_many_false_alarms_may_come)
+{
+	static const double a_step[] = {0.1, 0.01, 1e-3, 1e-5, 1e-7};
+	double x[SIGNALS], ratio, before = 1e9;
+	unsigned char *bytes;
+	struct place p;
+	struct system *y = learnt(&p), *z;
+	size_t len, i;
+
+	next(&p, x);
+	x[3] += 15;
+	cr_assert_eq(system_pack(y, &bytes, &len), ERR_OK);
+	system_free(y);
+	for (i = 0; i < sizeof(a_step) / sizeof(a_step[0]); i++) {
+		cr_assert_eq(system_unpack(bytes, len, &y), ERR_OK);
+		system_target(y, a_step[i]);
+		z = again(y);
+		ratio = system_judge(y, HOUR_US, x);
+		cr_expect_eq(system_judge(z, HOUR_US, x), ratio);
+		cr_expect(i < 2 || ratio < before, "%g", a_step[i]);
+		before = ratio;
+		system_free(y);
+		system_free(z);
+	}
+	free(bytes);
+}
+
+static void
+expect_same(const struct system *a, const struct system *b)
+{
+	unsigned char *p, *q;
+	size_t n, m;
+
+	cr_assert_eq(system_pack(a, &p, &n), ERR_OK);
+	cr_assert_eq(system_pack(b, &q, &m), ERR_OK);
+	cr_expect(n == m && memcmp(p, q, n) == 0);
+	free(p);
+	free(q);
 }
 
 /* Through calm, a replay and a pump that is stuck, packed at every step. */
