@@ -38,7 +38,7 @@ SELECT create_reference_table('retention_classes');
 -- Stay on the coordinator. Of the network and of decisions because of their
 -- triggers: on a reference table those would run on every node, each with a
 -- counter of changes of its own. The rest is small, or nobody joins it.
--- local: leak_states night_flows leak_again
+-- local: leak_states night_flows leak_again system_states
 -- local: zones nodes gateways gateway_breakers links metrics series thresholds
 -- local: plan_templates template_actions template_guards template_figures
 -- local: plan_approvals after_reviews anomalies plans commands transitions

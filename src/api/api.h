@@ -69,6 +69,9 @@ struct api {
 	struct range_port range_hot, range_warm, range_cold;
 	struct import_port import;
 	struct backtest_port backtest; /* self NULL: there is none */
+	/* The rules of a network file as a JSON array; on a thread. */
+	enum err (*controls)(
+	    const char *inp, size_t len, struct text *ret, struct err_info *);
 	struct offload_port offload;
 	struct events *events; /* NULL: nobody can listen */
 	struct loop *loop;     /* NULL: nothing is put off (tests) */

@@ -71,8 +71,10 @@ audit_begin(struct request *r)
 	char buf[ITEM_MAX];
 	struct text t;
 
-	/* A body of its own: readings, of which there is no record. */
-	if (route->method == METHOD_GET || route->body_own)
+	/* A body of its own and no resource: readings, of which there is no
+	 * record. */
+	if (route->method == METHOD_GET ||
+	    (route->body_own && route->resource == NULL))
 		return;
 	text_init_fixed(&t, buf, sizeof(buf));
 	json_object(&t, NULL);

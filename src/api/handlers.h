@@ -46,6 +46,8 @@ void webhooks_post(struct request *);
 void rules_put(struct request *);
 /* backtest.c */
 void rules_backtest(struct request *);
+/* controls.c */
+void zone_controls_put(struct request *);
 /* dossier.c */
 void dossier_get(struct request *);
 /* events.c */

@@ -25,6 +25,9 @@ extern const struct resource resource_nodes_list, resource_nodes_create,
     resource_links_change, resource_links_delete, resource_gateways_list,
     resource_gateways_create, resource_gateways_get, resource_gateways_change,
     resource_metrics_list, resource_night_flow_get, resource_zones_change;
+/* controls.c */
+extern const struct resource resource_zone_controls_get,
+    resource_zone_controls_put, resource_system_get;
 extern const struct field body_zone_change[];
 
 /* resources_decisions.c */

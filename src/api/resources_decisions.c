@@ -6,7 +6,7 @@
 #define NODE_TYPES  "junction|reservoir|tank|meter|dma|plant"
 #define ANOMALY_WORDS                                         \
 	"threshold|rate|flatline|silence|outlier|rule|burst|" \
-	"leak|water_quality|equipment|unusual"
+	"leak|water_quality|equipment|unusual|joint|manipulation"
 #define SEVERITIES "info|warning|critical"
 #define ALARM_WORDS                                                   \
 	"normal|unacknowledged|acknowledged|returned_unacknowledged|" \

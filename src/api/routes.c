@@ -16,6 +16,7 @@
 
 #define KEY_BODY_MAX	      ((size_t)128 << 10) /* 1,000 nodes */
 #define IMPORT_BODY_MAX	      ((size_t)8 << 20)
+#define CONTROLS_BODY_MAX     ((size_t)1 << 20)
 #define READINGS_BODY_MAX     ((size_t)2 << 20)
 #define READINGS_INFLATED_MAX ((size_t)8 << 20)
 

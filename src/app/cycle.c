@@ -10,7 +10,9 @@
 #include "ingest/rule_json.h"
 #include "mape/leaks.h"
 #include "mape/loop.h"
+#include "mape/systems.h"
 #include "store/warm_leaks.h"
+#include "store/warm_systems.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -32,6 +34,10 @@
 #define LEAKS_LOOK_US	(10 * US_PER_SECOND)
 #define LEAKS_BUDGET_US (US_PER_SECOND / 4)
 #define LEAKS_REST_US	US_PER_MINUTE
+/* The same of zones that are judged jointly. */
+#define SYSTEMS_LOOK_US	  (10 * US_PER_SECOND)
+#define SYSTEMS_BUDGET_US (US_PER_SECOND / 4)
+#define SYSTEMS_REST_US	  US_PER_MINUTE
 /* What is larger goes back to the system when it is freed. */
 #define MAPPED_BYTES (256 * 1024)
 /* Alarms within 10 minutes that nobody can deal with (EEMUA 191). */
@@ -53,7 +59,8 @@ struct cycle {
 	/* The thread's; the loop reads `next_ms` in done(). */
 	struct loop_ctx ctx;
 	bool led;
-	int64_t looked_us, leaks_us; /* monotonic */
+	int64_t looked_us, leaks_us, systems_us; /* monotonic */
+	struct systems systems;
 	struct leaks leaks;
 	struct warm_leaks areas;
 	uint32_t boot; /* tells the ids of one start from another's */
@@ -138,6 +145,7 @@ cycle_new(const struct cycle_config *config)
 	c->config = *config;
 	loop_init(&c->ctx);
 	leaks_init(&c->leaks);
+	systems_init(&c->systems);
 	c->ctx.read_rule = rule_json_read;
 	c->ctx.rules.ask_us = config->gateway_ask_s * US_PER_SECOND;
 	c->ctx.rules.low_risk = config->low_risk_unasked;
@@ -174,6 +182,7 @@ cycle_free(struct cycle *c)
 		return;
 	loop_done(&c->ctx);
 	leaks_done(&c->leaks);
+	systems_done(&c->systems);
 	warm_free(c->warm);
 	carrier_free(c->carrier);
 	free(c);
@@ -318,6 +327,37 @@ judge_leaks(struct cycle *c)
 	    clock_us(CLOCK_MONOTONIC) - began < LEAKS_BUDGET_US);
 }
 
+/* As judge_leaks(). */
+static void
+judge_systems(struct cycle *c)
+{
+	const struct system_port port = warm_systems(c->warm);
+	const int64_t began = clock_us(CLOCK_MONOTONIC);
+	struct systems *s = &c->systems;
+	struct err_info info = {0};
+	bool any = true;
+
+	if (began < c->systems_us)
+		return;
+	while (any && clock_us(CLOCK_MONOTONIC) - began < SYSTEMS_BUDGET_US) {
+		if (systems_judge(s, &c->ports, &port, c->ctx.knowledge.version,
+			&any, &info) != ERR_OK) {
+			log_event(LOG_LEVEL_ERROR, "systems_failed", "error",
+			    LOG_STR, err_slug(info.code), "why", LOG_STR,
+			    info.detail, NULL);
+			c->systems_us = began + SYSTEMS_REST_US;
+			return;
+		}
+		metric_count(COUNTER_ANOMALIES_RAISED, (uint64_t)s->raised);
+		metric_count(COUNTER_ANOMALIES_CLEARED, (uint64_t)s->cleared);
+		if (s->void_states > 0)
+			log_event(LOG_LEVEL_WARN, "system_state_void", "zones",
+			    LOG_INT, s->void_states, NULL);
+		if (!any)
+			c->systems_us = began + SYSTEMS_LOOK_US;
+	}
+}
+
 static enum err
 run(struct cycle *c, int64_t began_us, struct err_info *info)
 {
@@ -350,6 +390,7 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 	if (f.more || !c->led)
 		return (ERR_OK);
 	judge_leaks(c);
+	judge_systems(c);
 	return (warm_tidy(c->warm, now_us(NULL), &joined, info));
 }
 

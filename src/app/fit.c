@@ -1,6 +1,7 @@
 #include "app/fit.h"
 
 #include "app/fit_series.h"
+#include "app/fit_system.h"
 #include "core/instant.h"
 #include "core/log.h"
 
@@ -13,6 +14,7 @@
 #define BUSY_MS	 1000
 #define SLICE_US (US_PER_SECOND / 4) /* of forecasting, per job */
 #define NAP_MS	 5
+#define ROOM	 ((size_t)128 << 20) /* of what a zone learns from */
 
 struct fit {
 	struct fit_config config;
@@ -23,7 +25,8 @@ struct fit {
 	/* The thread's; the loop reads `next_ms` in done(). */
 	struct fit_series series; /* room NULL: not at work */
 	struct forecasts_due due;
-	int64_t until_us; /* monotonic */
+	struct arena room; /* for learning zones */
+	int64_t until_us;  /* monotonic */
 	unsigned next_ms;
 };
 
@@ -59,6 +62,7 @@ fit_new(const struct fit_config *config)
 	if (f == NULL)
 		return (NULL);
 	f->config = *config;
+	arena_init(&f->room, ROOM);
 	if ((f->warm = warm_new(config->database_url, "penstock fit")) ==
 	    NULL) {
 		free(f);
@@ -73,6 +77,7 @@ fit_free(struct fit *f)
 	if (f == NULL)
 		return;
 	fit_series_done(&f->series);
+	arena_done(&f->room);
 	warm_free(f->warm);
 	free(f);
 }
@@ -84,6 +89,8 @@ static void
 rest(struct fit *f)
 {
 	fit_series_done(&f->series);
+	arena_done(&f->room);
+	arena_init(&f->room, ROOM);
 	f->series = (struct fit_series){0};
 	f->due = (struct forecasts_due){0};
 }
@@ -122,7 +129,8 @@ need_zone(struct fit *f, struct err_info *info)
 	    f->warm, f->config.zone, from_us, to_us, &f->series.zone, info));
 }
 
-/* Out of series: learning comes after forecasting, the end after both. */
+/* Out of series: zones learn after forecasting, series then, and the end comes
+ * after all. */
 static enum err
 refill(struct fit *f, bool *ret_ended, struct err_info *info)
 {
@@ -130,6 +138,7 @@ refill(struct fit *f, bool *ret_ended, struct err_info *info)
 	const bool over =
 	    run->id != 0 && clock_us(CLOCK_MONOTONIC) >= f->until_us;
 	enum err e = ERR_OK;
+	bool any;
 
 	*ret_ended = false;
 	/* Also between those that learn: somebody may have promoted one. */
@@ -137,6 +146,10 @@ refill(struct fit *f, bool *ret_ended, struct err_info *info)
 	if (!over)
 		e = forecasts_next(f->warm, run, &f->due, info);
 	if (e == ERR_OK && f->due.n == 0 && run->id != 0 && !over) {
+		e = fit_system_next(f->warm, &f->room, run->began_us,
+		    clock_us(CLOCK_REALTIME), &any, info);
+		if (e != ERR_OK || any)
+			return (e);
 		f->due.learn = true;
 		e = forecasts_next(f->warm, run, &f->due, info);
 	}

@@ -5,6 +5,7 @@
 #include "api/events.h"
 #include "api/route.h"
 #include "app/backtest.h"
+#include "app/controls_json.h"
 #include "app/courier.h"
 #include "app/cycle.h"
 #include "app/fit.h"
@@ -360,6 +361,7 @@ fill_api(const struct shared *shared)
 	    .loop = self.loop,
 	    .import = importer_port(self.importer),
 	    .backtest = backtester_port(self.backtester),
+	    .controls = controls_json,
 	    .range_cold = cold_port(self.cold),
 	    .clocks = {utc_us, monotonic_us},
 	    .registry = registry,
@@ -432,7 +434,6 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .timeout_ms = (unsigned)self.config->webhook_timeout_ms,
 	    .life_s = (double)self.config->webhook_life_s,
 	    .keep_s = (double)self.config->events_keep_s};
-
 	const struct fit_config fc = {.loop = self.loop,
 	    .offload = {.run = edge_offload},
 	    .database_url = self.config->database_url,

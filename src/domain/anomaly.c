@@ -55,5 +55,6 @@ anomaly_is_sensor_fault(enum anomaly_type type)
 bool
 anomaly_needs_naming(enum anomaly_type type)
 {
-	return (sensor_faults[type] || type == ANOMALY_UNUSUAL);
+	return (sensor_faults[type] || type == ANOMALY_UNUSUAL ||
+	    type == ANOMALY_JOINT || type == ANOMALY_MANIPULATION);
 }

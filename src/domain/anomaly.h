@@ -25,7 +25,9 @@
 	X(ANOMALY_LEAK, "leak", false)             \
 	X(ANOMALY_QUALITY, "water_quality", false) \
 	X(ANOMALY_EQUIPMENT, "equipment", false)   \
-	X(ANOMALY_UNUSUAL, "unusual", false)
+	X(ANOMALY_UNUSUAL, "unusual", false)       \
+	X(ANOMALY_JOINT, "joint", false)           \
+	X(ANOMALY_MANIPULATION, "manipulation", false)
 
 #define X(code, word, sensor) code,
 enum anomaly_type { ANOMALY_TYPES(X) ANOMALY_TYPE_COUNT };

@@ -271,6 +271,9 @@ CALLS = {
                                             url="http://127.0.0.1:9")), ADMIN),
     "gateways_change": (lambda w: ((w.gateway(),), body(name="G")), ADMIN),
     "zones_change": (lambda w: ((w.zone(),), body(night_use=2)), ENGINEER),
+    "zone_controls_put": (lambda w: ((w.zone(),), {
+        "data": "[CONTROLS]\nLINK P OPEN IF NODE T BELOW 1\n",
+        "headers": {"Content-Type": "text/plain"}}), ENGINEER),
     "gateways_secret": (lambda w: ((w.gateway(),), {}), ADMIN),
     "link_guards_put": (lambda w: ((w.link(),), body(
         max_per_hour=3, limits=[dict(zip(("node", "metric"),
