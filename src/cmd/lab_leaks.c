@@ -9,6 +9,7 @@
 #include "core/instant.h"
 #include "model/balance.h"
 #include "model/leak.h"
+#include "model/leak_around.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,11 +19,16 @@
 #include <strings.h>
 
 #define LEARN_HOURS 168
+/* With more zones, what one of them loses is chance. */
+#define NEIGHBOURS_MOST 20
+#define PRESSURES_MOST	200
 
 struct alarm {
 	struct leak_alarm what;
 	int64_t hour; /* of the wall, whose reading raised it */
 	size_t zone;
+	struct leak_around around;
+	double fell; /* the pressure that fell most */
 };
 
 struct work {
@@ -30,6 +36,9 @@ struct work {
 	struct balance_input *inputs; /* one per flow or level */
 	size_t *series;		      /* of each input */
 	size_t ninputs;
+	double *pressures[PRESSURES_MOST];
+	size_t pressure_series[PRESSURES_MOST];
+	size_t npressures;
 	struct balance_zone *zones;
 	size_t nzones;
 	int64_t first_hour;
@@ -106,6 +115,23 @@ hourly(const struct work *w, const struct lab_readings *s)
 }
 
 static bool
+pressures(struct work *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->file.n && w->npressures < PRESSURES_MOST; i++) {
+		if (strcasestr(w->file.series[i].metric, "pressure") == NULL)
+			continue;
+		w->pressure_series[w->npressures] = i;
+		w->pressures[w->npressures] = hourly(w, &w->file.series[i]);
+		if (w->pressures[w->npressures] == NULL)
+			return (false);
+		w->npressures++;
+	}
+	return (true);
+}
+
+static bool
 balances(struct work *w)
 {
 	const size_t n = w->file.n;
@@ -126,6 +152,8 @@ balances(struct work *w)
 			return (false);
 		w->series[w->ninputs++] = i;
 	}
+	if (!pressures(w))
+		return (false);
 	w->nzones = balance_zones(w->inputs, w->ninputs,
 	    w->hours < LEARN_HOURS ? w->hours : LEARN_HOURS, w->zones);
 	return (true);
@@ -152,11 +180,41 @@ keep(struct work *w, const struct alarm *a)
 	return (true);
 }
 
+/* Up to hour `now`, no further. */
+static void
+look_around(const struct work *w, struct alarm *a, size_t now)
+{
+	struct leak_change pressures[PRESSURES_MOST],
+	    neighbours[NEIGHBOURS_MOST];
+	double x[LEAK_AROUND_BEFORE + LEAK_AROUND_AFTER];
+	const int64_t begun = a->what.onset - w->first_hour;
+	const size_t onset = begun > 0 ? (size_t)begun : 0;
+	const size_t from =
+	    onset > LEAK_AROUND_BEFORE ? onset - LEAK_AROUND_BEFORE : 0;
+	size_t to = onset + LEAK_AROUND_AFTER, n = 0, i, t;
+
+	to = to > now + 1 ? now + 1 : to;
+	for (i = 0; i < w->npressures; i++)
+		pressures[i] = leak_change(
+		    w->pressures[i] + from, to - from, onset - from);
+	for (i = 0; i < w->nzones && w->nzones <= NEIGHBOURS_MOST; i++) {
+		for (t = from; t < to; t++)
+			x[t - from] = balance_at(&w->zones[i], w->inputs, t);
+		if (i != a->zone)
+			neighbours[n++] =
+			    leak_change(x, to - from, onset - from);
+	}
+	a->around = leak_weigh(a->what.size, a->what.confidence, pressures,
+	    w->npressures, neighbours, n);
+	if (a->around.lowest < w->npressures)
+		a->fell = pressures[a->around.lowest].change;
+}
+
 static bool
 judge(struct work *w)
 {
 	struct leak *l = malloc(sizeof(*l));
-	struct alarm a;
+	struct alarm a = {0};
 	bool ok = l != NULL;
 	size_t z, t;
 
@@ -168,8 +226,10 @@ judge(struct work *w)
 			if (leak_hour(l, a.hour,
 				balance_at(&w->zones[z], w->inputs, t),
 				&a.what) &&
-			    a.what.kind != LEAK_SETTLED)
+			    a.what.kind != LEAK_SETTLED) {
+				look_around(w, &a, t);
 				ok = keep(w, &a);
+			}
 		}
 	}
 	free(l);
@@ -221,12 +281,28 @@ when(int64_t hour, FILE *f)
 }
 
 static void
+tell_around(const struct work *w, const struct alarm *a, FILE *f)
+{
+	const char *looks = leak_looks_name(a->around.looks);
+
+	putc(',', f);
+	if (a->around.lowest < w->npressures) {
+		lab_csv_cell(f,
+		    w->file.series[w->pressure_series[a->around.lowest]].node);
+		fprintf(f, ",%.4g", a->fell);
+	} else
+		putc(',', f);
+	fprintf(f, ",%s\n", looks == NULL ? "" : looks);
+}
+
+static void
 tell(const struct work *w, FILE *f)
 {
 	size_t i;
 
 	fputs("zone,onset,alarmed,kind,size,confidence,night_flow,"
-	      "usual_night_flow,volume\n",
+	      "usual_night_flow,volume,pressure_node,pressure_change,"
+	      "looks_like\n",
 	    f);
 	for (i = 0; i < w->nalarms; i++) {
 		const struct leak_alarm *a = &w->alarms[i].what;
@@ -235,13 +311,14 @@ tell(const struct work *w, FILE *f)
 		when(a->onset, f);
 		when(w->alarms[i].hour + 1, f);
 		fprintf(f, ",%s,%.4g,%.3f,", leak_kind_name(a->kind), a->size,
-		    a->confidence);
+		    w->alarms[i].around.confidence);
 		if (!isnan(a->night))
 			fprintf(f, "%.4g", a->night);
 		putc(',', f);
 		if (!isnan(a->usual))
 			fprintf(f, "%.4g", a->usual);
-		fprintf(f, ",%.4g\n", a->volume);
+		fprintf(f, ",%.4g", a->volume);
+		tell_around(w, &w->alarms[i], f);
 	}
 }
 
@@ -296,6 +373,8 @@ lab_leaks(int argc, char **argv)
 	ok = lab_zone(zone) && leaks(&w, input, output);
 	for (i = 0; i < w.ninputs; i++)
 		free((double *)(uintptr_t)w.inputs[i].x);
+	for (i = 0; i < w.npressures; i++)
+		free(w.pressures[i]);
 	free(w.inputs);
 	free(w.series);
 	free(w.zones);

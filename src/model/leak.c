@@ -305,7 +305,9 @@ night_of(struct leak *l, int64_t hour, double x, double u)
 	const int64_t clock = (hour % DAY + DAY) % DAY;
 	int i;
 
-	if (clock == NIGHT_FROM)
+	/* Clocks leave 02:00 out, meters any hour: what was before is no part
+	 * of it. */
+	if (clock < NIGHT_FROM || clock > NIGHT_TO)
 		l->night_n = 0, l->night_sum = l->night_raw = 0;
 	if (clock >= NIGHT_FROM && clock < NIGHT_TO) {
 		l->night_n++;
@@ -321,6 +323,7 @@ night_of(struct leak *l, int64_t hour, double x, double u)
 	l->nights[0] = l->night_sum / l->night_n;
 	l->raw[0] = l->night_raw / l->night_n;
 	l->night_n = 0;
+	l->night_sum = l->night_raw = 0;
 }
 
 static double
