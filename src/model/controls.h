@@ -1,16 +1,20 @@
 /*
- * controls: the simple controls of a network file, and how far what is seen
- * contradicts them.
+ * controls: what a network file tells its links to do by the level of a node,
+ * and how far what is seen contradicts it.
  *
- *	LINK l OPEN|CLOSED|speed IF NODE n BELOW|ABOVE v
+ *	[CONTROLS]  LINK l OPEN|CLOSED|speed IF NODE n BELOW|ABOVE v
+ *	[RULES]	    IF TANK n LEVEL BELOW|ABOVE v
+ *		    THEN PUMP|PIPE|VALVE l STATUS|SETTING IS OPEN|CLOSED|speed
  *	excess = v - level (BELOW), level - v (ABOVE) while l is not as told
  *
- * A link may lag its rule, so an excess counts beyond the largest one seen
- * while that was learnt, but at most twice the third largest, for what happened
- * once or twice is not the link's way; and a quarter more and 2 % of v.
- * Reference: EPANET 2.2 user manual, section [CONTROLS].
- * Runs on: C. Frees: nothing. Units: the network file's. Errors: a line that
- * is no such control is passed over.
+ * Rules of several premises are passed over. A link may lag its rule, so an
+ * excess counts beyond the largest one seen while that was learnt, but at most
+ * twice the third largest, for what happened once or twice is not the link's
+ * way; and a quarter more and 2 % of v.
+ * Reference: EPANET 2.2 user manual, sections [CONTROLS], [RULES], [OPTIONS].
+ * Runs on: C. Frees: nothing. Units: levels in m; those of a file whose UNITS
+ * are CFS, GPM (where it says nothing), MGD, IMGD or AFD were feet. Errors: a
+ * line that is no such control is passed over.
  */
 #ifndef PENSTOCK_MODEL_CONTROLS_H
 #define PENSTOCK_MODEL_CONTROLS_H

@@ -16,7 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = pathlib.Path(
     os.environ.get("PENSTOCK_BUILD", ROOT / "build")) / "src/cmd/penstock-lab"
 BEGIN = datetime.datetime(2026, 1, 5)
-INP = """[CONTROLS]
+INP = """[OPTIONS]
+UNITS CMH
+[CONTROLS]
 LINK PU1 OPEN IF NODE T1 BELOW 2
 LINK PU1 CLOSED IF NODE T1 ABOVE 4
 """

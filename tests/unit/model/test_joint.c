@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define STEPS	2000
@@ -236,7 +237,8 @@ Test(controls, reads_the_section_and_nothing_else)
 	    "link PU1 closed if node T1 above 6.3\r\n"
 	    "LINK V2 0.5 IF NODE T2 ABOVE .5\n"
 	    "LINK PU3 OPEN AT TIME 7\nLINK PU4 OPEN IF NODE T4 BELOW x\n"
-	    "[RULES]\nLINK PU7 OPEN IF NODE T7 BELOW 4";
+	    "[RULES]\nLINK PU7 OPEN IF NODE T7 BELOW 4\n"
+	    "[OPTIONS]\n Units  LPS ; litres";
 	struct control c[8];
 
 	cr_assert_eq(controls_parse(inp, strlen(inp), c, 8), 3);
@@ -246,7 +248,51 @@ Test(controls, reads_the_section_and_nothing_else)
 	cr_expect(!c[1].open && c[1].above && c[1].level == 6.3);
 	cr_expect(c[2].open && c[2].above && c[2].level == 0.5);
 	cr_expect_eq(controls_parse(inp, strlen(inp), c, 1), 1);
+	cr_expect_eq(c[0].level, 4);
 	cr_expect_eq(controls_parse("", 0, c, 8), 0);
+}
+
+Test(controls, reads_rules_of_one_premise)
+{
+	static const char inp[] =
+	    "[OPTIONS]\nUNITS CMH\n[RULES]\n"
+	    "RULE 1\nIF TANK T1 LEVEL ABOVE 4\nTHEN PUMP P1 STATUS IS CLOSED"
+	    "\nAND PUMP P2 SPEED IS 0\nELSE PUMP P3 STATUS IS OPEN\n"
+	    "PRIORITY 1\n"
+	    "RULE 2\nIF TANK T1 LEVEL < 2\nTHEN VALVE V1 SETTING IS 30\n"
+	    "RULE 3\nIF TANK T1 LEVEL ABOVE 4\n"
+	    "AND SYSTEM CLOCKTIME > 6 AM\nTHEN PUMP P4 STATUS IS CLOSED\n"
+	    "RULE 4\nIF JUNCTION J PRESSURE BELOW 4\n"
+	    "THEN PUMP P5 STATUS IS OPEN\n";
+	struct control c[8];
+
+	cr_assert_eq(controls_parse(inp, strlen(inp), c, 8), 3);
+	cr_expect_str_eq(c[0].link, "P1");
+	cr_expect_str_eq(c[0].node, "T1");
+	cr_expect(!c[0].open && c[0].above && c[0].level == 4);
+	cr_expect_str_eq(c[1].link, "P2");
+	cr_expect(!c[1].open && c[1].above);
+	cr_expect_str_eq(c[2].link, "V1");
+	cr_expect(c[2].open && !c[2].above && c[2].level == 2);
+	cr_expect_eq(controls_parse(inp, strlen(inp), c, 1), 1);
+}
+
+/* US customary units are the default of the format. */
+Test(controls, gives_levels_in_metres)
+{
+	static const char line[] =
+	    "[CONTROLS]\nLINK P OPEN IF NODE T BELOW 110\n";
+	static const char *const units[] = {"", "[OPTIONS]\nUNITS GPM",
+	    "[OPTIONS]\nunits mgd", "[OPTIONS]\nHEADLOSS H-W"};
+	struct control c[1];
+	char inp[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		snprintf(inp, sizeof(inp), "%s%s", line, units[i]);
+		cr_assert_eq(controls_parse(inp, strlen(inp), c, 1), 1);
+		cr_expect_float_eq(c[0].level, 33.528, 1e-9, "%s", units[i]);
+	}
 }
 
 /* Closed above 6: open at 7 is an excess of 1. The largest seen is 3, but
