@@ -203,6 +203,9 @@ count(const struct loop_figures *f)
 		metric_observe(phases[i], f->phase_us[i]);
 	metric_count(COUNTER_READINGS_MERGED, (uint64_t)f->merged);
 	metric_count(COUNTER_READINGS_LATE, (uint64_t)f->late);
+	metric_count(COUNTER_UNUSUAL_JUDGED, (uint64_t)f->judged);
+	metric_count(COUNTER_UNUSUAL_RAISED, (uint64_t)f->odd);
+	metric_count(COUNTER_UNUSUAL_VOID, (uint64_t)f->begun_anew);
 	metric_count(COUNTER_ANOMALIES_RAISED, (uint64_t)f->raised);
 	metric_count(COUNTER_ANOMALIES_CLEARED, (uint64_t)f->cleared);
 	metric_count(COUNTER_COMMANDS_SENT, (uint64_t)f->sent);
@@ -367,6 +370,7 @@ run(struct cycle *c, int64_t began_us, struct err_info *info)
 
 	if (e == ERR_OK)
 		e = look_around(c, info);
+	metric_gauge_set(GAUGE_UNUSUAL_STATES, (int64_t)c->ctx.unusual.n);
 	if (e != ERR_OK || !warm_watches(c->warm))
 		return (e);
 	if ((e = warm_name(c->warm, c->id, info)) != ERR_OK)

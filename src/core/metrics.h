@@ -59,6 +59,9 @@
 	X(CYCLES_FAILED,      "penstock_loop_cycles_total", "result=\"failed\"", NULL) \
 	X(READINGS_MERGED,    "penstock_loop_readings_merged_total", "", "Readings moved from log to segments") \
 	X(READINGS_LATE,      "penstock_loop_readings_late_total", "", "Readings too old to be judged in order") \
+	X(UNUSUAL_JUDGED,     "penstock_unusual_readings_judged_total", "", "Readings judged by what their series did before") \
+	X(UNUSUAL_RAISED,     "penstock_unusual_raised_total", "", "Anomalies of type unusual raised") \
+	X(UNUSUAL_VOID,       "penstock_unusual_states_void_total", "", "Series learnt anew, as what was known of them is another version's") \
 	X(ANOMALIES_RAISED,   "penstock_anomalies_total", "event=\"raised\"", "Anomalies raised and cleared") \
 	X(ANOMALIES_CLEARED,  "penstock_anomalies_total", "event=\"cleared\"", NULL) \
 	X(COMMANDS_SENT,      "penstock_commands_total", "result=\"sent\"", "Command attempts by result") \
@@ -68,6 +71,7 @@
 #define METRIC_GAUGES(X) \
 	X(QUEUE_READINGS, "penstock_log_queue_readings", "", "Readings waiting for their commit") \
 	X(LOG_BACKLOG,    "penstock_loop_backlog_readings", "", "Readings the last cycle left in the log") \
+	X(UNUSUAL_STATES, "penstock_unusual_states", "", "Series of which this instance knows how they usually go") \
 	X(HOT_WHOLE,      "penstock_hot_series", "whole=\"true\"", "Series by whether Redis holds their last hours whole") \
 	X(HOT_NOT_WHOLE,  "penstock_hot_series", "whole=\"false\"", NULL) \
 	X(LISTENERS,      "penstock_listeners", "", "Who listens to events now") \

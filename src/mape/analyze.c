@@ -37,7 +37,8 @@ struct judge {
 	struct outlier_window window; /* if have_window */
 	bool have_window;
 	struct watched *watched;   /* or NULL */
-	struct watch_verdict seen; /* of this reading; no score: not judged */
+	struct watch_verdict seen; /* of this reading */
+	bool looked;		   /* it was judged by its series' past */
 };
 
 static enum err
@@ -56,7 +57,9 @@ flush(struct judge *j, size_t slot)
 static void
 note_seen(struct finding *f, const struct judge *j)
 {
-	f->seen = j->seen;
+	if (j->looked)
+		f->seen = j->seen;
+	f->expects = j->looked && unusual_knows(j->watched);
 	if (f->condition.type != ANOMALY_UNUSUAL)
 		return;
 	f->seen.score = j->watched->open.score / 10000.0;
@@ -254,9 +257,9 @@ raise_unusual(struct judge *j, struct finding *f, const struct reading *r)
 }
 
 static enum err
-judge_unusual(struct judge *j, const struct reading *r, bool looked)
+judge_unusual(struct judge *j, const struct reading *r)
 {
-	enum verdict v = looked
+	enum verdict v = j->looked
 	    ? unusual_decide(j->watched, j->series, j->state, r, &j->seen)
 	    : VERDICT_NORMAL;
 	struct finding f;
@@ -303,16 +306,15 @@ static enum err
 judge_reading(struct judge *j, const struct reading *r)
 {
 	const struct series *s = j->series;
-	bool looked;
 	enum err err;
 	size_t i;
 
-	j->seen = (struct watch_verdict){0};
+	j->looked = false;
 	if ((err = end_silence(j, r)) != ERR_OK || !isfinite(r->value))
 		return (err);
-	looked = j->watched != NULL &&
+	j->looked = j->watched != NULL &&
 	    unusual_look(j->a->unusual, j->watched, r, &j->seen);
-	j->a->judged += looked;
+	j->a->judged += j->looked;
 	for (i = 0; i < s->nthresholds; i++) {
 		if ((err = judge_level(j, &s->thresholds[i], r)) != ERR_OK)
 			return (err);
@@ -320,7 +322,7 @@ judge_reading(struct judge *j, const struct reading *r)
 	if ((err = judge_rate(j, r)) == ERR_OK &&
 	    (err = judge_flatline(j, r)) == ERR_OK &&
 	    (err = judge_outlier(j, r)) == ERR_OK)
-		err = judge_unusual(j, r, looked);
+		err = judge_unusual(j, r);
 	return (err);
 }
 

@@ -49,29 +49,35 @@ write_reading(struct text *t, int64_t t_us, double value)
 	json_object_end(t);
 }
 
-/* What the series' own past let expect: the whole of an unusual one's word,
- * and beside another's if the reading is odd. */
+/* How odd the reading is: the whole of an unusual one's word, and beside
+ * another's if it is odd at all. */
 static void
-write_seen(struct text *t, const struct series *s, const struct finding *f)
+write_odd(struct text *t, const struct finding *f)
 {
 	bool own = f->condition.type == ANOMALY_UNUSUAL;
-	const char *looks;
+	const char *looks = watch_looks_like(f->seen.rule);
 
 	if (!own && f->seen.score < ODD)
 		return;
-	looks = watch_looks_like(f->seen.rule);
 	if (!own) {
 		json_object(t, "unusual");
 		json_string(t, "rule", watch_rule_name(f->seen.rule));
 	}
-	json_double(t, "expected", f->seen.expected);
-	json_double(t, "band", f->seen.band);
 	json_double(t, "score", f->seen.score);
 	if (looks[0] != '\0')
 		json_string(t, "looks_like", looks);
-	if (!own) {
+	if (!own)
 		json_object_end(t);
-		return;
+}
+
+/* What the series' own past let expect, and whose readings tell. */
+static void
+write_seen(struct text *t, const struct series *s, const struct finding *f)
+{
+	if (f->expects) {
+		json_double(t, "expected", f->seen.expected);
+		json_double(t, "band", f->seen.band);
+		write_odd(t, f);
 	}
 	json_array(t, "contributions");
 	json_object(t, NULL);

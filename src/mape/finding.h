@@ -22,7 +22,8 @@ struct finding {
 	/* What the rule wanted and saw; a NULL key ends them. */
 	const char *keys[FINDING_FACTS];
 	double facts[FINDING_FACTS];
-	struct watch_verdict seen; /* of the reading; no score: not judged */
+	bool expects; /* the series is known well enough for what it has seen */
+	struct watch_verdict seen;
 };
 
 /* Rule id and severity of the type; the direction of the condition. */

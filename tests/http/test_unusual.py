@@ -2,6 +2,7 @@
 import datetime
 import math
 import os
+import re
 import signal
 import struct
 
@@ -30,6 +31,12 @@ def taken_in(service, node):
     return before + len(tail) // 16
 
 
+def metric(service, name):
+    text = service.call("GET", "/metrics").text
+    return float(re.search(rf"^penstock_unusual_{name} (\S+)$", text,
+                           re.M)[1])
+
+
 def test_a_reading_unlike_its_past_is_an_anomaly(service):
     node = "UNU-1"
     service.make_series(node, "pressure")
@@ -44,6 +51,11 @@ def test_a_reading_unlike_its_past_is_an_anomaly(service):
         params={"node": node}).json()["items"], 30)
     assert [(a["rule"], a["type"], a["severity"], a["direction"])
             for a in found] == [("unusual:freeze", "unusual", "info", "none")]
+    # A cycle is counted when it is over, the states as the next begins.
+    for name, least in (("raised_total", 1), ("states", 1),
+                        ("readings_judged_total", len(hours))):
+        wait_for(name, lambda: metric(service, name) >= least, 30)
+    assert metric(service, "states_void_total") == 0
     evidence = service.call("GET", f"/api/v1/anomalies/{found[0]['id']}",
                             "viewer").json()["evidence"]
     assert 39 < evidence["expected"] < 41 and 0 < evidence["band"] < 5

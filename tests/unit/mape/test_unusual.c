@@ -53,6 +53,25 @@ Test(unusual, what_a_rule_of_peoples_tells_is_its_evidence)
 	cr_assert_eq(found()->anomaly.condition.type, ANOMALY_THRESHOLD);
 	cr_assert(strstr(found()->anomaly.evidence, "\"unusual\":{\"rule\":"));
 	cr_assert(strstr(found()->anomaly.evidence, "\"expected\":"));
+	cr_assert(strstr(found()->anomaly.evidence,
+	    "\"contributions\":[{\"node\":\"N\",\"metric\":\"flow\""));
+}
+
+/* Of a young series nobody knows what to expect. */
+Test(unusual, a_limit_says_what_was_expected_once_that_is_known)
+{
+	series[1].thresholds[0] = (struct threshold){
+	    1, DIRECTION_HIGH, SEVERITY_WARNING, 71, 60, 0, 0};
+	series[1].nthresholds = 1;
+	steps(2 * DAY, 0);
+	cr_assert_gt(t->nanomalies, 0);
+	cr_assert_null(strstr(t->anomalies[0].anomaly.evidence, "expected"));
+	cr_assert(strstr(t->anomalies[0].anomaly.evidence, "contributions"));
+	steps(14 * DAY, 0);
+	cr_assert(strstr(
+	    t->anomalies[t->nanomalies - 1].anomaly.evidence, "\"expected\":"));
+	cr_assert_null(strstr(
+	    t->anomalies[t->nanomalies - 1].anomaly.evidence, "\"unusual\":"));
 }
 
 /* A reading that is suspect teaches nothing, and tells nothing. */
