@@ -53,8 +53,9 @@ smooths(struct list *l, const struct forecast_grid *g, size_t of)
 			     d = i / 2 / grids[of].alphas / PHIS / OMEGAS;
 		const double omega = grids[of].omega[o];
 
-		if (i % 2 == 1 && g->z == NULL)
-			continue;
+		if ((i % 2 == 1 && g->z == NULL) ||
+		    (g->season == 1 && (grids[of].alpha[a] == 0 || o > 0)))
+			continue; /* it would never learn, or is there */
 		add(l, FORECAST_SMOOTH,
 		    (const double[]){grids[of].alpha[a],
 			g->week > 0 ? grids[of].delta[d] : omega, omega,

@@ -228,6 +228,7 @@ forecast_grid_make(
 		return (FORECAST_NO_MEMORY);
 	*g = (struct forecast_grid){.y = y,
 	    .n = s->n,
+	    .per_day = day,
 	    .columns = s->covariates,
 	    .ncolumns = s->covariates == NULL ? 0 : s->ncovariates};
 	for (t = 0; t < s->n; t++) {

@@ -14,6 +14,7 @@ struct forecast_grid {
 	const double *y; /* NaN: missing, or a holiday unlike its weekday */
 	const double *z; /* log y, NULL where that makes no sense */
 	size_t n;
+	size_t per_day;	  /* steps, season or not */
 	size_t day, week; /* 0: no such season */
 	size_t season;	  /* the longest, 1 if there is none */
 	size_t kinds[7];  /* of days, by day number modulo 7: alike or not */

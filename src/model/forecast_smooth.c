@@ -18,6 +18,7 @@
 
 #define MEMORY_SEASONS 20 /* seasons run through before the first origin */
 #define FIRST_SEASONS  2  /* that give the states they begin with */
+#define FLAT_DAYS      7  /* as a season, where there is none */
 #define CLIP	       4.0
 #define SCALE_STEP     0.02
 #define EXP_MOST       300.0
@@ -155,16 +156,18 @@ forecast_smooth(const struct forecast_grid *g, const double *param,
 	struct smooth s = {.y = param[LOGARITHM] != 0 ? g->z : g->y,
 	    .day = g->day,
 	    .week = param[DAY_ALONE] != 0 ? 0 : g->week};
-	const size_t first = job->origins[0],
-		     memory = MEMORY_SEASONS * g->season;
+	const size_t season = g->season > 1 || g->per_day == 0
+	    ? g->season
+	    : FLAT_DAYS * g->per_day;
+	const size_t first = job->origins[0], memory = MEMORY_SEASONS * season;
 	size_t from = first > memory ? first - memory : 0, to, i, t;
 
 	s.d = arena_calloc(job->arena, s.day + 1, sizeof(double));
 	s.w = arena_calloc(job->arena, s.week + 1, sizeof(double));
 	if (s.d == NULL || s.w == NULL)
 		return (false);
-	from = first_full(&s, from, first, g->season);
-	to = from + FIRST_SEASONS * g->season;
+	from = first_full(&s, from, first, season);
+	to = from + FIRST_SEASONS * season;
 	begin(&s, from, to < first ? to : first);
 	for (i = 0, t = from; i < job->norigins; i++) {
 		for (; t < job->origins[i]; t++)

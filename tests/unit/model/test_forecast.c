@@ -236,6 +236,39 @@ Test(forecast, smooths_from_where_values_begin)
 	smooths_to(z, n, -1, 1);
 }
 
+/* A pump without a rhythm, off for the hours that end it: what smoothing comes
+ * to is what it mostly does, wherever the history ends. */
+Test(forecast, smooths_a_pump_by_more_than_its_last_hours)
+{
+	static double z[12 * WEEK];
+	const size_t n = sizeof(z) / sizeof(z[0]);
+	const struct forecast_grid g = {
+	    .y = z, .n = n, .per_day = DAY, .season = 1};
+	const double param[FORECAST_PARAMS] = {0.005};
+	struct forecast_expert list[384];
+	double out[DAY];
+	const struct forecast_job job = {&n, 1, DAY, &arena, out};
+	size_t t, left = 0, many, i;
+	bool on = false;
+
+	seed = 5;
+	for (t = 0; t < n; t++, left--) {
+		if (left == 0) {
+			on = !on;
+			left = (size_t)((uniform() + (on ? 1.5 : 0.7)) * 20);
+		}
+		z[t] = on && t + 30 < n ? 95 : 0;
+	}
+	cr_assert(forecast_smooth(&g, param, &job));
+	cr_expect_gt(out[0], 30, "%g", out[0]);
+	cr_expect_lt(out[0], 90, "%g", out[0]);
+	many = forecast_candidates(&g, list, 384);
+	cr_assert_gt(many, 0);
+	for (i = 0; i < many; i++) /* none that never learns */
+		cr_expect(
+		    list[i].kind != FORECAST_SMOOTH || list[i].param[0] > 0);
+}
+
 /* An expert that needs the last day says nothing; the others do. */
 Test(forecast, bears_a_gap_before_the_origin)
 {
