@@ -1,4 +1,5 @@
--- $1 timestamptz now: this month and the next have a partition in each class
-SELECT segments_ensure(c.id, $1::timestamptz),
-    segments_ensure(c.id, date_trunc('month', $1, 'UTC') + interval '32 days')
-FROM retention_classes c
+-- $1 timestamptz now: what is to have a partition: this month and the next, in
+-- each class -> class int2, timestamptz in the month
+SELECT c.id, m.t
+FROM retention_classes c, (VALUES ($1::timestamptz),
+    (date_trunc('month', $1, 'UTC') + interval '32 days')) AS m(t)

@@ -16,6 +16,8 @@
 #define SPARSE 2000
 /* Runs of roll-ups per question. */
 #define RUNS 1000
+/* Partitions made under one hold of the lock. */
+#define MONTHS 8
 
 /* Roll-ups [first, past): one series, one width. */
 struct run {
@@ -270,9 +272,29 @@ put_months(struct warm *warm, const struct reading *r, size_t n, bool write)
 	return (count);
 }
 
-/* Each partition in a transaction of its own: it takes as long to make as many
- * readings to store, and the lock until then; and a server has not so many
- * locks that decades could be made at once. */
+static enum err
+make_parts(
+    struct importer *im, const PGresult *months, int i, struct err_info *info)
+{
+	struct import_port port = importer_port(im);
+	int end = i + MONTHS;
+	enum err e = port.begin(port.self, info);
+
+	for (; e == ERR_OK && i < end && i < PQntuples(months); i++)
+		e = warm_segments_want(im->warm,
+		    wire_get_i16(PQgetvalue(months, i, 0)),
+		    warm_get_time(months, i, 1), info);
+	if (e == ERR_OK)
+		e = warm_segments_make(im->warm, info);
+	if (e == ERR_OK)
+		e = port.commit(port.self, info);
+	else
+		port.rollback(port.self);
+	return (e);
+}
+
+/* Partitions first, and few at once: one takes as long to make as many
+ * readings to store, and the lock until then. */
 enum err
 importer_prepare(
     void *self, const struct reading *r, size_t n, struct err_info *info)
@@ -290,10 +312,8 @@ importer_prepare(
 	e = importer_args(&a, warm->wires, 2, info);
 	if (e == ERR_OK)
 		e = warm_run(warm, ST_import_months, &a, &months, info);
-	for (i = 0; e == ERR_OK && i < PQntuples(months); i++)
-		e = warm_segments_ensure(warm,
-		    wire_get_i16(PQgetvalue(months, i, 0)),
-		    warm_get_time(months, i, 1), info);
+	for (i = 0; e == ERR_OK && i < PQntuples(months); i += MONTHS)
+		e = make_parts(im, months, i, info);
 	return (e == ERR_OK ? importer_look(im, r, n, info) : e);
 }
 

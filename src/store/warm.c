@@ -56,7 +56,7 @@ warm_forget(struct warm *w)
 {
 	w->ntaken = 0;
 	w->nevents = w->nmore = 0;
-	w->nparts = w->ndays = 0;
+	w->nparts = w->nwanted = w->ndays = 0;
 	w->locked = false;
 }
 

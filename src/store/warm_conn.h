@@ -54,15 +54,16 @@ struct warm {
 	PGcancel *cancel;
 	struct wire wires[WARM_ARGS]; /* array parameters, kept for reuse */
 	/* The unit of work: rows taken, notifications to log if it commits,
-	 * partitions it found or made, days it marked, the lock it took. */
+	 * partitions it found or made and those it lacks, days it marked, the
+	 * lock it took. */
 	int64_t *taken;
 	size_t ntaken, taken_size;
 	double row_mean; /* readings per log row, of the last take */
 	struct warm_event events[WARM_EVENTS];
 	size_t nevents, nmore; /* in events; beyond them */
-	struct warm_part parts[WARM_PARTS];
+	struct warm_part parts[WARM_PARTS], wanted[WARM_PARTS];
 	int64_t days[WARM_DAYS];
-	size_t nparts, ndays;
+	size_t nparts, nwanted, ndays;
 	bool locked, careful;
 	uint32_t rollups_oid, latest_oid, open_oid; /* of their row types */
 	struct warm_class *classes;		    /* a hash table */

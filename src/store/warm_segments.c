@@ -146,28 +146,87 @@ warm_month(int64_t t_us)
 	    day - (doy - (153 * ((5 * doy + 2) / 153) + 2) / 5) * US_PER_DAY);
 }
 
+static bool
+among(const struct warm_part *parts, size_t n, const struct warm_part *part)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (parts[i].month_us == part->month_us &&
+		    parts[i].class == part->class)
+			return (true);
+	return (false);
+}
+
+static void
+keep(struct warm *w, const struct warm_part *part)
+{
+	if (w->nparts == WARM_PARTS)
+		w->nparts = 0;
+	w->parts[w->nparts++] = *part;
+}
+
 enum err
-warm_segments_ensure(
+warm_segments_want(
     struct warm *w, int16_t class, int64_t t_us, struct err_info *info)
 {
 	struct warm_part part = {warm_month(t_us), class};
 	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e = ERR_OK;
+
+	if (among(w->parts, w->nparts, &part) ||
+	    among(w->wanted, w->nwanted, &part))
+		return (ERR_OK);
+	warm_i16(&a, class);
+	warm_time(&a, t_us);
+	e = warm_run(w, ST_cycle_segments_there, &a, &r, info);
+	if (e == ERR_OK && warm_get_bool(r, 0, 0))
+		keep(w, &part);
+	else if (e == ERR_OK && w->nwanted == WARM_PARTS)
+		e = warm_segments_make(w, info);
+	if (e == ERR_OK && !warm_get_bool(r, 0, 0))
+		w->wanted[w->nwanted++] = part;
+	return (e);
+}
+
+/* On a connection that lives for this alone. */
+static enum err
+make(struct warm *maker, const struct warm *w, struct err_info *info)
+{
+	struct warm_args a, holder = {0};
+	size_t i;
+	enum err e = warm_connect(maker, info);
+
+	for (i = 0; e == ERR_OK && i < w->nwanted; i++) {
+		a = (struct warm_args){0};
+		warm_i16(&a, w->wanted[i].class);
+		warm_time(&a, w->wanted[i].month_us);
+		e = warm_run(maker, ST_cycle_segments_make, &a, NULL, info);
+	}
+	if (e != ERR_OK)
+		return (e);
+	warm_i32(&holder, PQbackendPID(w->conn));
+	return (warm_run(maker, ST_cycle_segments_await, &holder, NULL, info));
+}
+
+enum err
+warm_segments_make(struct warm *w, struct err_info *info)
+{
+	struct warm *maker;
 	size_t i;
 	enum err e;
 
-	for (i = 0; i < w->nparts; i++)
-		if (w->parts[i].month_us == part.month_us &&
-		    w->parts[i].class == class)
-			return (ERR_OK);
-	warm_i16(&a, class);
-	warm_time(&a, t_us);
-	e = warm_run(w, ST_cycle_segments_ensure, &a, NULL, info);
-	if (e != ERR_OK)
-		return (e);
-	if (w->nparts == WARM_PARTS)
-		w->nparts = 0;
-	w->parts[w->nparts++] = part;
-	return (ERR_OK);
+	if (w->nwanted == 0)
+		return (ERR_OK);
+	if ((maker = warm_new(w->conninfo, w->name)) == NULL)
+		return (err_set(info, ERR_NO_MEMORY, NULL, "partitions"));
+	e = make(maker, w, info);
+	warm_free(maker);
+	for (i = 0; e == ERR_OK && i < w->nwanted; i++)
+		keep(w, &w->wanted[i]);
+	w->nwanted = 0;
+	return (e);
 }
 
 /* --- writing ------------------------------------------------------------ */

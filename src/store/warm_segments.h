@@ -32,9 +32,15 @@ int16_t warm_class(const struct warm *, int32_t series);
 
 /* First instant of the month that holds t_us. */
 int64_t warm_month(int64_t t_us);
-/* The partition of the class and time is there. */
-enum err warm_segments_ensure(
+/* Notes that the class and month need a partition, if there is none. */
+enum err warm_segments_want(
     struct warm *, int16_t class, int64_t t_us, struct err_info *);
+/*
+ * Makes and commits what is wanted, whatever becomes of the unit of work, which
+ * must hold the lock; then waits, a second at most, for statements that were
+ * planned without it.
+ */
+enum err warm_segments_make(struct warm *, struct err_info *);
 
 /* Readings of one series as one row or, beyond PACKED_MAX, several; strictly
  * rising in time and within one month. Memory that is out shows at the end. */

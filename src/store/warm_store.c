@@ -60,7 +60,7 @@ ensure(struct warm *w, const struct merge *m, struct err_info *info)
 	for (i = 0; i < m->nsegments; i++) {
 		s = &m->segments[i];
 		t = s->readings[0].t_us;
-		e = warm_segments_ensure(w, warm_class(w, s->series), t, info);
+		e = warm_segments_want(w, warm_class(w, s->series), t, info);
 		if (e != ERR_OK)
 			return (e);
 		if (day_marked(w, instant_floor(t, US_PER_DAY)))
@@ -68,8 +68,9 @@ ensure(struct warm *w, const struct merge *m, struct err_info *info)
 		wire_put_time(days, t);
 		n++;
 	}
-	if (n == 0)
-		return (ERR_OK);
+	e = warm_segments_make(w, info);
+	if (e != ERR_OK || n == 0)
+		return (e);
 	wire_reset(count);
 	wire_array(count, OID_TIMESTAMPTZ, n);
 	wire_bytes(count, days->p, days->len);

@@ -273,17 +273,38 @@ step(struct warm *w, int64_t now_us, int64_t *ret_rows, struct err_info *info)
 }
 
 static enum err
-make_ahead(struct warm *w, int64_t now_us, struct err_info *info)
+want_ahead(struct warm *w, int64_t now_us, struct err_info *info)
 {
 	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e = warm_segments_lock(w, info);
+	int i;
+
+	warm_time(&a, now_us);
+	if (e == ERR_OK)
+		e = warm_run(w, ST_cycle_segments_ahead, &a, &r, info);
+	for (i = 0; e == ERR_OK && i < PQntuples(r); i++)
+		e = warm_segments_want(w, wire_get_i16(PQgetvalue(r, i, 0)),
+		    warm_get_time(r, i, 1), info);
+	return (e == ERR_OK ? warm_segments_make(w, info) : e);
+}
+
+static enum err
+make_ahead(struct warm *w, int64_t now_us, struct err_info *info)
+{
+	struct decisions_port d = warm_decisions(w);
 	enum err e;
 
 	if (now_us < w->tidying.next_ahead_us)
 		return (ERR_OK);
-	warm_time(&a, now_us);
-	e = warm_run(w, ST_cycle_segments_ahead, &a, NULL, info);
+	if ((e = d.begin(d.self, info)) == ERR_OK)
+		e = want_ahead(w, now_us, info);
+	if (e == ERR_OK)
+		e = d.commit(d.self, info);
 	if (e == ERR_OK)
 		w->tidying.next_ahead_us = now_us + AHEAD;
+	else
+		d.rollback(d.self);
 	return (e);
 }
 

@@ -218,7 +218,36 @@ Test(warm_telemetry, merges_a_reading_of_each_of_5000_months)
 	ok(d->begin(d->self, &fx.info));
 	cr_assert_eq(
 	    t->store(t->self, &m, &fx.info), ERR_OK, "%s", fx.info.detail);
-	d->rollback(d->self); /* other tests empty every partition */
+	d->rollback(d->self);
+	/* They stay, and other tests empty every partition. */
+	sql("DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT relid "
+	    "FROM pg_partition_tree('segments') WHERE isleaf LOOP "
+	    "EXECUTE format('DROP TABLE %%s', p); COMMIT; END LOOP; END $$");
+}
+
+/* A statement that was planned before it would not look into it. */
+Test(warm_telemetry, fills_no_partition_that_is_not_committed)
+{
+	struct reading r[] = {{.series = fx.series[0], .t_us = NOON},
+	    {.series = fx.series[0], .t_us = NOON + 31 * DAY_US},
+	    {.series = fx.series[0], .t_us = NOON + 62 * DAY_US}};
+	int i;
+
+	sql("DROP TABLE IF EXISTS segments_1_202611, segments_1_202612, "
+	    "segments_1_202701");
+	ok(d->begin(d->self, &fx.info));
+	for (i = 0; i < 3; i++) {
+		cr_assert_eq(store(&r[i], 1), ERR_OK, "%s", fx.info.detail);
+		cr_assert_eq(sql_int("SELECT count(*) FROM "
+				     "pg_partition_tree('segments') WHERE "
+				     "relid::text IN ('segments_1_202611', "
+				     "'segments_1_202612', "
+				     "'segments_1_202701')"),
+		    i + 1);
+	}
+	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 0);
+	ok(d->commit(d->self, &fx.info));
+	cr_assert_eq(sql_int("SELECT count(*) FROM segments"), 3);
 }
 
 Test(warm_telemetry, removes_exactly_the_rows_it_took)

@@ -106,7 +106,8 @@ ALONE = {
         "INSERT INTO segments SELECT * FROM segments",
         "UPDATE plans SET state = 'approved'", "SELECT audit_refuse('[]')",
         "SELECT user_create('{}', 'x')", "SELECT segments_ensure(1::int2, "
-        "now())", "SELECT session_end(1, 'logged out')",
+        "now())", "SELECT segments_make(1::int2, now())",
+        "SELECT session_end(1, 'logged out')",
         "SELECT login_begin('admin', NULL, 5)"),
 }
 

@@ -2,7 +2,10 @@
 there are, and no other; and these by their index."""
 import collections
 import re
+import threading
+import time
 
+import psycopg2
 import pytest
 
 from scratch import prepare
@@ -79,3 +82,112 @@ def test_buckets_open_the_partitions_of_what_is_logged(months):
                        plans(db, execute))
     assert sorted(found) == [("Index Scan", "segments_1_202601"),
                              ("Index Scan", "segments_1_202602")]
+
+
+SERIES_ID = 910191  # nobody else's
+HELD = 910192  # an advisory lock: who plans waits for it
+COUNT = f"""SELECT (SELECT count(*) FROM ingest_log
+        WHERE series = '{{{SERIES_ID}}}') + (SELECT count(*) FROM segments
+        WHERE series = {SERIES_ID} AND t0 > pg_temp.held())"""
+FILL = f"""INSERT INTO segments VALUES ({SERIES_ID}, 1, '1991-02-05Z',
+        '1991-02-05Z', 1, packed_from('{{1991-02-05Z}}', '{{1}}', '{{0}}',
+        '{{1991-02-05Z}}'));
+    DELETE FROM ingest_log WHERE series = '{{{SERIES_ID}}}'"""
+
+
+class Session:
+    """A connection of its own."""
+
+    def __init__(self, conninfo):
+        self.connection = psycopg2.connect(conninfo)
+        self.connection.autocommit = True
+        self.pid = self.connection.info.backend_pid
+
+    def sql(self, text):
+        with self.connection.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchall() if cursor.description else None
+
+    def one(self, text):
+        return self.sql(text)[0][0]
+
+
+class Reader(Session):
+    """Counts what log and segments have of the series, and is held up when it
+    has planned that, but for its snapshot."""
+
+    def __init__(self, conninfo, keeper):
+        super().__init__(conninfo)
+        self.keeper = keeper
+        self.count = None
+        self.sql(f"""CREATE FUNCTION pg_temp.held() RETURNS timestamptz
+            LANGUAGE plpgsql STABLE AS $$
+            BEGIN
+                PERFORM pg_advisory_xact_lock_shared({HELD});
+                RETURN '-infinity';
+            END $$""")
+
+    def read(self):
+        self.count = self.one(COUNT)
+
+    def __enter__(self):
+        self.keeper.sql(f"SELECT pg_advisory_lock({HELD})")
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+        while not self.keeper.sql("SELECT 1 FROM pg_locks WHERE NOT"
+                                  f" granted AND pid = {self.pid}"):
+            assert self.thread.is_alive()
+            time.sleep(.01)
+        return self
+
+    def __exit__(self, *_):
+        self.keeper.sql(f"SELECT pg_advisory_unlock({HELD})")
+        self.thread.join()
+
+
+CLEAR = f"""DROP TABLE IF EXISTS segments_1_199101, segments_1_199102;
+    DELETE FROM ingest_log WHERE series = '{{{SERIES_ID}}}'"""
+
+
+@pytest.fixture
+def logged(conninfo):
+    """A reading of a month without a partition, in the log."""
+    keeper = Session(conninfo)
+    keeper.sql(CLEAR)
+    keeper.sql("SELECT segments_ensure(1::int2, '1991-01-05Z')")
+    keeper.sql(f"""INSERT INTO ingest_log (received_at, min_ts, max_ts, series,
+        ts, value, quality) VALUES (now(), '1991-02-05Z', '1991-02-05Z',
+        '{{{SERIES_ID}}}', '{{1991-02-05Z}}', '{{1}}', '{{0}}')""")
+    yield keeper
+    keeper.sql(CLEAR)
+    keeper.connection.close()
+
+
+def test_who_planned_before_misses_what_is_filled_at_once(conninfo, logged):
+    with Reader(conninfo, logged) as reader:
+        logged.sql("BEGIN; SELECT segments_ensure(1::int2, '1991-02-05Z');"
+                   f"{FILL}; COMMIT")
+    assert reader.count == 0
+    with reader:
+        pass
+    assert reader.count == 1
+
+
+def test_who_planned_before_is_waited_for(conninfo, logged):
+    with Reader(conninfo, logged) as reader:
+        logged.sql("SELECT segments_make(1::int2, '1991-02-05Z')")
+        assert logged.one("SELECT segments_await(0, '20 ms')") is False
+        assert logged.one(f"SELECT segments_await({reader.pid}, '0')") is True
+    assert reader.count == 1
+    assert logged.one("SELECT segments_await(0, '60 s')") is True
+    logged.sql(f"BEGIN; {FILL}; COMMIT")
+    with reader:
+        pass
+    assert reader.count == 1
+
+
+def test_who_planned_after_is_not_waited_for(conninfo, logged):
+    logged.sql("SELECT segments_make(1::int2, '1991-02-05Z')")
+    with Reader(conninfo, logged) as reader:
+        logged.sql(f"BEGIN; {FILL}; COMMIT")
+    assert reader.count == 1
