@@ -168,6 +168,10 @@ tell_part(struct bench *y, const struct system_part *p)
 	text_printf(&y->why, " %s/%s", s->node, s->metric);
 	if (p->rule == SYSTEM_REPLAY)
 		text_printf(&y->why, " replays what was %u steps ago;", p->ago);
+	else if (p->rule == SYSTEM_BALANCE)
+		text_printf(&y->why, " %s what %.3g of flow would (%.2f);",
+		    p->missing > 0 ? "rises by" : "falls by", fabs(p->missing),
+		    p->ratio);
 	else
 		text_printf(&y->why, " %.4g not %.4g+-%.2g (%.2f);", p->value,
 		    p->expected, p->band, p->ratio);
@@ -187,6 +191,7 @@ tell_why(struct bench *y)
 		const struct system_part *p = &y->parts[i];
 
 		if (p->rule == SYSTEM_CONTROL || p->rule == SYSTEM_REPLAY ||
+		    p->rule == SYSTEM_BALANCE ||
 		    (p->ratio > TELLING && told++ < TOLD_MOST))
 			tell_part(y, p);
 	}

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-static void
-walk_signal(struct pack *p, struct joint_signal *s)
+void
+joint_pack_signal(struct pack *p, struct joint_signal *s)
 {
 	double *const single[] = {&s->mean, &s->sd, &s->error, &s->scale,
 	    &s->limit, &s->follow, &s->smooth, &s->level, &s->whole, &s->off};
@@ -26,7 +26,7 @@ walk(struct pack *p, struct joint *m)
 	pack_doubles(p, &m->alarm, 1);
 	pack_doubles(p, &m->tail, 1);
 	for (i = 0; i < m->n; i++) {
-		walk_signal(p, &m->signals[i]);
+		joint_pack_signal(p, &m->signals[i]);
 		pack_bool(p, &m->missing[i]);
 	}
 	pack_doubles(p, m->weights, m->n * m->width);

@@ -11,7 +11,10 @@
 #include "model/joint.h"
 #include "model/pack.h"
 
+struct joint_signal;
+
 /* NULL, too: no model. */
 enum err joint_pack(struct pack *, struct joint **);
+void joint_pack_signal(struct pack *, struct joint_signal *);
 
 #endif

@@ -47,6 +47,20 @@ system_bound(
 	return (c->status >= 0 && c->level >= 0);
 }
 
+static enum balance_metric
+metric_of(const struct system_signal *s)
+{
+	bool prefix = s->node[0] != '\0' && s->node[1] == '_';
+
+	if (strcasecmp(s->metric, "level") == 0 ||
+	    (prefix && (s->node[0] | 0x20) == 'l'))
+		return (BALANCE_OF_LEVEL);
+	if (strcasecmp(s->metric, "flow") == 0 ||
+	    (prefix && (s->node[0] | 0x20) == 'f'))
+		return (BALANCE_OF_FLOW);
+	return (BALANCE_NEITHER);
+}
+
 /* --- the value ----------------------------------------------------------- */
 
 enum err
@@ -87,6 +101,7 @@ system_free(struct system *y)
 	joint_free(y->joint);
 	free(y->controls);
 	free(y->replays);
+	free(y->balances);
 	free(y);
 }
 
@@ -103,6 +118,7 @@ system_add(struct system *y, const struct system_signal *s)
 	y->replays = replays;
 	replay_init(&replays[y->n]);
 	y->now[y->n] = NAN;
+	y->metric[y->n] = metric_of(s);
 	bind(y, s, (int)y->n++);
 	return (ERR_OK);
 }
@@ -162,6 +178,49 @@ judge_replays(struct system *y, const double *now, bool learn)
 	return (most);
 }
 
+/* Microseconds since the step before; 0: there was none. */
+static int64_t
+since_before(const struct system *y, int64_t t_us)
+{
+	uint64_t d = (uint64_t)t_us - (uint64_t)y->t_us;
+
+	if (y->t_us == INSTANT_NONE || t_us <= y->t_us)
+		return (0);
+	return (d > INT64_MAX ? INT64_MAX : (int64_t)d);
+}
+
+/* A balance is of a step and the one right before it. */
+static double
+judge_balances(struct system *y, int64_t t_us, const double *now)
+{
+	int64_t step_us = since_before(y, t_us);
+	double most = 0;
+	size_t i;
+
+	if (step_us > 0 && (y->step_us <= 0 || step_us < y->step_us))
+		y->step_us = step_us;
+	if (step_us == 0 || step_us - y->step_us > y->step_us / 2)
+		for (i = 0; i < y->n; i++)
+			y->now[i] = NAN;
+	for (i = 0; i < y->nbalances; i++)
+		most = fmax(
+		    most, system_balance_judge(&y->balances[i], y->now, now));
+	return (most);
+}
+
+/* The signal that is wrong by itself. Not a level that moves as if water came
+ * or went unseen: no gauge does that for long. */
+static size_t
+alone(const struct system *y)
+{
+	size_t i, one = y->joint != NULL ? joint_alone(y->joint) : y->width;
+
+	for (i = 0; i < y->nbalances; i++)
+		if (y->balances[i].level == one && y->balances[i].ratio > 1)
+			return (y->width);
+	return (one);
+}
+
 double
 system_judge(struct system *y, int64_t t_us, const double *now)
 {
@@ -170,6 +229,7 @@ system_judge(struct system *y, int64_t t_us, const double *now)
 	ratio = fmax(ratio, judge_controls(y, now, false));
 	if (y->joint != NULL)
 		ratio = fmax(ratio, joint_judge(y->joint, now, y->parts));
+	ratio = fmax(ratio, judge_balances(y, t_us, now));
 	memcpy(y->now, now, y->n * sizeof(*now));
 	y->t_us = t_us;
 	y->ratio = ratio;
@@ -179,8 +239,7 @@ system_judge(struct system *y, int64_t t_us, const double *now)
 	else {
 		if (y->since_us == INSTANT_NONE)
 			y->since_us = t_us;
-		if (y->joint != NULL)
-			y->alone = joint_alone(y->joint);
+		y->alone = alone(y);
 	}
 	return (ratio);
 }
@@ -199,22 +258,47 @@ system_since(const struct system *y)
 
 /* --- learning ------------------------------------------------------------ */
 
+static enum err
+fit_balances(struct system *y, const double *x, size_t steps)
+{
+	const struct balance_rows rows = {
+	    .x = x, .n = y->n, .steps = steps, .metric = y->metric};
+	struct system_balance *all = calloc(BALANCES_MOST, sizeof(*all));
+	size_t n;
+
+	if (all == NULL || system_balance_fit(&rows, all, &n) != ERR_OK) {
+		free(all);
+		return (ERR_NO_MEMORY);
+	}
+	free(y->balances);
+	y->balances = all;
+	y->nbalances = n;
+	return (ERR_OK);
+}
+
 enum err
 system_fit(struct system *y, const double *x, size_t steps)
 {
+	bool first = !y->learnt;
 	struct joint *joint;
 	enum err e;
 	size_t i;
 
-	for (i = 0; i < steps && !y->learnt; i++) {
+	for (i = 0; i < steps && first; i++) {
 		judge_replays(y, x + i * y->n, true);
 		judge_controls(y, x + i * y->n, true);
 	}
 	y->learnt = true;
 	if ((e = joint_fit(x, steps, y->n, &joint)) != ERR_OK)
 		return (e);
+	if ((e = fit_balances(y, x, steps)) != ERR_OK) {
+		joint_free(joint);
+		return (e);
+	}
 	joint_free(y->joint);
 	y->joint = joint;
+	if (first)
+		memcpy(y->now, x + (steps - 1) * y->n, y->n * sizeof(*x));
 	joint_target(joint, y->target);
 	y->alone = y->width = y->n;
 	memset(y->parts, 0, sizeof(y->parts));

@@ -5,7 +5,7 @@
  *	joint	 each signal given the others (model/joint.h)
  *	control	 a link that works against the network's rules (controls.h)
  *	replay	 a run that is, digit by digit, one from before (replay.h)
- *	balance	 what goes in less what comes out and what a tank takes up
+ *	balance	 what a tank takes up, given the flows (system_balance.h)
  *	ratio = the greatest;  score = ratio / (ratio + 1)
  *
  * Whoever repeats what was or works against the rules of the place does so on
@@ -33,7 +33,8 @@
 #define SYSTEM_PARTS_MOST    2048
 
 /* Names bind controls: node PU1, metric status; node T1, metric level; or
- * nodes S_PU1 and L_T1. Not kept. */
+ * nodes S_PU1 and L_T1. Metrics flow and level, or nodes F_… and L_…, make
+ * balances. Not kept. */
 struct system_signal {
 	const char *node, *metric;
 };
@@ -59,9 +60,11 @@ struct system_part {
 	size_t signal;
 	enum system_rule rule;
 	double ratio, value;
-	double expected, band;	       /* NaN: not known */
-	double share;		       /* of all; those of one step sum to 1 */
-	uint32_t ago;		       /* readings; of a replay */
+	double expected, band; /* NaN: not known */
+	double share;	       /* of all; those of one step sum to 1 */
+	double
+	    missing;  /* flow: what came (below 0: went) unseen; of a balance */
+	uint32_t ago; /* readings; of a replay */
 	const struct control *control; /* whose `node` moved; the system's */
 };
 
@@ -88,7 +91,7 @@ enum err system_fit(struct system *, const double *x, size_t steps);
 /* One step, times rising; now: as many values as signals. Above 1: an alarm. */
 double system_judge(struct system *, int64_t t_us, const double *now);
 double system_score(double ratio);
-/* Replays and controls as they came in, then the rest, greatest first; only
+/* Replays, controls and balances as they came in, then the rest, greatest first; only
  * while there is an alarm. At most `most` are written. */
 size_t
 system_parts(const struct system *, struct system_part *ret, size_t most);

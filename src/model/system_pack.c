@@ -29,6 +29,22 @@ walk_replay(struct pack *p, struct replay *r)
 		}
 }
 
+static void
+walk_balances(struct pack *p, struct system *y)
+{
+	size_t i;
+
+	pack_count(p, &y->nbalances, y->n > 0 ? BALANCES_MOST : 0);
+	for (i = 0; i < y->n && !p->failed; i++) {
+		size_t metric = y->metric[i];
+
+		pack_count(p, &metric, BALANCE_OF_LEVEL);
+		y->metric[i] = (enum balance_metric)metric;
+	}
+	for (i = 0; i < y->nbalances && !p->failed; i++)
+		system_balance_pack(p, &y->balances[i], y->n);
+}
+
 /* Signals are told from 1 on, 0: none. */
 static void
 walk_bound(struct pack *p, int *signal, size_t n)
@@ -75,6 +91,7 @@ walk(struct pack *p, struct system *y)
 	pack_doubles(p, &y->target, 1);
 	pack_instant(p, &y->t_us);
 	pack_instant(p, &y->since_us);
+	pack_instant(p, &y->step_us);
 	pack_doubles(p, &y->ratio, 1);
 	pack_count(p, &y->width, y->n);
 	pack_count(p, &y->alone, y->width);
@@ -86,6 +103,8 @@ walk(struct pack *p, struct system *y)
 	}
 	for (i = 0; i < y->ncontrols && !p->failed; i++)
 		walk_control(p, &y->controls[i], y->n);
+	if (!p->failed)
+		walk_balances(p, y);
 }
 
 enum err
@@ -126,7 +145,8 @@ empty(struct pack *p, size_t n, size_t ncontrols)
 	y->ncontrols = ncontrols;
 	y->replays = calloc(n + 1, sizeof(*y->replays));
 	y->controls = calloc(ncontrols + 1, sizeof(*y->controls));
-	if (y->replays == NULL || y->controls == NULL) {
+	y->balances = calloc(BALANCES_MOST, sizeof(*y->balances));
+	if (y->replays == NULL || y->controls == NULL || y->balances == NULL) {
 		system_free(y);
 		return (NULL);
 	}

@@ -45,6 +45,9 @@ system_looks_like(const struct system *y)
 			return (SYSTEM_MANIPULATION);
 	if (y->alone < y->width)
 		return (SYSTEM_SENSOR);
+	for (i = 0; i < y->nbalances; i++)
+		if (y->balances[i].ratio > 1)
+			return (SYSTEM_PROCESS);
 	for (i = 0; i < y->width; i++)
 		telling += y->parts[i].ratio > TELLING;
 	return (telling > 1 ? SYSTEM_PROCESS : SYSTEM_UNTOLD);
@@ -60,6 +63,25 @@ broken(const struct system *y, size_t signal)
 	    !(y->controls[k].ratio > 1 && y->controls[k].status == (int)signal))
 		k++;
 	return (k);
+}
+
+/* The balance of the tank whose level the signal is, nbalances: none. */
+static size_t
+balance_of(const struct system *y, size_t signal)
+{
+	size_t k = 0;
+
+	while (k < y->nbalances && y->balances[k].level != signal)
+		k++;
+	return (k);
+}
+
+static double
+open_by(const struct system *y, size_t signal)
+{
+	size_t k = balance_of(y, signal);
+
+	return (k < y->nbalances ? y->balances[k].ratio : 0);
 }
 
 /* What a signal adds, in thresholds, and by which rule. */
@@ -79,6 +101,10 @@ weight(const struct system *y, size_t signal, enum system_rule *ret)
 	*ret = SYSTEM_JOINT;
 	if (y->alone < y->width)
 		return (signal == y->alone ? 1 : 0);
+	if (open_by(y, signal) > fmax(TELLING, y->parts[signal].ratio)) {
+		*ret = SYSTEM_BALANCE;
+		return (open_by(y, signal));
+	}
 	return (y->parts[signal].ratio > TELLING ? y->parts[signal].ratio : 0);
 }
 
@@ -118,6 +144,26 @@ put_joint(struct out *o, size_t signal)
 		.ratio = p->ratio,
 		.expected = p->expected,
 		.band = p->band});
+}
+
+static void
+put_balances(struct out *o)
+{
+	const struct system *y = o->y;
+	size_t i;
+
+	for (i = 0; i < y->nbalances; i++) {
+		const struct system_balance *b = &y->balances[i];
+
+		if (b->ratio > TELLING)
+			put(o,
+			    (struct system_part){.signal = b->level,
+				.rule = SYSTEM_BALANCE,
+				.ratio = b->ratio,
+				.expected = b->expected,
+				.band = b->band,
+				.missing = b->missing});
+	}
 }
 
 /* The greatest ratio first. */
@@ -171,6 +217,7 @@ system_parts(const struct system *y, struct system_part *ret, size_t most)
 				.ratio = y->controls[i].ratio,
 				.expected = y->controls[i].control.open,
 				.control = &y->controls[i].control});
+	put_balances(&o);
 	put_all_joint(&o);
 	return (o.n);
 }

@@ -23,6 +23,7 @@ struct place {
 	int i;
 	bool on, stuck;
 	double level, hidden; /* hidden: drawn where no meter is */
+	double unread;	      /* share of its inflow that a meter misses */
 };
 
 static double
@@ -44,6 +45,7 @@ next(struct place *p, double *x)
 	x[3] = demand + 0.2 * uniform(p);
 	x[4] = 50 - 0.01 * demand * demand + 0.2 * uniform(p);
 	p->level += (x[1] - demand - p->hidden) / 100;
+	x[1] *= 1 - p->unread;
 }
 
 static struct system *
@@ -141,6 +143,67 @@ Test(system, explains_a_pump_that_works_against_its_rule)
 		cr_expect_float_eq(share, 1, 1e-9);
 	}
 	cr_expect(told);
+	system_free(y);
+}
+
+/* The step of the first balance that is open, and what it is open by then and
+ * when it has settled. */
+static int
+open_balance(struct place *p, struct system *y, double *ret_missing)
+{
+	struct system_part parts[SYSTEM_PARTS_MOST];
+	double all = 0;
+	int i, first = -1, told = 0;
+	size_t n, k;
+
+	for (i = 0; i < 96; i++) {
+		(void)judge(y, p);
+		n = system_parts(y, parts, SYSTEM_PARTS_MOST);
+		for (k = 0; k < n && parts[k].rule != SYSTEM_BALANCE; k++)
+			;
+		if (k == n)
+			continue;
+		cr_expect_eq(parts[k].signal, 2);
+		if (first < 0)
+			first = i;
+		if (i >= 48) {
+			all += parts[k].missing;
+			told++;
+		}
+	}
+	*ret_missing = told > 0 ? all / told : 0;
+	return (first);
+}
+
+Test(system, finds_what_is_drawn_where_no_meter_is)
+{
+	struct place p;
+	struct system *y = learnt(&p);
+	double missing;
+	int first;
+
+	cr_expect_eq(open_balance(&p, y, &missing), -1);
+	p.hidden = 10;
+	first = open_balance(&p, y, &missing);
+	cr_expect(first >= 0 && first < 12, "after %d", first);
+	cr_expect_float_eq(missing, -10, 2, "%g", missing);
+	cr_expect_gt(judge(y, &p), 1);
+	cr_expect_eq(system_looks_like(y), SYSTEM_PROCESS);
+	system_free(y);
+}
+
+/* A fifth of 80 while the pump runs, which is half of the time. */
+Test(system, finds_a_meter_that_reads_too_little)
+{
+	struct place p;
+	struct system *y = learnt(&p);
+	double missing;
+	int first;
+
+	p.unread = 0.2;
+	first = open_balance(&p, y, &missing);
+	cr_expect(first >= 0 && first < 12, "after %d", first);
+	cr_expect(missing > 5 && missing < 20, "%g", missing);
 	system_free(y);
 }
 
