@@ -1,6 +1,6 @@
 -- A zone to learn as a system that was not tried since $1 timestamptz: never
 -- learnt, seven days ago, or its series or its rules changed; claimed by this.
--- -> zone int4, code text; no row if none is due
+-- -> zone int4, code text, systems int8 that there are; no row if none is due
 WITH offered AS (
 	SELECT zone_id, array_agg(id ORDER BY id) AS series FROM system_series
 	GROUP BY zone_id HAVING count(*) > 1
@@ -18,4 +18,4 @@ WITH offered AS (
 	SELECT zone_id, clock_timestamp() FROM next
 	ON CONFLICT (zone_id) DO UPDATE SET tried_at = excluded.tried_at
 )
-SELECT zone_id, code FROM next
+SELECT zone_id, code, (SELECT count(*) FROM offered) FROM next

@@ -111,6 +111,8 @@
 	    "1: plans of low risk run without anybody's asking (policy:low-risk)") \
 	X(unusual_a_week, NUMBER, "PENSTOCK_UNUSUAL_A_WEEK", "7", 0, 10000, "alarms a week", false, \
 	    "False alarms to bear with, of all series together; 0: nothing unusual is looked for") \
+	X(systems_a_week, NUMBER, "PENSTOCK_SYSTEMS_A_WEEK", "3", 0, 10000, "alarms a week", false, \
+	    "False alarms to bear with, of all zones that are judged jointly; 0: what was learnt alone says") \
 	X(batch_max, NUMBER, "PENSTOCK_BATCH_MAX", "5000", 1, 5000, "readings", false, \
 	    "Most readings in one POST") \
 	X(future_s, NUMBER, "PENSTOCK_FUTURE", "300", 0, 3600, "s", false, \

@@ -137,6 +137,11 @@ refill(struct fit *f, bool *ret_ended, struct err_info *info)
 	const struct forecasts_run *run = &f->series.run;
 	const bool over =
 	    run->id != 0 && clock_us(CLOCK_MONOTONIC) >= f->until_us;
+	const struct fit_system room = {.warm = f->warm,
+	    .arena = &f->room,
+	    .began_us = run->began_us,
+	    .now_us = clock_us(CLOCK_REALTIME),
+	    .a_week = f->config.systems_a_week};
 	enum err e = ERR_OK;
 	bool any;
 
@@ -146,8 +151,7 @@ refill(struct fit *f, bool *ret_ended, struct err_info *info)
 	if (!over)
 		e = forecasts_next(f->warm, run, &f->due, info);
 	if (e == ERR_OK && f->due.n == 0 && run->id != 0 && !over) {
-		e = fit_system_next(f->warm, &f->room, run->began_us,
-		    clock_us(CLOCK_REALTIME), &any, info);
+		e = fit_system_next(&room, &any, info);
 		if (e != ERR_OK || any)
 			return (e);
 		f->due.learn = true;

@@ -29,6 +29,7 @@ struct fit_config {
 	const char *database_url, *zone;
 	const char *at; /* "02:00", or "off": it does nothing */
 	double budget_s;
+	double systems_a_week; /* false alarms, of all systems */
 };
 
 /* Whether that is a time, or "off". */

@@ -14,6 +14,7 @@
 #define LONG_US	      US_PER_HOUR
 #define SHORT_SPAN_US (60 * US_PER_DAY)
 #define LONG_SPAN_US  (365 * US_PER_DAY)
+#define WEEK_US	      (7.0 * US_PER_DAY)
 #define LEAST_US      (14 * US_PER_DAY)
 #define SILENT_US     (3 * US_PER_DAY) /* behind the one heard last */
 #define CELLS_MOST    (4 * 1024 * 1024)
@@ -26,6 +27,7 @@ struct lesson {
 	struct err_info *info;
 	int64_t now_us;
 	const char *code;
+	double a_week; /* false alarms */
 	struct system_offer offer;
 	struct system_learnt learnt;
 	struct system_series *members;
@@ -287,6 +289,7 @@ learn(struct lesson *l)
 
 	if ((e = make(l, &system)) != ERR_OK)
 		return (e);
+	system_target(system, l->a_week * (double)l->table.step_us / WEEK_US);
 	e = system_fit(system, l->table.x, l->table.steps);
 	if (e == ERR_OK)
 		e = system_pack(system, &bytes, &l->learnt.state_len);
@@ -338,19 +341,24 @@ lesson(struct lesson *l)
 }
 
 enum err
-fit_system_next(struct warm *w, struct arena *arena, int64_t began_us,
-    int64_t now_us, bool *ret_any, struct err_info *info)
+fit_system_next(
+    const struct fit_system *f, bool *ret_any, struct err_info *info)
 {
-	struct lesson l = {
-	    .warm = w, .arena = arena, .info = info, .now_us = now_us};
+	struct lesson l = {.warm = f->warm,
+	    .arena = f->arena,
+	    .info = info,
+	    .now_us = f->now_us};
+	struct system_due due = {0};
 	enum err e;
 
-	arena_reset(arena);
-	e = warm_systems_next(
-	    w, began_us, arena, &l.learnt.zone, &l.code, info);
-	if (e == ERR_OK && l.learnt.zone != 0)
+	arena_reset(f->arena);
+	e = warm_systems_next(f->warm, f->began_us, f->arena, &due, info);
+	l.learnt.zone = due.zone;
+	l.code = due.code;
+	l.a_week = due.systems > 0 ? f->a_week / (double)due.systems : 0;
+	if (e == ERR_OK && due.zone != 0)
 		e = lesson(&l);
-	*ret_any = l.learnt.zone != 0;
-	arena_reset(arena);
+	*ret_any = due.zone != 0;
+	arena_reset(f->arena);
 	return (e);
 }

@@ -13,8 +13,15 @@
 #include "core/arena.h"
 #include "store/warm_systems.h"
 
-/* *ret_any: there was one, learnt or not. The arena is emptied. */
-enum err fit_system_next(struct warm *, struct arena *, int64_t began_us,
-    int64_t now_us, bool *ret_any, struct err_info *);
+struct fit_system {
+	struct warm *warm;
+	struct arena *arena;	  /* emptied */
+	int64_t began_us, now_us; /* the night; now */
+	double a_week;		  /* false alarms, of all systems; 0: unsaid */
+};
+
+/* *ret_any: there was one, learnt or not. */
+enum err
+fit_system_next(const struct fit_system *, bool *ret_any, struct err_info *);
 
 #endif

@@ -414,9 +414,7 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .period_ms = (unsigned)self.config->loop_period_ms,
 	    .last_seen = shared->last_seen,
 	    .gateway_timeout_ms = (unsigned)self.config->gateway_timeout_ms,
-	    .gateway_ca = self.config->gateway_ca[0] != '\0'
-		? self.config->gateway_ca
-		: NULL,
+	    .gateway_ca = unless_empty(self.config->gateway_ca),
 	    .gateway_secret = self.api.gateway_secret,
 	    .gateway_nets = self.config->gateway_nets,
 	    .gateway_ask_s = (unsigned)self.config->gateway_ask_s,
@@ -439,7 +437,8 @@ open_loop(const struct shared *shared, struct err_info *info)
 	    .database_url = self.config->database_url,
 	    .zone = self.config->zone,
 	    .at = self.config->fit_at,
-	    .budget_s = (double)self.config->fit_budget_s};
+	    .budget_s = (double)self.config->fit_budget_s,
+	    .systems_a_week = (double)self.config->systems_a_week};
 
 	if ((self.fit = fit_new(&fc)) == NULL)
 		return (err_set(info, ERR_NO_MEMORY, NULL, "forecasts"));

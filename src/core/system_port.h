@@ -27,7 +27,7 @@ struct system_open {
 	int32_t lead; /* the series that it is of; 0: there is none */
 	bool manipulation, warning;
 	int64_t since_us;
-	int32_t calm; /* steps in a row */
+	int32_t calm;		 /* steps in a row */
 	int32_t sensor, process; /* steps that looked like a fault of one, or
 				    like the water's doing */
 };

@@ -18,9 +18,14 @@ struct system_port warm_systems(struct warm *);
 
 /* --- learning ------------------------------------------------------------- */
 
+struct system_due {
+	int32_t zone; /* 0: none is due */
+	const char *code;
+	int64_t systems; /* zones that may be such */
+};
 /* A zone to learn that was not tried since began_us; claimed at once. */
 enum err warm_systems_next(struct warm *, int64_t began_us, struct arena *,
-    int32_t *ret_zone, const char **ret_code, struct err_info *);
+    struct system_due *ret, struct err_info *);
 
 struct system_offer {
 	struct system_series *series;

@@ -11,23 +11,22 @@ no_memory(struct err_info *info)
 
 enum err
 warm_systems_next(struct warm *w, int64_t began_us, struct arena *arena,
-    int32_t *ret_zone, const char **ret_code, struct err_info *info)
+    struct system_due *ret, struct err_info *info)
 {
 	struct warm_args a = {0};
 	AUTO_RESULT r = NULL;
-	const char *code;
 	enum err e;
 
 	warm_time(&a, began_us);
 	if ((e = warm_run(w, ST_fit_systems_next, &a, &r, info)) != ERR_OK)
 		return (e);
-	*ret_zone = 0;
+	*ret = (struct system_due){0};
 	if (PQntuples(r) == 0)
 		return (ERR_OK);
-	if ((code = warm_dup_text(arena, r, 0, 1)) == NULL)
+	if ((ret->code = warm_dup_text(arena, r, 0, 1)) == NULL)
 		return (no_memory(info));
-	*ret_zone = warm_get_i32(r, 0, 0);
-	*ret_code = code;
+	ret->zone = warm_get_i32(r, 0, 0);
+	ret->systems = warm_get_i64(r, 0, 2);
 	return (ERR_OK);
 }
 

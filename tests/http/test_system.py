@@ -21,6 +21,7 @@ LEARNT, ALL = 40 * 24, 52 * 24
 RULE_AT, METER_AT, DRAWN_AT = 43 * 24 + 5, 46 * 24 + 8, 49 * 24 + 3
 HALF = METER_AT + 3
 CALM = 6
+ALARMS = 1  # that may be false, a week and zone
 INP = """[TITLE]
 ;LINK PU9 OPEN IF NODE T9 BELOW 1
 [CONTROLS]
@@ -87,7 +88,8 @@ def node(zone, i):
 @pytest.fixture(scope="module")
 def judged():
     # Of its own: what others import would have it wait, and it has a night.
-    s = Service(PENSTOCK_LOOP_PERIOD=500, PENSTOCK_FIT_BUDGET=82000)
+    s = Service(PENSTOCK_LOOP_PERIOD=500, PENSTOCK_FIT_BUDGET=82000,
+                PENSTOCK_SYSTEMS_A_WEEK=ALARMS * 3)
     try:
         s.start()
         for zone in ("SY-A", "SY-B"):
@@ -192,6 +194,7 @@ def laboratory(folder):
     build = pathlib.Path(os.environ.get("PENSTOCK_BUILD", ROOT / "build"))
     subprocess.run(
         [build / "src/cmd/penstock-lab", "detect", "--joint", "--input", water,
+         "--alarms-a-week", str(ALARMS),
          "--network", folder / "network.inp", "--train-until",
          at(LEARNT - 1).strftime("%Y-%m-%dT%H:%M:%SZ"),
          "--output", folder / "out.csv", "--explain", folder / "why.csv"],

@@ -50,7 +50,9 @@ def learnt(db, zone, members, step_s=3600):
 
 
 def to_learn(db, began="now()"):
-    return db.run("fit_systems_next", db.sql(f"SELECT ({began})::text")[0][0])
+    rows = db.run("fit_systems_next", db.sql(f"SELECT ({began})::text")[0][0])
+    assert all(systems >= 1 for _, _, systems in rows)
+    return [(zone, code) for zone, code, _ in rows]
 
 
 def test_a_zone_is_learnt_once_a_night_and_when_it_changed(db):
