@@ -43,7 +43,7 @@ SELECT create_reference_table('retention_classes');
 -- local: plan_templates template_actions template_guards template_figures
 -- local: plan_approvals after_reviews anomalies plans commands transitions
 -- local: rules rule_versions rule_states rule_shadow_findings
--- local: models forecast_states predictions model_scores fit_runs
+-- local: models forecast_states predictions model_scores fit_runs holidays
 -- local: hands_off link_limits decisions loop_status users sessions api_keys idempotency hot_epoch
 -- local: revocations
 -- local: instances login_limits login_buckets login_places api_key_uses

@@ -1,10 +1,11 @@
 -- What /ready tells of the database: its schema and when the loop last ran.
+-- $1 text time zone
 -- -> newest migration, seconds since the last cycle (null: none yet), paused,
 -- whether nothing can be written (a standby, or set so), shards of the log,
 -- log rows that wait for the loop (not counted beyond 10,000), age of the
 -- oldest in seconds (null: none waits); of the archive's last run whether all
 -- is well, in words, seconds since it was heard of (null: never), readings,
--- when that was, us since 1970
+-- when that was, us since 1970; whether it knows the time zone
 SELECT (SELECT max(version) FROM schema_migrations),
     extract(epoch FROM now() - cycle_at), paused,
     current_setting('transaction_read_only')::bool,
@@ -21,7 +22,7 @@ SELECT (SELECT max(version) FROM schema_migrations),
         WHEN 'none' THEN 'no run yet'
         ELSE format('%s months in the last run', r.months) END,
     extract(epoch FROM now() - r.said_at), r.readings,
-    (extract(epoch FROM r.said_at) * 1000000)::int8
+    (extract(epoch FROM r.said_at) * 1000000)::int8, zone_known($1::text)
 FROM loop_status
 LEFT JOIN LATERAL (SELECT * FROM archive_runs ORDER BY id DESC LIMIT 1) r
     ON true

@@ -133,8 +133,11 @@ extern const struct resource resource_plans_propose, resource_plans_cancel,
     resource_after_reviews_close, resource_loop_emergency;
 
 /* resources_forecasts.c */
-extern const struct field query_prediction[], query_models[], body_promote[];
-extern const struct resource resource_predictions_get, resource_models_list,
-    resource_models_promote;
+extern const struct field query_prediction[], query_predictions[],
+    query_models[], body_promote[], body_holidays[];
+extern const struct resource resource_predictions_get,
+    resource_predictions_list, resource_models_list, resource_models_get,
+    resource_models_promote, resource_holidays_get, resource_holidays_put;
+#define HOLIDAYS_BODY_MAX ((size_t)512 << 10)
 
 #endif

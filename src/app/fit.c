@@ -4,6 +4,7 @@
 #include "app/fit_system.h"
 #include "core/instant.h"
 #include "core/log.h"
+#include "core/metrics.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define SLICE_US (US_PER_SECOND / 4) /* of forecasting, per job */
 #define NAP_MS	 5
 #define ROOM	 ((size_t)128 << 20) /* of what a zone learns from */
+#define TELL_US	 US_PER_MINUTE	     /* how old gauges are at most */
 
 struct fit {
 	struct fit_config config;
@@ -25,8 +27,8 @@ struct fit {
 	/* The thread's; the loop reads `next_ms` in done(). */
 	struct fit_series series; /* room NULL: not at work */
 	struct forecasts_due due;
-	struct arena room; /* for learning zones */
-	int64_t until_us;  /* monotonic */
+	struct arena room;	   /* for learning zones */
+	int64_t until_us, told_us; /* monotonic; told_us 0: tell at once */
 	unsigned next_ms;
 };
 
@@ -117,16 +119,21 @@ begin(struct fit *f, struct err_info *info)
 	return (ERR_OK);
 }
 
+/* The clock on the wall and the holidays: anew each night. */
 static enum err
-need_zone(struct fit *f, struct err_info *info)
+need_calendar(struct fit *f, struct err_info *info)
 {
+	struct fit_series *s = &f->series;
 	int64_t from_us, to_us;
+	enum err e;
 
-	if (f->series.zone.n > 0)
+	if (s->zone.n > 0)
 		return (ERR_OK);
-	fit_series_span(f->series.now_us, &from_us, &to_us);
+	if ((e = forecasts_calendar(f->warm, &s->holidays, info)) != ERR_OK)
+		return (e);
+	fit_series_span(s->now_us, &from_us, &to_us);
 	return (forecasts_zone(
-	    f->warm, f->config.zone, from_us, to_us, &f->series.zone, info));
+	    f->warm, f->config.zone, from_us, to_us, &s->zone, info));
 }
 
 /* Out of series: zones learn after forecasting, series then, and the end comes
@@ -182,7 +189,7 @@ slice(struct fit *f, struct err_info *info)
 	if (f->due.n == 0)
 		e = refill(f, &ended, info);
 	if (e == ERR_OK && f->due.n > 0)
-		e = need_zone(f, info);
+		e = need_calendar(f, info);
 	while (e == ERR_OK && f->due.n > 0 && may_go_on(f)) {
 		e = fit_series_do(
 		    &f->series, f->due.ids[--f->due.n], f->due.learn, info);
@@ -191,17 +198,48 @@ slice(struct fit *f, struct err_info *info)
 	}
 	if (e == ERR_OK && !ended)
 		f->next_ms = 0;
-	if (ended)
+	if (ended) {
+		f->told_us = 0;
 		rest(f);
+	}
 	return (e);
+}
+
+/* Of all instances, whoever leads. */
+static enum err
+tell(struct fit *f, struct err_info *info)
+{
+	const int64_t now = clock_us(CLOCK_MONOTONIC);
+	struct forecasts_gauges g;
+	enum err e;
+
+	if (f->told_us != 0 && now - f->told_us < TELL_US)
+		return (ERR_OK);
+	if ((e = forecasts_gauges(f->warm, &g, info)) != ERR_OK)
+		return (e);
+	f->told_us = now;
+	metric_gauge_set(GAUGE_FIT_PREDICTED, g.predicted);
+	metric_gauge_set(GAUGE_FIT_FITTED, g.fitted);
+	metric_gauge_set(GAUGE_FIT_CROWNED, g.crowned);
+	metric_gauge_set(GAUGE_FIT_REFUSED, g.refused);
+	metric_gauge_set(GAUGE_FIT_WAITING, g.waiting);
+	metric_gauge_set(GAUGE_FIT_BEGAN_US, g.began_us);
+	metric_gauge_set(GAUGE_FIT_NIGHT_MS, (int64_t)(g.night_s * 1000));
+	metric_gauge_set(GAUGE_FORECASTS_FRESH, g.fresh);
+	metric_gauge_set(GAUGE_FORECASTS_BARE, g.bare);
+	metric_gauge_set(GAUGE_MODELS_OLDEST_S, (int64_t)g.oldest_s);
+	metric_gauge_set(GAUGE_MODELS_PROMOTED, g.promoted);
+	return (ERR_OK);
 }
 
 static enum err
 run(struct fit *f, struct err_info *info)
 {
 	bool leads = false;
-	enum err e = forecasts_lead(f->warm, &leads, info);
+	enum err e = tell(f, info);
 
+	if (e == ERR_OK)
+		e = forecasts_lead(f->warm, &leads, info);
 	if (e != ERR_OK || !leads)
 		return (e);
 	if (f->series.room == NULL && (e = begin(f, info)) != ERR_OK)

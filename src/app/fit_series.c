@@ -102,6 +102,9 @@ lay(const struct fit_series *f, struct hours *h,
 	h->wall.step_us = US_PER_HOUR;
 	h->wall.t0_us = instant_floor(wall(&f->zone, h->first_us), US_PER_DAY);
 	h->wall.n = before(f, h, h->origin_us);
+	h->wall.holidays = f->holidays.days;
+	h->wall.feasts = f->holidays.feasts;
+	h->wall.nholidays = f->holidays.n;
 	if ((y = arena_calloc(a, h->wall.n + 1, sizeof(*y))) == NULL)
 		return (false);
 	for (i = 0; i < h->wall.n; i++)
@@ -111,7 +114,7 @@ lay(const struct fit_series *f, struct hours *h,
 		if (!(got->good[i] > 0) || at >= h->wall.n)
 			continue;
 		v = got->sum[i] / got->good[i];
-		y[at] = isnan(y[at]) ? v : (y[at] + v) / 2;
+		y[at] = isnan(y[at]) ? v : y[at] + (v - y[at]) / 2;
 	}
 	h->wall.y = y;
 	return (true);

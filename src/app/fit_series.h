@@ -17,6 +17,7 @@
 struct fit_series {
 	struct warm *warm; /* borrowed */
 	struct forecasts_zone zone;
+	struct forecasts_calendar holidays;
 	struct forecasts_run run;
 	int64_t now_us;
 	const atomic_bool *stopping; /* borrowed */

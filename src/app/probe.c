@@ -30,7 +30,7 @@ struct probe {
 	double cycle_age_s;	       /* NAN: no cycle yet */
 	int log_rows;
 	double log_age_s; /* NAN: none waits */
-	bool paused, read_only;
+	bool paused, read_only, zone_known;
 	bool archive_ok;
 	char archive[sizeof(((struct dependency *)NULL)->state)];
 	double archive_age_s; /* NAN: there was no run */
@@ -100,6 +100,8 @@ on_rows(void *arg, const struct rows *rows, const struct err_info *info)
 		log_writer_split(p->config.log_writer, strcmp(v, "1") != 0);
 		log_writer_split(p->config.late_writer, strcmp(v, "1") != 0);
 	}
+	v = rows->get(rows, 0, 12, NULL);
+	p->zone_known = v != NULL && v[0] == 't';
 	on_backlog(p, rows);
 	on_archive(p, rows);
 }
@@ -129,7 +131,11 @@ static void
 look(void *arg)
 {
 	struct probe *p = arg;
-	struct query q = {.statement = ST_service_probe, .lane = LANE_FAST};
+	const struct param zone = {p->config.zone, -1, false};
+	struct query q = {.statement = ST_service_probe,
+	    .lane = LANE_FAST,
+	    .params = &zone,
+	    .nparams = 1};
 
 	measure_memory();
 	p->asked_us = now_us(p);
@@ -311,6 +317,20 @@ say_archive(const struct probe *p, struct dependency *d)
 	    p->answered_us == 0 ? "unknown" : p->archive);
 }
 
+/* All is well with a zone that is known: nothing to tell. */
+static void
+say_zone(const struct probe *p, struct dependency *d)
+{
+	if (p->answered_us == 0 || p->zone_known)
+		return;
+	d->name = "zone";
+	d->age_s = NAN;
+	snprintf(d->state, sizeof(d->state),
+	    "PostgreSQL knows no zone %.20s (PENSTOCK_ZONE): no leaks, no "
+	    "forecasts",
+	    p->config.zone);
+}
+
 static void
 say_trust(const struct probe *p, struct dependency *d)
 {
@@ -324,7 +344,7 @@ probe_dependencies(const struct probe *p, struct dependency *ret, size_t max)
 {
 	static void (*const say[])(const struct probe *,
 	    struct dependency *) = {say_postgresql, say_schema, say_registry,
-	    say_redis, say_loop, say_log, say_archive, say_trust};
+	    say_redis, say_loop, say_log, say_archive, say_zone, say_trust};
 	size_t i, n = 0;
 
 	for (i = 0; i < sizeof(say) / sizeof(say[0]) && n < max; i++) {

@@ -31,7 +31,8 @@ struct probe_config {
 	struct log_writer *log_writer, *late_writer;
 	const struct trust *trust;
 	int64_t loop_period_ms;
-	bool archive; /* a place for one is set */
+	const char *zone; /* borrowed */
+	bool archive;	  /* a place for one is set */
 };
 
 struct probe *probe_new(const struct probe_config *);

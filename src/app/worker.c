@@ -328,6 +328,7 @@ open_writer(struct err_info *info)
 	    .revoked = self.revoked,
 	    .trust = self.trust,
 	    .loop_period_ms = c->loop_period_ms,
+	    .zone = c->zone,
 	    .archive = c->archive_dir[0] != '\0' || c->s3_bucket[0] != '\0'};
 
 	self.log_writer = log_writer_new(self.loop, &query, &hot, &wc);

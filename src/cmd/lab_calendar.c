@@ -3,22 +3,11 @@
 #include "cmd/feed_csv.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
+#include "domain/calendar.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct holiday {
-	int32_t day, feast;
-};
-
-static int
-by_day(const void *a, const void *b)
-{
-	const struct holiday *x = a, *y = b;
-
-	return ((x->day > y->day) - (x->day < y->day));
-}
 
 static bool
 digits(const char *s, const char *shape)
@@ -47,25 +36,8 @@ date(const char *s, int64_t *ret_us)
 	    instant_parse(text, (size_t)len, ret_us));
 }
 
-/* FNV-1a of a name; without one the month and day, below zero. */
-static int32_t
-feast(const char *name, const char *text)
-{
-	uint32_t h = 2166136261U;
-
-	if (name == NULL || *name == '\0')
-		return (text[2] == '/'
-			? -(int32_t)(strtol(text + 3, NULL, 10) * 32 +
-			      strtol(text, NULL, 10))
-			: -(int32_t)(strtol(text + 5, NULL, 10) * 32 +
-			      strtol(text + 8, NULL, 10)));
-	for (; *name != '\0'; name++)
-		h = (h ^ (unsigned char)*name) * 16777619U;
-	return ((int32_t)(h >> 1));
-}
-
 static bool
-collect(struct csv *c, struct holiday *h, size_t *ret_n)
+collect(struct csv *c, struct calendar_day *h, size_t *ret_n)
 {
 	enum csv_result r;
 	int64_t t;
@@ -83,14 +55,16 @@ collect(struct csv *c, struct holiday *h, size_t *ret_n)
 			tool_error("%s: line %zu: too many", c->path, c->line);
 			return (false);
 		}
-		h[(*ret_n)++] = (struct holiday){(int32_t)(t / US_PER_DAY),
-		    feast(c->ncells > 1 ? c->cells[1] : NULL, c->cells[0])};
+		h[*ret_n].day = (int32_t)(t / US_PER_DAY);
+		h[*ret_n].feast = calendar_feast(
+		    c->ncells > 1 ? c->cells[1] : NULL, h[*ret_n].day);
+		(*ret_n)++;
 	}
 	return (r == CSV_END);
 }
 
 static bool
-keep(struct lab_calendar *c, const struct holiday *h, size_t n)
+keep(struct lab_calendar *c, const struct calendar_day *h, size_t n)
 {
 	size_t i;
 
@@ -101,18 +75,18 @@ keep(struct lab_calendar *c, const struct holiday *h, size_t n)
 		lab_calendar_free(c);
 		return (false);
 	}
-	for (i = 0; i < n; i++)
-		if (i == 0 || h[i].day != h[i - 1].day) {
-			c->days[c->n] = h[i].day;
-			c->feasts[c->n++] = h[i].feast;
-		}
+	for (i = 0; i < n; i++) {
+		c->days[i] = h[i].day;
+		c->feasts[i] = h[i].feast;
+	}
+	c->n = n;
 	return (true);
 }
 
 bool
 lab_calendar_read(struct lab_calendar *c, const char *path)
 {
-	struct holiday *h = calloc(LAB_HOLIDAYS_MOST, sizeof(*h));
+	struct calendar_day *h = calloc(LAB_HOLIDAYS_MOST, sizeof(*h));
 	struct csv in;
 	size_t n = 0;
 	bool ok;
@@ -124,10 +98,7 @@ lab_calendar_read(struct lab_calendar *c, const char *path)
 	}
 	ok = collect(&in, h, &n);
 	csv_close(&in);
-	if (ok) {
-		qsort(h, n, sizeof(*h), by_day);
-		ok = keep(c, h, n);
-	}
+	ok = ok && keep(c, h, calendar_sort(h, n));
 	free(h);
 	return (ok);
 }

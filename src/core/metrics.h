@@ -99,6 +99,17 @@
 	X(PLANS_SUPERSEDED, "penstock_plans", "state=\"superseded\"", NULL) \
 	X(PLANS_CANCELLED, "penstock_plans", "state=\"cancelled\"", NULL) \
 	X(PLANS_UNDONE, "penstock_plans", "state=\"undone\"", NULL) \
+	X(FIT_PREDICTED, "penstock_fit_night_series", "did=\"predicted\"", "Series of the newest night of forecasts, by what was done") \
+	X(FIT_FITTED, "penstock_fit_night_series", "did=\"fitted\"", NULL) \
+	X(FIT_CROWNED, "penstock_fit_night_series", "did=\"crowned\"", NULL) \
+	X(FIT_REFUSED, "penstock_fit_night_series", "did=\"refused\"", NULL) \
+	X(FIT_WAITING, "penstock_fit_night_series", "did=\"waiting\"", NULL) \
+	X(FIT_BEGAN_US, "penstock_fit_night_time_us", "", "When that night began, us since 1970") \
+	X(FIT_NIGHT_MS, "penstock_fit_night_ms", "", "How long the last whole night took") \
+	X(FORECASTS_FRESH, "penstock_forecast_series", "fresh=\"true\"", "Series that forecasts are made of, by whether one of the last 36 hours is there") \
+	X(FORECASTS_BARE, "penstock_forecast_series", "fresh=\"false\"", NULL) \
+	X(MODELS_OLDEST_S, "penstock_models_oldest_seconds", "", "Age of the oldest model that forecasts") \
+	X(MODELS_PROMOTED, "penstock_models_promoted", "", "Models that forecast because a person said so") \
 	X(ALARMS_UNACKED, "penstock_alarms_unacknowledged", "", "Alarms that nobody acknowledged") \
 	X(ALARMS_STALE, "penstock_alarms_stale", "", "Alarms that stand as they are for a day, acknowledged or not") \
 	X(ALARMS_RAISED, "penstock_alarms_raised_10_min", "", "Alarms raised within 10 minutes") \

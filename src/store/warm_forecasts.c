@@ -2,6 +2,7 @@
 
 #include "core/instant.h"
 #include "core/log.h"
+#include "domain/calendar.h"
 #include "domain/packed_rollup.h"
 #include "store/warm_conn.h"
 
@@ -49,6 +50,27 @@ forecasts_zone(struct warm *w, const char *zone, int64_t from_us, int64_t to_us,
 }
 
 enum err
+forecasts_calendar(
+    struct warm *w, struct forecasts_calendar *ret, struct err_info *info)
+{
+	AUTO_RESULT r = NULL;
+	struct warm_args a = {0};
+	int i;
+	enum err e;
+
+	warm_i32(&a, FORECASTS_HOLIDAYS);
+	if ((e = warm_run(w, ST_fit_holidays, &a, &r, info)) != ERR_OK)
+		return (e);
+	for (i = 0; i < PQntuples(r) && i < FORECASTS_HOLIDAYS; i++) {
+		ret->days[i] = warm_get_i32(r, i, 0);
+		ret->feasts[i] =
+		    calendar_feast(PQgetvalue(r, i, 1), ret->days[i]);
+	}
+	ret->n = (size_t)i;
+	return (ERR_OK);
+}
+
+enum err
 forecasts_run(struct warm *w, const struct forecasts_plan *plan,
     struct forecasts_run *ret, struct err_info *info)
 {
@@ -86,6 +108,31 @@ forecasts_end(
 	    (int64_t)warm_get_i32(r, 0, 2), "refused", LOG_INT,
 	    (int64_t)warm_get_i32(r, 0, 3), "left", LOG_INT,
 	    (int64_t)warm_get_i32(r, 0, 4), NULL);
+	return (ERR_OK);
+}
+
+enum err
+forecasts_gauges(
+    struct warm *w, struct forecasts_gauges *ret, struct err_info *info)
+{
+	AUTO_RESULT r = NULL;
+	enum err e = warm_connect(w, info);
+
+	if (e == ERR_OK)
+		e = warm_run(w, ST_fit_gauges, NULL, &r, info);
+	if (e != ERR_OK)
+		return (e);
+	*ret = (struct forecasts_gauges){.predicted = warm_get_i32(r, 0, 0),
+	    .fitted = warm_get_i32(r, 0, 1),
+	    .crowned = warm_get_i32(r, 0, 2),
+	    .refused = warm_get_i32(r, 0, 3),
+	    .waiting = warm_get_i32(r, 0, 4),
+	    .began_us = warm_get_i64(r, 0, 5),
+	    .night_s = warm_get_f64(r, 0, 6),
+	    .fresh = warm_get_i64(r, 0, 7),
+	    .bare = warm_get_i64(r, 0, 8),
+	    .oldest_s = warm_get_f64(r, 0, 9),
+	    .promoted = warm_get_i64(r, 0, 10)};
 	return (ERR_OK);
 }
 

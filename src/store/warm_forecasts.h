@@ -11,11 +11,12 @@
 
 #include "store/warm.h"
 
-#define FORECASTS_SHIFTS 32 /* of the clock, at most */
-#define FORECASTS_DAYS	 16 /* that old forecasts are kept */
-#define FORECASTS_OLD	 32 /* most of a series that are looked at */
-#define FORECASTS_HOURS	 168
-#define FORECASTS_MODEL	 16384 /* bytes of a model, at most */
+#define FORECASTS_SHIFTS   32 /* of the clock, at most */
+#define FORECASTS_DAYS	   16 /* that old forecasts are kept */
+#define FORECASTS_OLD	   32 /* most of a series that are looked at */
+#define FORECASTS_HOURS	   168
+#define FORECASTS_MODEL	   16384 /* bytes of a model, at most */
+#define FORECASTS_HOLIDAYS 4096
 
 /* Connects if need be, and asks for the one lock of the one that fits. */
 enum err forecasts_lead(struct warm *, bool *ret_leads, struct err_info *);
@@ -29,6 +30,14 @@ struct forecasts_zone {
 };
 enum err forecasts_zone(struct warm *, const char *zone, int64_t from_us,
     int64_t to_us, struct forecasts_zone *ret, struct err_info *);
+
+/* As forecast.h has them. */
+struct forecasts_calendar {
+	size_t n;
+	int32_t days[FORECASTS_HOLIDAYS], feasts[FORECASTS_HOLIDAYS];
+};
+enum err forecasts_calendar(
+    struct warm *, struct forecasts_calendar *ret, struct err_info *);
 
 /* id 0: none is to be at work now. */
 struct forecasts_run {
@@ -120,6 +129,15 @@ struct forecasts_new {
 };
 enum err forecasts_model_put(struct warm *, const struct forecasts_new *,
     int64_t *ret_id, bool *ret_reigns, struct err_info *);
+
+/* What /metrics tells; see fit_gauges.sql. */
+struct forecasts_gauges {
+	int64_t predicted, fitted, crowned, refused, waiting, began_us;
+	int64_t fresh, bare, promoted;
+	double night_s, oldest_s;
+};
+enum err forecasts_gauges(
+    struct warm *, struct forecasts_gauges *ret, struct err_info *);
 
 /* What came of a series: counted in the run, if there is one. */
 struct forecasts_note {

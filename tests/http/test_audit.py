@@ -350,6 +350,8 @@ CALLS = {
     "rules_create": (lambda w: ((), {"json": w.rule_body()}), ENGINEER),
     "rules_change": (lambda w: ((w.rule(),), body(name="H")), ENGINEER),
     "rules_delete": (lambda w: ((w.rule(),), {}), ENGINEER),
+    "holidays_put": (lambda w: ((), body(holidays=[{
+        "date": "2026-12-25", "name": w.new()}])), ENGINEER),
     "models_promote": (lambda w: ((w.model(),), body(reason="x")), ENGINEER),
     "webhooks_create": (lambda w: ((), {"json": w.webhook_body()}), ADMIN),
     "webhooks_change": (lambda w: ((w.webhook(),), body(name="H")), ADMIN),

@@ -260,3 +260,119 @@ def test_the_clock_is_put_forward_and_back(db):
         datetime.datetime(2026, 10, 25, 1, tzinfo=UTC)]
     with pytest.raises(psycopg2.Error, match="time zone"):
         zone("Europe/Nowhere")
+
+
+def holidays(*days):
+    return j(holidays=[{"date": d, "name": n} if n else {"date": d}
+                       for d, n in days])
+
+
+def test_holidays_are_replaced_and_what_stays_is_no_change(db):
+    db.sql("DELETE FROM holidays")
+    db.sql("DELETE FROM audit_pending")
+    first = db.run("holidays_put", holidays(
+        ("2027-01-01", None), ("2026-12-25", "Christmas"),
+        ("2028-02-29", "Leap")), None)[0]
+    assert first[0] == {"holidays": [
+        {"date": "2026-12-25", "name": "Christmas"},
+        {"date": "2027-01-01", "name": None},
+        {"date": "2028-02-29", "name": "Leap"}]}
+    assert db.run("holidays_get")[0] == first[:2]
+    assert db.run("fit_holidays", 2) == [(20812, "Christmas"), (20819, "")]
+    db.sql("DELETE FROM audit_pending")
+    second = db.run("holidays_put", holidays(
+        ("2026-12-25", "Christmas Day"), ("2027-01-01", None)), first[1])[0]
+    assert second[1] != first[1]
+    assert db.sql("SELECT op, subject FROM audit_pending WHERE "
+                  "source = 'holidays' ORDER BY n") == [
+        ("delete", "2028-02-29"), ("update", "2026-12-25")]
+    refused(db, 412, "", "read it again", "holidays_put", holidays(),
+            first[1])
+    assert db.run("holidays_put", holidays(), second[1])[0][0] == {
+        "holidays": []}
+
+
+def test_what_is_no_day_is_refused(db):
+    for day in ("2026-02-29", "2026-13-01", "2026-00-10", "2026-04-31",
+                "1969-12-31", "2200-01-01", "26-12-2025", "2026-12-00",
+                "0x26-12-25", "2026-1-1\n2"):
+        refused(db, 422, "/holidays/1/date", "no day", "holidays_put",
+                holidays(("2026-12-24", None), (day, None)), None)
+    refused(db, 422, "/holidays/2/date", "twice", "holidays_put", holidays(
+        ("2026-12-24", None), ("2026-12-25", "A"), ("2026-12-25", "B")), None)
+
+
+def test_what_the_clocks_do_not_know_is_told(db):
+    probe = {zone: db.run("service_probe", zone)[0][12] for zone in (
+        "UTC", "Europe/Berlin", "Europe/Nowhere", "", "x; DROP TABLE x")}
+    assert probe == {"UTC": True, "Europe/Berlin": True,
+                     "Europe/Nowhere": False, "": False,
+                     "x; DROP TABLE x": False}
+
+
+def test_intervals_that_do_not_hold_are_told(db, flow):
+    model, _ = fitted(db, flow, 1.0)
+    put(db, "fit_claim", flow, 1)
+    forecast(db, flow, model)
+
+    def told():
+        return db.body("predictions_get", "T-B", "flow", None)["tracked"]
+    scores(db, model, hours=71, inside=0)
+    assert told()["calibrated"] is None
+    scores(db, model, hours=100, inside=85)
+    assert told()["calibrated"] is True
+    scores(db, model, lead=3, hours=100, inside=84)
+    assert told()["calibrated"] is False
+    assert [a["calibrated"] for a in told()["ahead"]] == [True, False]
+
+
+def test_one_model_and_the_forecasts_of_a_zone(db, flow):
+    model, _ = fitted(db, flow, 1.0)
+    put(db, "fit_claim", flow, 1)
+    forecast(db, flow, model)
+    listed = db.body("models_list", "T-B", "flow", None, 10, None)
+    assert db.body("models_get", model) == listed["items"][0]
+    assert db.run("models_get", 99999999) == []
+    zone = db.sql("SELECT z.code FROM nodes n JOIN zones z ON z.id = n.zone_id"
+                  " WHERE n.code = 'T-B'")
+    page = db.body("predictions_list", zone[0][0] if zone else None, None,
+                   "2h", 100, None)
+    mine, = [p for p in page["items"] if p["node"] == "T-B"]
+    assert mine == db.body("predictions_get", "T-B", "flow", "2h")
+    assert db.body("predictions_list", "NO-ZONE", None, None, 9, None) == {
+        "items": [], "next": None}
+    refused(db, 422, "", "horizon", "predictions_list", "NO-ZONE", None, "9d",
+            9, None)
+
+
+def test_a_zone_is_told_in_pages(db, flow):
+    ids = [n for n, in db.sql("SELECT node FROM forecast_series WHERE metric "
+                              "= 'flow' ORDER BY node")]
+    seen, cursor = [], None
+    while True:
+        page = db.body("predictions_list", None, "flow", "1h", 1, cursor)
+        seen += [p["node"] for p in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == ids
+
+
+def test_what_metrics_tell_of_the_night(db, flow):
+    db.sql("DELETE FROM fit_runs")
+    bare = db.run("fit_gauges")[0]
+    assert bare[:7] == (0, 0, 0, 0, 0, 0, 0)
+    at, = db.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'HH24:MI')")[0]
+    run, began, _ = db.run("fit_run", "UTC", at, 3600)[0]
+    model, _ = fitted(db, flow, 1.0)
+    put(db, "fit_claim", flow, 1)
+    forecast(db, flow, model)
+    put(db, "fit_note", run, flow, None, 1, 1, 1, 0)
+    told = db.run("fit_gauges")[0]
+    waiting = len(db.run("fit_learn_next", began, 100000))
+    assert told[:6] == (1, 1, 1, 0, waiting,
+                        round(began.timestamp() * 1e6))
+    assert told[7:9] == (bare[7] + 1, bare[8] - 1)
+    assert told[9] >= bare[9] and told[10] == bare[10]
+    assert db.run("fit_end", run)
+    assert db.run("fit_gauges")[0][4] == waiting

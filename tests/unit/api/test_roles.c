@@ -169,6 +169,10 @@ static const struct {
     {"predictions_get", "VOEM"},
     {"models_list", "VOEM"},
     {"models_promote", "EM"},
+    {"predictions_list", "VOEM"},
+    {"models_get", "VOEM"},
+    {"holidays_get", "VOEM"},
+    {"holidays_put", "EM"},
 };
 #define NEXPECTED (sizeof(expected) / sizeof(*expected))
 
