@@ -30,7 +30,7 @@ struct analysis {
 	struct err_info *info;
 	int64_t awake_us; /* since when cycles have run without a break */
 	/* What is in it already is judged by it; or NULL. */
-	const struct unusual *unusual;
+	struct unusual *unusual;
 };
 
 /* `s` NULL: the series is retired; its state only moves on. Readings rise

@@ -23,8 +23,9 @@ unusual_done(struct unusual *u)
 	for (i = 0; i < u->n; i++)
 		free(u->w[i]);
 	free(u->w);
-	u->w = NULL;
-	u->n = 0;
+	free(u->moved);
+	u->w = u->moved = NULL;
+	u->n = u->nmoved = 0;
 	u->swept = 0;
 }
 
@@ -158,10 +159,15 @@ insert(struct unusual *u, struct watched *const *new, size_t n)
 {
 	size_t i = u->n, j = n, out = u->n + n;
 	struct watched **w = realloc(u->w, out * sizeof(struct watched *));
+	struct watched **moved;
 
 	if (w == NULL)
 		return (false);
 	u->w = w;
+	moved = realloc(u->moved, out * sizeof(struct watched *));
+	if (moved == NULL)
+		return (false);
+	u->moved = moved;
 	u->n += n;
 	while (j > 0) {
 		out--;
@@ -274,23 +280,20 @@ unusual_save(struct unusual *u, const struct knowledge_port *k, struct arena *a,
     struct err_info *info)
 {
 	struct watch_row *rows;
-	size_t i, n = 0;
+	size_t i, n = u->nmoved;
 	enum err err;
 
-	for (i = 0; i < u->n; i++)
-		n += u->w[i]->changed;
 	if (n == 0)
 		return (ERR_OK);
 	if ((rows = arena_alloc(a, n * sizeof(*rows))) == NULL)
 		return (no_memory(info));
-	for (i = 0, n = 0; i < u->n; i++)
-		if (u->w[i]->changed)
-			row_of(&rows[n++], u->w[i]);
+	for (i = 0; i < n; i++)
+		row_of(&rows[i], u->moved[i]);
 	if ((err = k->watches_save(k->self, rows, n, info)) != ERR_OK)
 		return (err);
-	for (i = 0; i < u->n; i++)
-		if (u->w[i]->changed)
-			saved(u->w[i]);
+	for (i = 0; i < n; i++)
+		saved(u->moved[i]);
+	u->nmoved = 0;
 	return (ERR_OK);
 }
 
@@ -352,8 +355,8 @@ unusual_close(struct unusual *u, const struct knowledge_port *k,
 /* --- judged ----------------------------------------------------------------- */
 
 bool
-unusual_look(const struct unusual *u, struct watched *w,
-    const struct reading *r, struct watch_verdict *ret)
+unusual_look(struct unusual *u, struct watched *w, const struct reading *r,
+    struct watch_verdict *ret)
 {
 	struct unusual_reading x = {r->t_us, r->value};
 	size_t at = tail_length(w);
@@ -363,6 +366,8 @@ unusual_look(const struct unusual *u, struct watched *w,
 	if (at < UNUSUAL_TAIL)
 		w->tail[at] = x;
 	take_in(&w->state, &x, u->share, ret);
+	if (!w->changed)
+		u->moved[u->nmoved++] = w;
 	w->changed = true;
 	return (true);
 }

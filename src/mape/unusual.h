@@ -73,6 +73,8 @@ struct unusual {
 	double share;	    /* of each series */
 	struct watched **w; /* rising by series */
 	size_t n;
+	struct watched **moved; /* those that have changed; room for all */
+	size_t nmoved;
 	size_t void_states; /* of another version, since it was last set to 0 */
 	int32_t swept;	    /* up to it nothing is kept of what is not judged */
 };
@@ -98,8 +100,8 @@ enum err unusual_need(struct unusual *, const struct knowledge_port *,
 /* NULL if it was never asked for. */
 struct watched *unusual_find(const struct unusual *, int32_t series);
 /* Takes the reading in, if its quality is good; else false. */
-bool unusual_look(const struct unusual *, struct watched *,
-    const struct reading *, struct watch_verdict *);
+bool unusual_look(struct unusual *, struct watched *, const struct reading *,
+    struct watch_verdict *);
 /* After the other rules have judged the same reading. w->open tells of what. To
  * raise is taken back if something else turns out to be open. */
 enum verdict unusual_decide(struct watched *, const struct series *,
