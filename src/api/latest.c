@@ -2,9 +2,11 @@
 
 #include "api/api.h"
 #include "api/etag.h"
+#include "api/stream.h"
 #include "api/wire.h"
 #include "core/instant.h"
-#include "domain/reading.h"
+#include "core/loop.h"
+#include "domain/order.h"
 #include "ingest/last_seen.h"
 #include "ingest/registry.h"
 
@@ -14,7 +16,8 @@
 #define SERIES_MAX  100000 /* in one answer */
 #define ITEM_BYTES  512	   /* more than any item of one node takes */
 #define SMALL_ITEMS 32
-#define REPLY_CAP   ((size_t)64 << 20)
+#define WHOLE_ITEMS 256	  /* written at once; more leave in pieces */
+#define STEP_ITEMS  16384 /* looked at before others have their turn */
 
 /*
  * Series without any reading, as the warm tier said a moment ago. The hot
@@ -62,8 +65,58 @@ struct latest {
 	/* Places in the above of what the hot tier did not have. */
 	uint32_t *missing;
 	size_t nmissing;
-	bool refreshed;
+	bool refreshed, trusted; /* the hot tier's answer is one */
+	/* What is done with each in turn, how far it is, and what then. */
+	void (*one)(struct latest *, size_t);
+	void (*then)(struct latest *);
+	size_t at;
+	struct etag etag;
+	int64_t stale_us;
+	bool comma; /* of the next piece */
 };
+
+static void on_turn(void *);
+
+static void
+go_on(struct latest *l)
+{
+	struct loop *loop = l->r->api->loop;
+	size_t end;
+
+	do {
+		end = l->n - l->at < STEP_ITEMS ? l->n : l->at + STEP_ITEMS;
+		while (l->at < end) {
+			l->one(l, l->at);
+			l->at++;
+		}
+		if (l->at == l->n) {
+			l->then(l);
+			return;
+		}
+	} while (loop == NULL || loop->ops->after(loop, 0, on_turn, l) == NULL);
+	request_hold(l->r);
+}
+
+static void
+on_turn(void *arg)
+{
+	struct latest *l = arg;
+	struct request *r = l->r;
+
+	if (!request_gone(r))
+		go_on(l);
+	request_release(r);
+}
+
+static void
+in_steps(struct latest *l, void (*one)(struct latest *, size_t),
+    void (*then)(struct latest *))
+{
+	l->one = one;
+	l->then = then;
+	l->at = 0;
+	go_on(l);
+}
 
 static void
 write_item(struct text *t, const struct latest *l, size_t i)
@@ -94,65 +147,112 @@ write_item(struct text *t, const struct latest *l, size_t i)
 
 /* Of all that the answer is written from. */
 static void
-make_tag(const struct latest *l, int64_t stale_us, char ret[static ETAG_TEXT])
+mix(struct latest *l, size_t i)
 {
-	struct etag e;
+	const struct reading *v = &l->values[i];
 	uint64_t bits;
 
-	etag_init(&e);
-	etag_mix(&e, (uint64_t)stale_us);
-	for (size_t i = 0; i < l->n; i++) {
-		const struct reading *v = &l->values[i];
+	etag_mix(&l->etag, (uint64_t)(uint32_t)l->ids[i] << 32 | l->tier[i]);
+	if (l->tier[i] == TIER_NONE)
+		return;
+	memcpy(&bits, &v->value, sizeof(bits));
+	etag_mix(&l->etag, bits);
+	etag_mix(&l->etag, (uint64_t)v->t_us);
+	etag_mix(&l->etag, (uint64_t)v->received_us);
+	etag_mix(&l->etag, (uint64_t)v->quality);
+}
 
-		etag_mix(&e, (uint64_t)(uint32_t)l->ids[i] << 32 | l->tier[i]);
-		if (l->tier[i] == TIER_NONE)
-			continue;
-		memcpy(&bits, &v->value, sizeof(bits));
-		etag_mix(&e, bits);
-		etag_mix(&e, (uint64_t)v->t_us);
-		etag_mix(&e, (uint64_t)v->received_us);
-		etag_mix(&e, (uint64_t)v->quality);
+/* From where it is, up to about `full` bytes. True: that is all. */
+static bool
+write_items(struct latest *l, struct text *t, size_t full)
+{
+	if (l->at == 0) {
+		json_object(t, NULL);
+		if (l->node != NULL)
+			json_string(t, "node", l->node->name.s);
+		json_array(t, "items");
 	}
-	etag_text(&e, ret);
+	for (; l->at < l->n; l->at++) {
+		if (t->len >= full)
+			return (false);
+		write_item(t, l, l->at);
+	}
+	json_array_end(t);
+	if (l->stale_us == INSTANT_NONE)
+		json_null(t, "stale_since");
+	else
+		json_instant(t, "stale_since", l->stale_us);
+	json_object_end(t);
+	return (true);
+}
+
+static void
+pull(struct request *r)
+{
+	struct latest *l = r->state;
+	char piece[STREAM_PIECE + 2 * ITEM_BYTES];
+	struct text t;
+	bool all;
+
+	text_init_fixed(&t, piece, sizeof(piece));
+	t.comma = l->comma;
+	all = write_items(l, &t, STREAM_PIECE);
+	l->comma = t.comma;
+	stream_write(r, t.s, t.len);
+	if (all || !text_ok(&t))
+		stream_end(r, text_ok(&t));
+}
+
+static void
+reply_whole(struct latest *l, const struct header *h, size_t nh)
+{
+	char small[ITEM_BYTES * (SMALL_ITEMS + 1)];
+	struct text t;
+
+	if (l->n <= SMALL_ITEMS)
+		text_init_fixed(&t, small, sizeof(small));
+	else
+		text_init(&t, (size_t)ITEM_BYTES * (WHOLE_ITEMS + 1));
+	(void)write_items(l, &t, SIZE_MAX);
+	if (text_ok(&t))
+		reply_with(l->r, 200, h, nh, t.s, t.len);
+	else
+		reply_text(l->r, 200, &t);
+	text_done(&t);
+}
+
+static void
+tagged(struct latest *l)
+{
+	const char *known = request_header(l->r, "If-None-Match");
+	char tag[ETAG_TEXT];
+	const struct header h[] = {
+	    {"ETag", tag}, {"Cache-Control", "private, no-cache"}};
+	const struct stream stream = {.status = 200,
+	    .content_type = "application/json",
+	    .headers = h,
+	    .nheaders = 2,
+	    .pull = pull};
+
+	etag_text(&l->etag, tag);
+	l->at = 0;
+	if (known != NULL && etag_matches(known, tag))
+		reply_with(l->r, 304, h, 2, NULL, 0);
+	else if (l->n <= WHOLE_ITEMS)
+		reply_whole(l, h, 2);
+	else
+		(void)stream_begin(l->r, &stream);
 }
 
 static void
 answer(struct latest *l)
 {
 	const struct api *api = l->r->api;
-	const char *known = request_header(l->r, "If-None-Match");
-	int64_t stale = api->hot.stale_since_us(api->hot.self);
-	char small[ITEM_BYTES * (SMALL_ITEMS + 1)], tag[ETAG_TEXT];
-	const struct header h[] = {
-	    {"ETag", tag}, {"Cache-Control", "private, no-cache"}};
-	struct text t;
 
-	make_tag(l, stale, tag);
-	if (known != NULL && etag_matches(known, tag)) {
-		reply_with(l->r, 304, h, 2, NULL, 0);
-		return;
-	}
-	if (l->n <= SMALL_ITEMS)
-		text_init_fixed(&t, small, sizeof(small));
-	else
-		text_init(&t, REPLY_CAP);
-	json_object(&t, NULL);
-	if (l->node != NULL)
-		json_string(&t, "node", l->node->name.s);
-	json_array(&t, "items");
-	for (size_t i = 0; i < l->n; i++)
-		write_item(&t, l, i);
-	json_array_end(&t);
-	if (stale == INSTANT_NONE)
-		json_null(&t, "stale_since");
-	else
-		json_instant(&t, "stale_since", stale);
-	json_object_end(&t);
-	if (text_ok(&t))
-		reply_with(l->r, 200, h, 2, t.s, t.len);
-	else
-		reply_text(l->r, 200, &t);
-	text_done(&t);
+	l->stale_us = api->hot.stale_since_us(api->hot.self);
+	etag_init(&l->etag);
+	etag_mix(&l->etag, (uint64_t)l->stale_us);
+	in_steps(l, mix, tagged);
 }
 
 /* The row's reading, if it is one we asked for. Both sides rise by id. */
@@ -229,6 +329,28 @@ ask_warm(struct latest *l)
 	    on_warm);
 }
 
+/* What the hot tier had, so that no worker here tells anything older. */
+static void
+take_hot(struct latest *l, size_t i)
+{
+	const struct api *api = l->r->api;
+
+	if (l->tier[i] == TIER_HOT)
+		(void)last_seen_advance(
+		    api->last_seen, l->ids[i], l->values[i].t_us);
+	else if (!l->trusted || !is_empty(api, l->ids[i]))
+		l->missing[l->nmissing++] = (uint32_t)i;
+}
+
+static void
+took_hot(struct latest *l)
+{
+	if (l->nmissing > 0)
+		ask_warm(l);
+	else
+		answer(l);
+}
+
 static void
 on_hot(void *arg, const struct reading *values, const bool *found, size_t n,
     const struct err_info *info)
@@ -236,22 +358,14 @@ on_hot(void *arg, const struct reading *values, const bool *found, size_t n,
 	struct latest *l = arg;
 	struct request *r = l->r;
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (info->code == ERR_OK && i < n && found[i]) {
-			/* So that no worker here tells anything older. */
-			(void)last_seen_advance(
-			    r->api->last_seen, l->ids[i], values[i].t_us);
+	l->trusted = info->code == ERR_OK;
+	for (size_t i = 0; l->trusted && i < n && i < l->n; i++)
+		if (found[i]) {
 			l->values[i] = values[i];
 			l->tier[i] = TIER_HOT;
-		} else if (info->code != ERR_OK || !is_empty(r->api, l->ids[i]))
-			l->missing[l->nmissing++] = (uint32_t)i;
-	}
-	if (!request_gone(r)) {
-		if (l->nmissing > 0)
-			ask_warm(l);
-		else
-			answer(l);
-	}
+		}
+	if (!request_gone(r))
+		in_steps(l, take_hot, took_hot);
 	request_release(r);
 }
 
@@ -308,22 +422,31 @@ latest_new(struct request *r)
 	return (l);
 }
 
-static int
-by_id(const void *a, const void *b)
-{
-	const struct series_entry *const *x = a, *const *y = b;
-
-	return (((*x)->id > (*y)->id) - ((*x)->id < (*y)->id));
-}
-
 /* In the order of their numbers, as the rows of the warm tier come. */
 static void
 start(struct latest *l)
 {
-	if (l->n > 1)
-		qsort(l->series, l->n, sizeof(*l->series), by_id);
-	for (size_t i = 0; i < l->n; i++)
-		l->ids[i] = l->series[i]->id;
+	const struct series_entry **was = l->series;
+	struct reading *scratch, *r;
+	bool rising = true;
+
+	scratch = malloc((l->n + 1) * (sizeof(*scratch) + sizeof(*was)));
+	if (scratch == NULL) {
+		reply_error(l->r, ERR_NO_MEMORY, NULL, "too many series");
+		return;
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		rising &= i == 0 || l->series[i - 1]->id < l->series[i]->id;
+		l->values[i] = (struct reading){
+		    .series = l->series[i]->id, .t_us = (int64_t)i};
+	}
+	was = memcpy(&scratch[l->n], was, l->n * sizeof(*was));
+	r = rising ? l->values : order_readings(l->values, scratch, l->n);
+	for (size_t i = 0; i < l->n; i++) {
+		l->series[i] = was[r[i].t_us];
+		l->ids[i] = r[i].series;
+	}
+	free(scratch);
 	ask_hot(l);
 }
 

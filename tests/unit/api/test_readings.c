@@ -2,6 +2,7 @@
 #include "api/wire.h"
 #include "auth/key.h"
 #include "core/instant.h"
+#include "core/loop.h"
 #include "core/text.h"
 #include "ingest/last_seen.h"
 #include "ingest/registry.h"
@@ -494,6 +495,92 @@ Test(latest, of_all_by_zone_and_metric)
 		    count(c.body, "\"metric\""), rows[i].items, "%s", c.body);
 		call_done(&c);
 	}
+}
+
+static bool
+near_all(void *self, const int32_t *ids, size_t n, struct reading *ret)
+{
+	(void)self;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct reading){ids[i], 0, ids[i], T1_US, T1_US};
+	return (true);
+}
+
+static loop_timer_cb *put_off;
+static void *put_off_arg;
+
+static struct loop_timer *
+after(struct loop *loop, unsigned ms, loop_timer_cb *cb, void *arg)
+{
+	(void)ms;
+	cr_assert_null(put_off);
+	put_off = cb;
+	put_off_arg = arg;
+	return ((struct loop_timer *)(void *)loop);
+}
+
+/* Until it is answered, or left. */
+static int
+turns(void)
+{
+	loop_timer_cb *cb;
+	int n = 0;
+
+	for (; (cb = put_off) != NULL; n++, cb(put_off_arg))
+		put_off = NULL;
+	return (n);
+}
+
+static struct fake_call
+begin_latest(const char *etag)
+{
+	struct fake_call c;
+
+	call_init(&c, METHOD_GET, "/api/v1/latest", NULL);
+	call_header(&c, "Authorization", fake_bearer(ROLE_VIEWER));
+	if (etag != NULL)
+		call_header(&c, "If-None-Match", etag);
+	return (c);
+}
+
+/* Others have their turn in between, and it leaves in pieces. */
+Test(latest, of_many_series_is_made_in_steps)
+{
+	static const struct loop_ops ops = {.after = after};
+	struct loop loop = {&ops};
+	struct fake_call c = begin_latest(NULL), again;
+	char code[16];
+	int pulls = 0, i;
+
+	for (i = 20000; i > 3; i--) {
+		(void)snprintf(code, sizeof(code), "B%d", i);
+		put(i, code, "level", "m");
+	}
+	fake.api.loop = &loop;
+	fake.api.hot.near = near_all;
+	api_dispatch(&fake.api, &c.x);
+	cr_assert_eq(c.answers, 0);
+	cr_assert_geq(turns(), 1);
+	cr_assert(c.streamed);
+	for (; !c.ended; pulls++)
+		call_pull(&c);
+	cr_assert_not(c.cut);
+	cr_assert_gt(pulls, 30);
+	cr_assert_eq(count(c.body, "\"source\":\"hot\""), 20000);
+	cr_assert_eq(count(c.body, "},{"), 19999);
+	cr_assert_eq(count(c.body, "\"value\":17171,"), 1);
+	again = begin_latest(call_got(&c, "ETag"));
+	api_dispatch(&fake.api, &again.x);
+	(void)turns();
+	cr_assert_eq(again.status, 304);
+	call_done(&again);
+	call_done(&c);
+	c = begin_latest(NULL);
+	api_dispatch(&fake.api, &c.x);
+	call_leave(&c);
+	(void)turns();
+	cr_assert_eq(c.answers, 0);
+	call_done(&c);
 }
 
 Test(latest, unknown_node)
