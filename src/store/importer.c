@@ -41,15 +41,28 @@ run(void *self, const struct query *q,
 }
 
 static enum err
+take_place(struct importer *im, struct err_info *info)
+{
+	enum err e = warm_connect(im->warm, info);
+
+	if (e == ERR_OK)
+		e = warm_run(im->warm, ST_import_place, NULL, NULL, info);
+	im->placed = e == ERR_OK;
+	return (e);
+}
+
+static enum err
 open_place(void *self, struct err_info *info)
 {
 	struct importer *im = self;
-	enum err e = warm_connect(im->warm, info);
+	bool kept = im->warm->conn != NULL;
+	enum err e = take_place(im, info);
 
-	if (e != ERR_OK)
-		return (e);
-	e = warm_run(im->warm, ST_import_place, NULL, NULL, info);
-	im->placed = e == ERR_OK;
+	/* It may have ended since the part before. */
+	if (e != ERR_OK && kept && im->warm->conn == NULL) {
+		err_clear(info);
+		e = take_place(im, info);
+	}
 	if (e != ERR_DEADLINE)
 		return (e);
 	err_clear(info);

@@ -247,3 +247,15 @@ Test(importer, has_one_place_in_a_database)
 	importer = other;
 	port = p;
 }
+
+Test(importer, is_not_troubled_by_a_connection_that_ended_meanwhile)
+{
+	port.close(port.self);
+	sql("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+	    "WHERE application_name LIKE 'penstock import%%'");
+	ok(port.open(port.self, &fx.info));
+	cr_expect_eq(sql_int("SELECT count(*) FROM pg_locks WHERE locktype = "
+			     "'advisory' AND granted AND objid = 7305804406 "
+			     "& 4294967295"),
+	    1);
+}
