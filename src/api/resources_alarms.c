@@ -34,7 +34,10 @@ const struct field body_shelve[] = {
 const struct field body_unshelve[] = { TEXT("reason", false, "Why"), END };
 
 const struct field body_resolve[] = {
-	TEXT("note", false, "What it was, for people"), END
+	TEXT("note", false, "What it was, for people"),
+	{ "reason", FIELD_STRING, false, 0, 0, "mended|no_leak", NULL,
+	    "Of a leak: after no_leak only larger ones are told for months" },
+	END
 };
 
 const struct field body_take_out[] = {

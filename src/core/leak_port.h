@@ -42,8 +42,16 @@ struct leak_area {
 	const int64_t *wall;  /* of each; rising, but when clocks go back */
 	size_t n;
 	struct leak_open open;
+	bool dismissed;	      /* a person said: what was told last is none */
 	const int64_t *ended; /* since when leaks were that are no more */
 	size_t nended;
+};
+
+/* What may tell of a leak: a pressure of the zone, or a neighbour's inflow. */
+struct leak_witness {
+	const char *name; /* node, zone */
+	bool pressure;
+	const double *x; /* an hour each, NAN: missing */
 };
 
 struct leak_result {
@@ -64,6 +72,10 @@ struct leak_port {
 	/* All hours of the area are judged. */
 	enum err (*save)(void *self, const struct leak_area *,
 	    const struct leak_result *, struct err_info *);
+	/* Hours [from_us, from_us + n hours) around an area of a zone. */
+	enum err (*witnesses)(void *self, struct arena *,
+	    const struct leak_area *, int64_t from_us, size_t n,
+	    struct leak_witness **ret, size_t *ret_n, struct err_info *);
 	/* When an hour of the wall began that is at most 16 days before the
 	 * first hour of the areas taken, or one of theirs. */
 	int64_t (*instant)(void *self, int64_t wall);

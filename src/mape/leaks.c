@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "domain/anomaly.h"
 #include "model/leak.h"
+#include "model/leak_around.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #define ARENA_MAX    ((size_t)64 << 20)
 #define EVIDENCE_MAX 4096
 #define HOURS_A_DAY  24
+#define AROUND_MOST  128
 /* What is left of a leak, of its largest, when it counts as mended. */
 #define MENDED 0.35
 /* Two onsets nearer than this are one leak's: its shape moves the estimate. */
@@ -30,6 +32,9 @@ struct walk {
 	int64_t last_us;
 	bool told;    /* an anomaly is open */
 	bool changed; /* the evidence is not what was told */
+	struct leak_around around;
+	const struct leak_witness *fell; /* NULL: no pressure */
+	struct leak_change fall;
 };
 
 void
@@ -52,6 +57,57 @@ condition(const struct walk *w)
 	    w->area->lead, ANOMALY_LEAK, DIRECTION_HIGH, SEVERITY_WARNING, 0});
 }
 
+static void
+weigh(struct walk *w, const struct leak_witness *list, size_t n, size_t hours)
+{
+	struct leak_change pressures[AROUND_MOST], neighbours[AROUND_MOST];
+	const struct leak_witness *names[AROUND_MOST];
+	size_t i, np = 0, nn = 0;
+
+	for (i = 0; i < n && i < AROUND_MOST; i++) {
+		const struct leak_change c =
+		    leak_change(list[i].x, hours, LEAK_AROUND_BEFORE);
+
+		if (list[i].pressure) {
+			names[np] = &list[i];
+			pressures[np++] = c;
+		} else
+			neighbours[nn++] = c;
+	}
+	w->around = leak_weigh(
+	    w->open.size, w->open.confidence, pressures, np, neighbours, nn);
+	if (w->around.lowest >= np)
+		return;
+	w->fell = names[w->around.lowest];
+	w->fall = pressures[w->around.lowest];
+}
+
+/* What growth brings has no hour that others could tell of. */
+static enum err
+look_around(struct walk *w)
+{
+	const struct leak_open *o = &w->open;
+	const int64_t onset = instant_floor(o->since_us, US_PER_HOUR);
+	int64_t hours = (w->last_us - onset) / US_PER_HOUR;
+	struct leak_witness *list;
+	size_t n;
+	enum err err;
+
+	w->around = (struct leak_around){LEAK_PLAIN, o->confidence, SIZE_MAX};
+	w->fell = NULL;
+	if (w->area->zone == NULL || o->growth || hours <= 0)
+		return (ERR_OK);
+	if (hours > LEAK_AROUND_AFTER)
+		hours = LEAK_AROUND_AFTER;
+	hours += LEAK_AROUND_BEFORE;
+	err = w->port->witnesses(w->port->self, &w->leaks->arena, w->area,
+	    onset - LEAK_AROUND_BEFORE * US_PER_HOUR, (size_t)hours, &list, &n,
+	    w->info);
+	if (err == ERR_OK)
+		weigh(w, list, n, (size_t)hours);
+	return (err);
+}
+
 static const char *
 evidence(const struct walk *w, const char *rule)
 {
@@ -69,7 +125,13 @@ evidence(const struct walk *w, const char *rule)
 	json_double(&t, "night_flow", o->night);
 	json_double(&t, "usual_night_flow", o->usual);
 	json_double(&t, "volume_m3", o->volume);
-	json_double(&t, "confidence", o->confidence);
+	json_double(&t, "confidence", w->around.confidence);
+	if (w->fell != NULL) {
+		json_string(&t, "pressure_node", w->fell->name);
+		json_double(&t, "pressure_change", w->fall.change);
+	}
+	if (leak_looks_name(w->around.looks) != NULL)
+		json_string(&t, "looks_like", leak_looks_name(w->around.looks));
 	if (w->area->zone != NULL)
 		json_string(&t, "zone", w->area->zone);
 	json_raw(&t, "meters", w->area->meters, strlen(w->area->meters));
@@ -91,13 +153,15 @@ tell(struct walk *w)
 	    .last_us = w->last_us,
 	    .value = w->open.night,
 	    .limit = w->open.usual,
-	    .evidence = evidence(w, rule),
 	    .knowledge_version = w->version,
 	};
 	int64_t id;
 	bool new;
 	enum err err;
 
+	if ((err = look_around(w)) != ERR_OK)
+		return (err);
+	an.evidence = evidence(w, rule);
 	if (an.evidence == NULL)
 		return (err_set(w->info, ERR_NO_MEMORY, NULL,
 		    "no room for a leak's evidence"));
@@ -266,6 +330,8 @@ begin(struct walk *w)
 		leak_init(&w->model);
 		w->open.volume = 0; /* counted again, from its onset on */
 	}
+	if (a->dismissed)
+		leak_dismiss(&w->model);
 	w->last = w->model.started ? w->model.seen : INT64_MIN;
 	w->last_us = a->from_us;
 	return (w->nights != NULL);

@@ -9,11 +9,15 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define HOUR_S 3600
 /* Areas at once that are up to date; one that is not is taken alone. */
 #define AREAS_MOST 200
 #define HOURS_FEW  48
+/* Looks take at most this part of the time, and are no closer than that. */
+#define LOOK_PART  200
+#define LOOK_LEAST (9 * US_PER_SECOND)
 /* Onsets lie before what is judged. */
 #define CLOCK_BEFORE (16 * US_PER_DAY)
 
@@ -83,6 +87,7 @@ area_of(struct arena *arena, const PGresult *r, int row, struct warm_leaks *l)
 		.confidence = warm_get_f64(r, row, 16),
 		.night = warm_get_f64(r, row, 17),
 		.usual = warm_get_f64(r, row, 18)},
+	    .dismissed = warm_get_bool(r, row, 20),
 	};
 	l->members[row] = warm_dup_text(arena, r, row, 5);
 	l->signs[row] = warm_dup_text(arena, r, row, 6);
@@ -96,16 +101,17 @@ area_of(struct arena *arena, const PGresult *r, int row, struct warm_leaks *l)
 }
 
 static bool
-add_slots(struct arena *arena, const PGresult *r, int row, struct warm_leaks *l)
+add_slots(struct arena *arena, const PGresult *r, int row, int column,
+    struct warm_leaks *l)
 {
 	const size_t hours = l->areas[row].n;
 	struct wire_view series, signs;
 	size_t i;
 
-	if (!wire_view(&series, PQgetvalue(r, row, 3),
-		(size_t)PQgetlength(r, row, 3), OID_INT4, 4) ||
-	    !wire_view(&signs, PQgetvalue(r, row, 4),
-		(size_t)PQgetlength(r, row, 4), OID_FLOAT8, 8) ||
+	if (!wire_view(&series, PQgetvalue(r, row, column),
+		(size_t)PQgetlength(r, row, column), OID_INT4, 4) ||
+	    !wire_view(&signs, PQgetvalue(r, row, column + 1),
+		(size_t)PQgetlength(r, row, column + 1), OID_FLOAT8, 8) ||
 	    series.n != signs.n)
 		return (false);
 	for (i = 0; i < series.n; i++) {
@@ -155,7 +161,7 @@ read_areas(struct warm_leaks *l, struct arena *arena, const PGresult *r,
 			return (no_memory(info));
 		if (i > 0 && l->areas[i].n > HOURS_FEW)
 			break;
-		if (!add_slots(arena, r, (int)i, l))
+		if (!add_slots(arena, r, (int)i, 3, l))
 			return (odd(info));
 		l->nareas++;
 	}
@@ -272,7 +278,7 @@ read_hours(
 
 /* The flows of an area add up where all are there. */
 static enum err
-balance(struct warm_leaks *l, struct arena *arena, struct err_info *info)
+add_up(struct warm_leaks *l, struct arena *arena, struct err_info *info)
 {
 	double *x;
 	size_t i, h;
@@ -280,7 +286,6 @@ balance(struct warm_leaks *l, struct arena *arena, struct err_info *info)
 	for (i = 0; i < l->nareas; i++) {
 		struct leak_area *a = &l->areas[i];
 
-		a->wall = l->clock + (a->from_us - l->clock_us) / US_PER_HOUR;
 		a->inflow = arena_calloc(arena, a->n, sizeof(*x));
 		if (a->inflow == NULL)
 			return (no_memory(info));
@@ -299,30 +304,99 @@ balance(struct warm_leaks *l, struct arena *arena, struct err_info *info)
 }
 
 static enum err
+balance(struct warm_leaks *l, struct arena *arena, struct err_info *info)
+{
+	size_t i;
+
+	for (i = 0; i < l->nareas; i++)
+		l->areas[i].wall = l->clock +
+		    (l->areas[i].from_us - l->clock_us) / US_PER_HOUR;
+	return (add_up(l, arena, info));
+}
+
+static int64_t
+monotonic_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec * US_PER_SECOND + t.tv_nsec / 1000);
+}
+
+/* When to look again that began then and found nothing. */
+static int64_t
+later(int64_t began_us)
+{
+	const int64_t now = monotonic_us();
+	const int64_t rest = (now - began_us) * LOOK_PART;
+
+	return (now + (rest > LOOK_LEAST ? rest : LOOK_LEAST));
+}
+
+static enum err
+look(struct warm_leaks *l, struct arena *arena, const int64_t *until, bool all,
+    struct err_info *info)
+{
+	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	enum err e = ERR_OK;
+
+	if (all)
+		e = warm_run(l->warm, ST_cycle_leaks_sweep, NULL, NULL, info);
+	warm_time(&a, until[0]);
+	warm_time(&a, until[1]);
+	warm_i64(&a, AREAS_MOST);
+	warm_text(&a, all ? "true" : "false");
+	if (e == ERR_OK)
+		e = warm_run(l->warm, ST_cycle_leaks_due, &a, &r, info);
+	return (e == ERR_OK ? read_areas(l, arena, r, info) : e);
+}
+
+/* Areas that are known are looked for by what arrived; all of the network,
+ * which costs more the larger it is, less often. */
+static enum err
+find(struct warm_leaks *l, struct arena *arena, int64_t ready_us,
+    int64_t oldest_us, struct err_info *info)
+{
+	const int64_t until[] = {ready_us, oldest_us};
+	const int64_t began = monotonic_us();
+	int64_t all;
+	enum err e;
+
+	l->nareas = 0;
+	if (began < l->look_us)
+		return (ERR_OK);
+	e = warm_run(l->warm, ST_cycle_leaks_again, NULL, NULL, info);
+	if (e == ERR_OK)
+		e = look(l, arena, until, false, info);
+	if (e != ERR_OK || l->nareas > 0)
+		return (e);
+	l->look_us = later(began);
+	if ((all = monotonic_us()) < l->sweep_us)
+		return (ERR_OK);
+	if ((e = look(l, arena, until, true, info)) != ERR_OK)
+		return (e);
+	if (l->nareas == 0)
+		l->sweep_us = later(all);
+	else
+		l->look_us = 0;
+	return (ERR_OK);
+}
+
+static enum err
 take(void *self, struct arena *arena, int64_t ready_us, int64_t oldest_us,
     struct leak_area **ret, size_t *ret_n, struct err_info *info)
 {
 	struct warm_leaks *l = self;
-	struct warm_args a = {0};
-	AUTO_RESULT r = NULL;
 	int64_t from_us, to_us = INT64_MIN;
 	size_t i;
 	enum err e;
 
-	e = warm_run(l->warm, ST_cycle_leaks_again, NULL, NULL, info);
-	if (e != ERR_OK)
-		return (e);
-	warm_time(&a, ready_us);
-	warm_time(&a, oldest_us);
-	warm_i64(&a, AREAS_MOST);
-	if ((e = warm_run(l->warm, ST_cycle_leaks_due, &a, &r, info)) !=
-		ERR_OK ||
-	    (e = read_areas(l, arena, r, info)) != ERR_OK)
-		return (e);
+	e = find(l, arena, ready_us, oldest_us, info);
 	*ret = l->areas;
 	*ret_n = l->nareas;
-	if (l->nareas == 0)
-		return (ERR_OK);
+	if (e != ERR_OK || l->nareas == 0)
+		return (e);
 	from_us = l->areas[0].from_us;
 	for (i = 0; i < l->nareas; i++) {
 		const struct leak_area *x = &l->areas[i];
@@ -336,6 +410,65 @@ take(void *self, struct arena *arena, int64_t ready_us, int64_t oldest_us,
 	    (e = read_hours(l, from_us, to_us, info)) != ERR_OK)
 		return (e);
 	return (balance(l, arena, info));
+}
+
+/* The witnesses as areas, so that their hours are read as those are. */
+static enum err
+stage(struct warm_leaks *l, struct arena *arena, const PGresult *r,
+    struct leak_witness *list, struct err_info *info)
+{
+	size_t i;
+
+	for (i = 0; i < l->nareas; i++) {
+		list[i].name = warm_dup_text(arena, r, (int)i, 0);
+		list[i].pressure = warm_get_bool(r, (int)i, 1);
+		if (list[i].name == NULL)
+			return (no_memory(info));
+		if (!add_slots(arena, r, (int)i, 2, l))
+			return (odd(info));
+	}
+	qsort(l->slots, l->nslots, sizeof(*l->slots), by_series);
+	return (ERR_OK);
+}
+
+static enum err
+witnesses(void *self, struct arena *arena, const struct leak_area *area,
+    int64_t from_us, size_t n, struct leak_witness **ret, size_t *ret_n,
+    struct err_info *info)
+{
+	const struct warm_leaks *real = self;
+	struct warm_leaks l = {.warm = real->warm};
+	struct warm_args a = {0};
+	AUTO_RESULT r = NULL;
+	struct leak_witness *list;
+	size_t i, slots = 0;
+	enum err e;
+
+	warm_i32(&a, area->lead);
+	warm_text(&a, area->zone);
+	e = warm_run(l.warm, ST_cycle_leaks_around, &a, &r, info);
+	if (e != ERR_OK)
+		return (e);
+	l.nareas = (size_t)PQntuples(r);
+	for (i = 0; i < l.nareas; i++)
+		slots += (size_t)PQgetlength(r, (int)i, 2) / 8;
+	list = arena_calloc(arena, l.nareas, sizeof(*list));
+	l.areas = arena_calloc(arena, l.nareas, sizeof(*l.areas));
+	l.slots = arena_calloc(arena, slots, sizeof(*l.slots));
+	if (list == NULL || l.areas == NULL || l.slots == NULL)
+		return (no_memory(info));
+	for (i = 0; i < l.nareas; i++)
+		l.areas[i] = (struct leak_area){.from_us = from_us, .n = n};
+	if ((e = stage(&l, arena, r, list, info)) != ERR_OK ||
+	    (e = read_hours(&l, from_us, from_us + (int64_t)n * US_PER_HOUR,
+		 info)) != ERR_OK ||
+	    (e = add_up(&l, arena, info)) != ERR_OK)
+		return (e);
+	for (i = 0; i < l.nareas; i++)
+		list[i].x = l.areas[i].inflow;
+	*ret = list;
+	*ret_n = l.nareas;
+	return (ERR_OK);
 }
 
 static int64_t
@@ -415,6 +548,8 @@ save(void *self, const struct leak_area *area, const struct leak_result *x,
 	warm_text(&a, l->signs[i]);
 	warm_time(&a, area->from_us + (int64_t)area->n * US_PER_HOUR);
 	warm_wired(&a, w);
+	warm_text(&a, area->zone);
+	warm_i32(&a, area->dismissed);
 	e = warm_run_one(l->warm, ST_cycle_leak_put, &a, info);
 	if (e == ERR_OK)
 		e = put_nights(l->warm, area->lead, x, info);
@@ -428,5 +563,5 @@ save(void *self, const struct leak_area *area, const struct leak_result *x,
 struct leak_port
 warm_leaks(struct warm_leaks *l)
 {
-	return ((struct leak_port){l, take, save, instant});
+	return ((struct leak_port){l, take, save, witnesses, instant});
 }

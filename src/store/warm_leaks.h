@@ -25,6 +25,7 @@ struct warm_leaks {
 	int64_t *clock; /* hours of the wall, from clock_us on */
 	int64_t clock_us;
 	size_t nclock;
+	int64_t look_us, sweep_us; /* monotonic: not before */
 };
 
 /* The caller has set warm and zone. */

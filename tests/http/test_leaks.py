@@ -189,13 +189,14 @@ def test_a_person_resolves_it_for_good(leaky):
     judged(leaky, "LK-PERSON", upto(-1))
     one, = leaks(leaky, "LK-PERSON")
     answer = leaky.call("POST", f"/api/v1/anomalies/{one['id']}/resolve",
-                        "operator", json={"note": "The hydrant was open."})
+                        "operator", json={"note": "The hydrant was open.",
+                                          "reason": "no_leak"})
     assert (answer.status_code, answer.json()["state"]) == (200, "cleared")
     detail = leaky.call("GET", f"/api/v1/anomalies/{one['id']}",
                         "viewer").json()
     move = detail["transitions"][-1]
-    assert (move["to"], move["facts"]["note"]) == (
-        "cleared", "The hydrant was open.")
+    assert (move["to"], move["facts"]["note"], move["facts"]["reason"]) == (
+        "cleared", "The hydrant was open.", "no_leak")
     # History that comes has all judged anew.
     before = state(leaky, "LK-PERSON")
     send(leaky, f"LK-PERSON,flow,{(TIMES[5] + HOUR / 2).isoformat()},150\n")

@@ -68,9 +68,9 @@ def execute(db, name, arguments="", *args):
     db.sql(f"EXECUTE test_{name} {arguments}", *args)
 
 
-def due(db, series):
+def due(db, series, everywhere=True):
     rows = db.run("cycle_leaks_due", "2026-03-10T00:00:00Z",
-                  "2026-01-01T00:00:00Z", 1000000)
+                  "2026-01-01T00:00:00Z", 1000000, everywhere)
     return [r for r in rows if r[0] == series]
 
 
@@ -123,3 +123,88 @@ def test_clocks_that_change_repeat_and_leave_out_an_hour(db):
         return [h % 24 for h in row[0]]
     assert hours("2026-03-29T00:00Z", "2026-03-29T02:00Z") == [1, 3, 4]
     assert hours("2026-10-24T23:00Z", "2026-10-25T02:00Z") == [1, 2, 2, 3]
+
+
+def heard(db, series, at="2026-03-05T10:20Z"):
+    db.sql("INSERT INTO series_latest (series, ts, value, quality, "
+           "received_at) VALUES (%s, %s, 1, 0, now())", series, at)
+
+
+def judged(db, series, zone=None, said=0):
+    execute(db, "cycle_leak_put", "(%s, %s, %s, %s, %s, %s, %s)", series,
+            f"{{{series}}}", "{1}", "2026-03-05T09:00Z", b"\1", zone, said)
+
+
+def test_what_is_known_is_found_by_what_arrived(db):
+    """No look at the network; what is judged up to now costs nothing."""
+    node(db, "LT-D", "dma", "lt-a")
+    one = lead(db, "LT-D")
+    heard(db, one)
+    assert due(db, one, False) == []
+    judged(db, one, "lt-a")
+    assert [r[1] for r in due(db, one, False)] == ["lt-a"]
+    assert due(db, one, False) == due(db, one)
+    db.sql("UPDATE leak_states SET upto = '2026-03-10T00:00Z'")
+    assert due(db, one, False) == []
+
+
+def test_an_area_that_is_no_more_is_forgotten(db):
+    node(db, "LT-D", "dma", "lt-a")
+    node(db, "LT-E", "dma", "lt-a")
+    one, other = lead(db, "LT-D"), lead(db, "LT-E")
+    judged(db, one)
+    judged(db, other)
+    db.run("nodes_retire", "LT-E", None)
+    execute(db, "cycle_leaks_sweep")
+    assert db.sql("SELECT lead, zone FROM leak_states "
+                  "WHERE lead IN (%s, %s)", one, other) == [(one, "lt-a")]
+
+
+def test_nights_of_years_ago_go(db):
+    node(db, "LT-D", "dma")
+    one = lead(db, "LT-D")
+    for days in ([18000, 19000], [19101]):
+        execute(db, "cycle_leak_nights", "(%s, %s, %s, %s)", one, days,
+                [1.0] * len(days), [2.0] * len(days))
+    assert db.sql("SELECT night - date '1970-01-01' FROM night_flows "
+                  "WHERE lead = %s ORDER BY 1", one) == [(19000,), (19101,)]
+
+
+def test_a_person_says_that_it_was_none(db):
+    node(db, "LT-D", "dma")
+    one = lead(db, "LT-D")
+    judged(db, one)
+    heard(db, one)
+    for reason, said in (("mended", False), ("no_leak", True)):
+        number, = db.sql(
+            "INSERT INTO anomalies (series_id, state, type, direction, "
+            "severity, rule_no, rule_id, first_at, last_at, "
+            "knowledge_version, evidence) VALUES (%s, 'open', 'leak', "
+            "'high', 'warning', 0, 'leak:step', now(), now(), 1, '{}') "
+            "RETURNING id", one)[0]
+        db.run("anomalies_resolve", number, json.dumps({"reason": reason}),
+               "somebody", None)
+        (row,) = due(db, one)
+        assert row[20] is said
+        assert db.sql("SELECT facts->>'reason' FROM transitions WHERE "
+                      "subject_id = %s", number)[-1] == (reason,)
+    judged(db, one, None, 1)
+    assert due(db, one)[0][20] is False
+
+
+def test_pressures_and_linked_zones_are_asked(db):
+    node(db, "LT-A", "dma", "lt-a")
+    node(db, "LT-B", "dma", "lt-b")
+    node(db, "LT-C", "dma", "lt-c")
+    db.run("nodes_create", json.dumps({
+        "code": "LT-P", "type": "junction", "zone": "lt-a",
+        "series": [{"metric": "pressure"}]}))
+    node(db, "LT-J", "junction", "lt-b")
+    link(db, "LT-P", "LT-J")
+    for code in "abc":
+        judged(db, lead(db, f"LT-{code.upper()}"), f"lt-{code}")
+    rows = db.run("cycle_leaks_around", lead(db, "LT-A"), "lt-a")
+    assert [(r[0], r[1]) for r in rows] == [("LT-P", True), ("lt-b", False)]
+    assert rows[1][2] == [lead(db, "LT-B")]
+    assert [r[0] for r in db.run(
+        "cycle_leaks_around", lead(db, "LT-C"), "lt-c")] == []

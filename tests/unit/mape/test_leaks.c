@@ -25,6 +25,7 @@ struct world {
 	size_t state_len;
 	struct leak_open open;
 	struct leak_area area;
+	double fell[HOURS], lost[HOURS]; /* a pressure, a neighbour's inflow */
 	int64_t ended;
 	size_t nended;
 	size_t nights;
@@ -64,6 +65,8 @@ fill(struct world *w, double leak, int64_t from, int64_t to)
 	w->step = DAY;
 	for (h = 0; h < HOURS; h++) {
 		w->wall[h] = FIRST + h;
+		w->fell[h] = 50 + uniform();
+		w->lost[h] = use(FIRST + h);
 		w->flow[h] = use(FIRST + h) + (h >= from && h < to ? leak : 0);
 	}
 }
@@ -180,6 +183,26 @@ save(void *self, const struct leak_area *a, const struct leak_result *x,
 	return (ERR_OK);
 }
 
+static enum err
+witnesses(void *self, struct arena *arena, const struct leak_area *a,
+    int64_t from_us, size_t n, struct leak_witness **ret, size_t *ret_n,
+    struct err_info *info)
+{
+	static struct leak_witness list[2];
+	const struct world *w = self;
+	const size_t from = (size_t)((from_us - AT(0)) / US_PER_HOUR);
+
+	(void)arena;
+	(void)info;
+	cr_expect_eq(a, &w->area);
+	cr_expect_leq(from + n, w->at);
+	list[0] = (struct leak_witness){"NODE-7", true, &w->fell[from]};
+	list[1] = (struct leak_witness){"east", false, &w->lost[from]};
+	*ret = list;
+	*ret_n = 2;
+	return (ERR_OK);
+}
+
 static int64_t
 instant(void *self, int64_t wall)
 {
@@ -208,7 +231,7 @@ judge(struct world *w)
 		.anomaly_raise = raise_it,
 		.anomaly_clear = clear_it},
 	    .notifier = {w, notify}};
-	const struct leak_port port = {w, take, save, instant};
+	const struct leak_port port = {w, take, save, witnesses, instant};
 	struct err_info info = {0};
 	struct leaks l;
 	enum err err;
@@ -253,6 +276,36 @@ Test(leaks, tells_one_within_a_day_and_what_it_lost)
 	cr_expect_eq(w.nights, DAYS);
 	cr_expect_eq(w.last.day, 19723 + DAYS - 1);
 	cr_expect_leq(w.last.least, w.last.mean);
+}
+
+Test(leaks, asks_pressures_and_neighbours)
+{
+	static struct world w;
+	double alone;
+	size_t h;
+
+	fill(&w, 15, LEAK_AT, HOURS);
+	run(&w, 1);
+	alone = w.open.confidence;
+	cr_expect_null(strstr(w.evidence, "pressure_node"));
+	cr_expect_null(strstr(w.evidence, "looks_like"));
+	fill(&w, 15, LEAK_AT, HOURS);
+	for (h = LEAK_AT; h < HOURS; h++)
+		w.fell[h] -= 4;
+	run(&w, 1);
+	cr_expect_not_null(strstr(w.evidence, "\"pressure_node\":\"NODE-7\""),
+	    "%s", w.evidence);
+	cr_expect_not_null(strstr(w.evidence, "\"pressure_change\":-"));
+	cr_expect_null(strstr(w.evidence, "looks_like"));
+	fill(&w, 15, LEAK_AT, HOURS);
+	for (h = LEAK_AT; h < HOURS; h++)
+		w.lost[h] -= 15;
+	run(&w, 1);
+	cr_expect_eq(w.raised, 1);
+	cr_expect_not_null(
+	    strstr(w.evidence, "\"looks_like\":\"boundary valve\""), "%s",
+	    w.evidence);
+	cr_expect_float_eq(w.open.confidence, alone, 0.1);
 }
 
 Test(leaks, clears_what_is_mended)
