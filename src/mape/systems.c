@@ -71,6 +71,8 @@ write_parts(struct text *t, const struct walk *w)
 	for (i = 0; i < w->nparts; i++) {
 		const struct system_part *p = &w->parts[i];
 
+		if (!(p->share > 0))
+			continue;
 		json_object(t, NULL);
 		json_string(t, "node", z->signals[p->signal].node);
 		json_string(t, "metric", z->signals[p->signal].metric);
@@ -82,6 +84,8 @@ write_parts(struct text *t, const struct walk *w)
 		if (p->rule == SYSTEM_REPLAY)
 			json_instant(t, "repeats",
 			    w->last_us - z->step_us * (1 + (int64_t)p->ago));
+		if (p->rule == SYSTEM_BALANCE)
+			json_double(t, "missing", p->missing);
 		if (p->rule == SYSTEM_CONTROL && p->control != NULL)
 			write_control(t, p->control);
 		json_object_end(t);
