@@ -9,7 +9,8 @@
  * forecasting", EJOR 204(1), equations of the double seasonal method; on the
  * logarithm too. Errors beyond four times their running mean enter as four
  * times (Gelper, Fried and Croux 2010, "Robust forecasting with exponential
- * and Holt-Winters smoothing", J. Forecasting 29(3)).
+ * and Holt-Winters smoothing", J. Forecasting 29(3)); where there is no season
+ * as their mean, which draws the level to the median: bursts are not the rule.
  */
 #include "model/forecast_parts.h"
 
@@ -30,6 +31,7 @@ struct smooth {
 	const double *y;
 	size_t day, week;
 	double level, *d, *w, error, scale, least;
+	bool flat; /* no season: the level is to be a median */
 };
 
 static void
@@ -124,9 +126,11 @@ step(struct smooth *s, const double *param, size_t t)
 		s->scale = fabs(u);
 	else if (fabs(u) > most)
 		u = copysign(most, u);
-	s->error = u + param[PHI] * s->error;
 	s->scale += SCALE_STEP * (fabs(u) - s->scale);
 	s->scale = fmax(s->scale, s->least);
+	if (s->flat && fabs(u) > s->scale)
+		u = copysign(s->scale, u);
+	s->error = u + param[PHI] * s->error;
 	s->level += param[ALPHA] * u;
 	if (s->day > 0)
 		s->d[t % s->day] += param[DELTA] * u;
@@ -155,7 +159,8 @@ forecast_smooth(const struct forecast_grid *g, const double *param,
 {
 	struct smooth s = {.y = param[LOGARITHM] != 0 ? g->z : g->y,
 	    .day = g->day,
-	    .week = param[DAY_ALONE] != 0 ? 0 : g->week};
+	    .week = param[DAY_ALONE] != 0 ? 0 : g->week,
+	    .flat = g->season == 1};
 	const size_t season = g->season > 1 || g->per_day == 0
 	    ? g->season
 	    : FLAT_DAYS * g->per_day;
