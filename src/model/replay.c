@@ -65,10 +65,12 @@ recall(struct replay *r, uint64_t h)
 	return (before);
 }
 
+/* What comes back by chance, of coarse readings, is soon over. */
 bool
 replay_repeats(const struct replay *r)
 {
-	return ((uint64_t)r->repeats * OFTEN > r->learnt || r->events > TWICE);
+	return ((uint64_t)r->repeats * OFTEN > r->learnt || r->events > TWICE ||
+	    r->repeats < REPLAY_RUN * r->events);
 }
 
 uint32_t

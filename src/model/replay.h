@@ -5,10 +5,10 @@
  *
  * What is measured never comes back exactly, unless it hardly moves; so a run
  * of fewer than m - 1 different values proves nothing, and a series that
- * repeats itself in more than 2 % of what is learnt, or more than twice (a
- * setpoint, a counter, a simulated pattern), is not judged. Runs are known by their hash for about a
- * thousand readings; 40 bits of it are taken for the run itself, which is
- * wrong once in 10^9 readings.
+ * repeats itself in more than 2 % of what is learnt, more than twice or for a
+ * moment (a setpoint, a counter, a simulated pattern, coarse readings) is not
+ * judged. Runs are known by their hash for about a thousand readings; 40 bits
+ * of it are taken for the run itself, which is wrong once in 10^9 readings.
  * Reference: Mo and Sinopoli 2009, "Secure control against replay attacks",
  * Allerton (the attack); the test is direct.
  * Runs on: C. Units: readings. A value type without pointers.

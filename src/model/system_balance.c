@@ -249,7 +249,7 @@ system_balance_judge(
 	b->ratio = fabs(r) / s->limit;
 	b->expected = now[b->level] - r * s->scale * s->sd;
 	b->band = s->limit * s->scale * s->sd;
-	b->missing = r * s->scale * s->sd / b->main;
+	b->missing = r * s->scale * s->sd / fabs(b->main);
 	return (b->ratio);
 }
 

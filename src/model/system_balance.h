@@ -2,7 +2,7 @@
  * system_balance: the mass balance of each tank whose flows are metered.
  *
  *	L(t) - L(t-1) = c + sum_i (b_i F_i(t) + d_i F_i(t-1)) + e(t)
- *	missing = e / (b + d) of the flow that moves the tank most
+ *	missing = e / |b + d| of the flow that moves the tank most
  *
  * b + d, dt / A of the tank with the flow's sign, is learnt from the flows of
  * the place, those first that go with the tank; how it is shared between them
