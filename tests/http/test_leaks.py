@@ -140,6 +140,45 @@ def test_tells_a_leak_and_shows_its_nights(leaky):
     assert area["leak"]["volume_m3"] > 0
 
 
+def test_says_where_pressure_fell_and_what_a_neighbour_lost(leaky):
+    """Two zones with one link between them; the first loses what the second
+    gains. A third has a leak, and pressure that falls with it."""
+    make(leaky, "LK-LOST", "lk-west")
+    make(leaky, "LK-GAIN", "lk-east")
+    make(leaky, "LK-PRES", "lk-south")
+    leaky.make_series("LK-W", zone="lk-west")
+    leaky.make_series("LK-E", zone="lk-east")
+    leaky.make_series("LK-P", "pressure", zone="lk-south")
+    leaky.make_series("LK-Q", "pressure", zone="lk-south")
+    answer = leaky.call("POST", "/api/v1/links", "engineer", json={
+        "code": "LK-W-E", "type": "valve", "from_node": "LK-W",
+        "to_node": "LK-E"})
+    assert answer.status_code == 201, answer.text
+    every = range(len(TIMES))
+    text = rows("LK-GAIN", every, len(TIMES)) + rows(
+        "LK-PRES", every, len(TIMES))
+    for i in every:
+        begun = i >= LEAK_AT
+        for series, value in (
+                ("LK-LOST,flow", flow(i, 0) - begun * SIZE),
+                ("LK-P,pressure", 50 - i * 7919 % 101 / 100 - begun * 5),
+                ("LK-Q,pressure", 45 - i * 7907 % 101 / 100)):
+            text += f"{series},{TIMES[i].isoformat()},{value:.3f}\n"
+    send(leaky, text)
+    found = {}
+    for node in ("LK-GAIN", "LK-PRES"):
+        judged(leaky, node, upto(-1))
+        one, = leaks(leaky, node)
+        found[node] = leaky.call("GET", f"/api/v1/anomalies/{one['id']}",
+                                 "viewer").json()["evidence"]
+    assert found["LK-GAIN"]["looks_like"] == "boundary valve"
+    assert "pressure_node" not in found["LK-GAIN"]
+    assert found["LK-PRES"]["pressure_node"] == "LK-P"
+    assert found["LK-PRES"]["pressure_change"] == pytest.approx(-5, abs=0.5)
+    assert "looks_like" not in found["LK-PRES"]
+    assert found["LK-PRES"]["confidence"] > found["LK-GAIN"]["confidence"]
+
+
 def test_a_zone_says_what_it_uses_at_night(leaky):
     make(leaky, "LK-USE", "lk-use")
     path = "/api/v1/zones/lk-use"
