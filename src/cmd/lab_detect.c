@@ -1,5 +1,6 @@
 #include "cmd/lab.h"
 #include "cmd/lab_detect.h"
+#include "cmd/lab_series.h"
 #include "cmd/tool.h"
 #include "core/instant.h"
 #include "model/watch.h"
@@ -24,7 +25,11 @@ struct bench {
 	struct explain *why;
 	struct watch *watches;
 	int n, room;
+	struct {
+		int64_t from_us, ahead_us;
+	} clock; /* people's, of the quarter of an hour looked up last */
 	struct lab_row rows[CHUNK];
+	int64_t ahead_us[CHUNK];
 	struct watch_verdict verdicts[CHUNK];
 	int64_t judged, spent_ns;
 };
@@ -48,6 +53,21 @@ new_series(struct bench *b)
 	return (true);
 }
 
+/* No zone's clock is changed but at a quarter of an hour of UTC. */
+static int64_t
+ahead(struct bench *b, int64_t t_us)
+{
+	int64_t from_us = instant_floor(t_us, 15 * US_PER_MINUTE);
+
+	if (b->set->zone == NULL)
+		return (0);
+	if (from_us != b->clock.from_us) {
+		b->clock.from_us = from_us;
+		b->clock.ahead_us = lab_wall(from_us) - from_us;
+	}
+	return (b->clock.ahead_us);
+}
+
 static enum csv_result
 read_chunk(struct bench *b, int *ret_n)
 {
@@ -60,8 +80,10 @@ read_chunk(struct bench *b, int *ret_n)
 		while (b->n < b->in->n)
 			if (!new_series(b))
 				return (CSV_BAD);
-		if (!isnan(row.value))
-			b->rows[(*ret_n)++] = row;
+		if (isnan(row.value))
+			continue;
+		b->ahead_us[*ret_n] = ahead(b, row.t_us);
+		b->rows[(*ret_n)++] = row;
 	}
 	return (r);
 }
@@ -80,11 +102,15 @@ judge_chunk(struct bench *b, int n)
 {
 	double a_week = b->set->a_week > 0 ? b->set->a_week : 1;
 	int64_t from = now_ns();
+	struct watch *w;
 	int i;
 
-	for (i = 0; i < n; i++)
-		watch_judge(&b->watches[b->rows[i].series], b->rows[i].value,
-		    b->rows[i].t_us, a_week, &b->verdicts[i]);
+	for (i = 0; i < n; i++) {
+		w = &b->watches[b->rows[i].series];
+		w->ahead_us = b->ahead_us[i];
+		watch_judge(w, b->rows[i].value, b->rows[i].t_us, a_week,
+		    &b->verdicts[i]);
+	}
 	b->spent_ns += now_ns() - from;
 	b->judged += n;
 }
@@ -141,6 +167,7 @@ each(const struct detect_settings *set, struct lab_csv *in, FILE *out,
 		return (false);
 	}
 	b->set = set;
+	b->clock.from_us = INSTANT_NONE;
 	b->in = in;
 	b->out = out;
 	b->why = why;
@@ -170,10 +197,25 @@ usage(void)
 	    "usage: penstock-lab detect --input FILE --output FILE "
 	    "[--train-until TS]\n"
 	    "       [--explain FILE] "
-	    "[--alarms-a-week N] [--time] | "
+	    "[--alarms-a-week N] "
+	    "[--zone NAME] [--time] | "
 	    "[--joint [--network FILE.inp]]\n"
 	    "FILE: node,metric,unit,ts,value with a header; - is stdin\n");
 	return (TOOL_USAGE);
+}
+
+static bool
+alarms_a_week(const char *text, double *ret)
+{
+	char *end;
+	double n = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(n >= 0.001 && n <= 10000)) {
+		tool_error("--alarms-a-week: 0.001 to 10000, not \"%s\"", text);
+		return (false);
+	}
+	*ret = n;
+	return (true);
 }
 
 static bool
@@ -185,10 +227,10 @@ parse(int argc, char **argv, struct detect_settings *set)
 	    {"explain", required_argument, NULL, 'e'},
 	    {"joint", no_argument, NULL, 'j'},
 	    {"network", required_argument, NULL, 'n'},
+	    {"zone", required_argument, NULL, 'z'},
 	    {"input", required_argument, NULL, 'i'},
 	    {"output", required_argument, NULL, 'o'},
 	    {"train-until", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
-	int64_t a_week;
 	int c;
 
 	memset(set, 0, sizeof(*set));
@@ -206,11 +248,11 @@ parse(int argc, char **argv, struct detect_settings *set)
 			set->joint = true;
 		else if (c == 'c')
 			set->time = true;
+		else if (c == 'z')
+			set->zone = optarg;
 		else if (c == 'a') {
-			if (!tool_number(
-				"--alarms-a-week", optarg, 1, 10000, &a_week))
+			if (!alarms_a_week(optarg, &set->a_week))
 				return (false);
-			set->a_week = (double)a_week;
 		} else if (c != 't' ||
 		    !instant_parse(
 			optarg, strlen(optarg), &set->train_until_us))
@@ -249,7 +291,8 @@ lab_detect(int argc, char **argv)
 	struct lab_csv in;
 	bool ok;
 
-	if (!parse(argc, argv, &set))
+	if (!parse(argc, argv, &set) ||
+	    (set.zone != NULL && !lab_zone(set.zone)))
 		return (usage());
 	if (!lab_csv_open(&in, set.input))
 		return (TOOL_FAILED);

@@ -10,7 +10,7 @@
 #include "cmd/lab_explain.h"
 
 struct detect_settings {
-	const char *input, *output, *network, *explain;
+	const char *input, *output, *network, *explain, *zone;
 	int64_t train_until_us; /* INSTANT_NONE: not given */
 	/* False alarms of each series, 0: one; of a system, 0: as learnt. */
 	double a_week;

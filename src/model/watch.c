@@ -16,12 +16,15 @@
 #define ERROR_MEMORY 1000
 #define BETTER	     0.9
 #define SINGLE	     log10(SMOOTH)
-#define NEWS_AGAIN   200 /* readings */
-#define NEWS_LEAST   0.1
-#define RARE_SCALE   8 /* of rarity 1 */
-#define RARE_ALIKE   2
+#define TOLD_AGAIN   200 /* readings */
+#define TOLD_LEAST   0.1
+#define TOLD_WHOLE   0.5
+#define TOLD_STEPS   8	  /* of rarity 1 */
+#define TOLD_ALIKE   2	  /* of them */
 #define NEWS_SCALE   4	  /* 10^(N / 4) falls as tails are taken to fall */
+#define LEVEL_SCALE  12	  /* of what shift and season say together: slower */
 #define LEAST_RARE   1.3  /* of what tails tell, log10(1 / 5 %) */
+#define SPARED	     2	  /* rates: tails are estimates */
 #define STUCK	     24	  /* readings: a run that is never odd */
 #define LONGER	     3	  /* times the longest */
 #define LARGEST	     1e30 /* of any number: floats hold their sums */
@@ -165,7 +168,8 @@ widen(struct expectation *e, const struct watch *w, int type, int slot)
 static void
 expect(const struct watch *w, int64_t t_us, struct expectation *e)
 {
-	int slot = slot_of(t_us), type = day_type(t_us);
+	int slot = slot_of(t_us + w->ahead_us);
+	int type = day_type(t_us + w->ahead_us);
 	const struct watch_slot *s;
 
 	if (w->known[type][slot] < SLOT_LEAST)
@@ -307,7 +311,8 @@ measure(struct watch *w, double x, int64_t t_us, const struct expectation *e,
 static void
 slot_learn(struct watch *w, double x, int64_t t_us)
 {
-	int type = day_type(t_us), slot = slot_of(t_us);
+	int slot = slot_of(t_us + w->ahead_us);
+	int type = day_type(t_us + w->ahead_us);
 	struct watch_slot *s = &w->slot[type][slot];
 	uint8_t *n = &w->known[type][slot];
 	double step = fabs(x - w->last) - s->step;
@@ -338,30 +343,29 @@ learn(struct watch *w, double x, int64_t t_us, const struct expectation *e)
 
 /* --- rarity ---------------------------------------------------------------- */
 
-/* Takes note of how rare this reading is; how many ago one was about as rare,
- * all of them if none ever was. */
-static double
-since_as_rare(struct watch *w, double rarity)
+static int
+step_of(double rarity)
 {
-	int i, at = (int)fmin(rarity * RARE_SCALE, WATCH_RARES - 1);
-	uint32_t last = w->rare[at > RARE_ALIKE ? at - RARE_ALIKE : 0];
-
-	for (i = 0; i <= at; i++)
-		w->rare[i] = w->n;
-	return (w->n - last);
+	return ((int)fmin(rarity * TOLD_STEPS, WATCH_TOLD - 1));
 }
 
+/* Counts how long nothing about as rare was told. What was told for the most
+ * part was told in full, so that an event is told again only as it grows. */
 static double
 news(struct watch *w, double rarity)
 {
-	double age;
+	int i, at = step_of(rarity);
+	double age, share;
 
 	if (w->n < 4 * PROBATION)
 		return (0);
-	age = since_as_rare(w, rarity);
-	if (rarity <= 0)
-		return (0);
-	return (rarity * fmax(NEWS_LEAST, 1 - exp(-age / NEWS_AGAIN)));
+	age = w->n - w->told[at > TOLD_ALIKE ? at - TOLD_ALIKE : 0];
+	share = rarity > 0 ? fmax(TOLD_LEAST, 1 - exp(-age / TOLD_AGAIN)) : 0;
+	if (share < TOLD_WHOLE)
+		at = step_of(share * rarity);
+	for (i = 0; i <= at; i++)
+		w->told[i] = w->n;
+	return (share * rarity);
 }
 
 static double
@@ -380,7 +384,7 @@ rarest(struct watch *w, const double *z, enum watch_rule *ret_rule)
 	*ret_rule = rarity[WATCH_SEASONAL] > rarity[WATCH_SHIFT]
 	    ? WATCH_SEASONAL
 	    : WATCH_SHIFT;
-	level = rarity[*ret_rule];
+	level = exp(fmax(0, rarity[*ret_rule]) * M_LN10 / LEVEL_SCALE);
 	most = tail_rarity(&w->tail[WATCH_NONE], level);
 	if (w->n >= 2 * PROBATION)
 		tail_learn(&w->tail[WATCH_NONE], level, MEMORY);
@@ -477,7 +481,8 @@ alarms(struct watch *w, double told, double a_week)
 	double per_alarm = 7 * (double)US_PER_DAY /
 	    (fmax(w->cadence_us, (double)US_PER_SECOND) * a_week);
 	double z = told > 0 ? exp(told * M_LN10 / NEWS_SCALE) : 1;
-	double rarity = tail_rarity(&w->news, z), enough = log10(per_alarm);
+	double rarity = tail_rarity(&w->news, z),
+	       enough = log10(SPARED * per_alarm);
 
 	if (w->n < 4 * PROBATION)
 		return (false);

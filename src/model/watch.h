@@ -11,16 +11,17 @@
  *	L(z) = -log10 P(Z > z)
  *	E = -log10 P(E' > max(L(S), L(e) - log10 24))
  *	E = max(E, L(C) - log10 24, L(rate) - log10 24, L(spike) - log10 24)
- *	N = E max(1/10, 1 - exp(-a / 200)), a readings since E was as high  news
+ *	N = E max(1/10, 1 - exp(-a / 200)), a readings after as much was told
  *	score = N / (N + 3): one in a thousand scores 1/2
  *	alarm: N > log10(r / 24 w) and L(N) > log10(r / w),
- *	r readings a week at the cadence learnt, w alarms a week
+ *	r readings a week at the cadence learnt, w half the alarms a week asked for
  *
  * Each magnitude is in units of its own robust scale and each P comes from
  * the tail of what was seen (model/tail.h), so that scores of different series
  * compare. S is one event in 24 readings where a reading is 24, hence log10 24.
  * How far readings of a half hour strayed of late widens what may come then.
- * What is as rare as something of late is no news, the less the later it was.
+ * What is no rarer than what was told of late is no news, the less the later
+ * that was.
  * An alarm has to be rare twice: among what 24 readings bring, as they tell,
  * and among what was told of the readings of this series, which holds where
  * its readings hang together for longer. Besides, and for certain:
@@ -46,11 +47,11 @@
 
 #define WATCH_SLOTS  48
 #define WATCH_WINDOW 16
-#define WATCH_RARES  64
+#define WATCH_TOLD   64
 
 /* Of struct watch and of what watch_judge() makes of it: stored states of
  * another version are void. Raise it with either. */
-#define WATCH_VERSION 3
+#define WATCH_VERSION 4
 
 enum watch_rule {
 	WATCH_NONE,
@@ -82,10 +83,10 @@ struct watch_slot {
 struct watch {
 	struct watch_slot slot[2][WATCH_SLOTS];
 	uint8_t known[2][WATCH_SLOTS];	   /* readings of each, 255 at most */
-	struct tail tail[WATCH_SPIKE + 1]; /* of none: of shift and season */
+	struct tail tail[WATCH_SPIKE + 1]; /* of none: of shift or season */
 	struct tail news;		   /* of 10^(N / 4) */
-	/* which reading was the last of at least so many eighths of rarity */
-	uint32_t rare[WATCH_RARES];
+	/* at which reading so many eighths of rarity or more were told last */
+	uint32_t told[WATCH_TOLD];
 	float sorted[WATCH_WINDOW], window[WATCH_WINDOW];
 	struct watch_pair level, change, residual, used;
 	float season_error, level_error, shift;
@@ -95,6 +96,7 @@ struct watch {
 	double last, cadence_us, gap_us;
 	double pace_us, uneven_us; /* the gap of late; how gaps vary */
 	int64_t last_us, run_us;
+	int64_t ahead_us; /* of UTC: people's clock, as the caller says */
 	uint32_t n, run, longest;
 	uint32_t off_pace; /* told */
 };

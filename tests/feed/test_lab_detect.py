@@ -150,6 +150,39 @@ def test_each_alarm_of_a_series_says_why(tmp_path):
     assert float(row["value"]) > float(row["high"]) and row["share"] == "1.000"
 
 
+def test_fewer_alarms_are_told_when_fewer_are_asked_for(tmp_path):
+    rand = random.Random(8)
+    write(tmp_path / "in.csv", [
+        ("n", "value", "", moment(i), rand.gauss(0, 1) * rand.choice((1, 1, 3)))
+        for i in range(6000)])
+    came = [sum(r["alarm"] == "1" for r in
+                detect(tmp_path, "--alarms-a-week", target))
+            for target in ("7", "1", "0.1")]
+    assert came[0] > came[1] >= came[2] and came[1] <= 6000 / 168
+
+
+@pytest.mark.parametrize("option", [
+    ("--alarms-a-week", "0"), ("--alarms-a-week", "often"),
+    ("--zone", "Nowhere/Else")])
+def test_an_option_that_means_nothing_is_refused(tmp_path, option):
+    write(tmp_path / "in.csv", [("n", "value", "", moment(0), 1)])
+    assert detect(tmp_path, *option).returncode == 2
+
+
+def test_a_clock_that_is_put_forward_is_no_event(tmp_path):
+    rand, rows = random.Random(9), []
+    for i in range(24 * 110):
+        local = BEGIN + datetime.timedelta(hours=i + 1 + (i >= 24 * 83 + 1))
+        rows.append(("n", "value", "", moment(i),
+                     9 * math.sin(2 * math.pi * local.hour / 24)
+                     + rand.gauss(50, .3)))
+    write(tmp_path / "in.csv", rows)
+    odd = [sum(float(r["score"]) for r in detect(tmp_path, *zone)
+               if moment(24 * 83) <= r["ts"] < moment(24 * 90))
+           for zone in ((), ("--zone", "Europe/Rome"))]
+    assert odd[1] < odd[0] / 2
+
+
 def test_what_works_against_a_rule_looks_like_manipulation(tmp_path):
     write(tmp_path / "in.csv", rows_of(tank(1500, 1400)))
     (tmp_path / "net.inp").write_text(INP)
