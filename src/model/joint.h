@@ -44,7 +44,8 @@ struct joint_part {
 	double expected, band;
 };
 
-/* x: a row of n values per step, NaN where there is none. */
+/* x: a row of n values per step, NaN where there is none. ERR_INVALID: too few
+ * signals, or rows with any value, or all of those in one quarter. */
 enum err joint_fit(const double *x, size_t steps, size_t n, struct joint **ret);
 void joint_free(struct joint *);
 size_t joint_signals(const struct joint *);

@@ -2,6 +2,7 @@
 #include "model/joint_state.h"
 
 #include <gsl/gsl_blas.h>
+#include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <stdint.h>
@@ -22,9 +23,12 @@ struct rows {
 
 /* --- signals ------------------------------------------------------------- */
 
+/* Judged is what half of the rows with anything have; `there` are those. */
 static void
-describe(struct joint_signal *s, const double *x, size_t steps, size_t n)
+describe(struct joint_signal *s, const double *x, const struct rows *rows,
+    size_t there)
 {
+	const size_t steps = rows->steps, n = rows->n;
 	double sum = 0, squares = 0, largest = 0;
 	size_t i, count = 0;
 
@@ -40,7 +44,7 @@ describe(struct joint_signal *s, const double *x, size_t steps, size_t n)
 		if (joint_there(x[i * n]))
 			squares += pow(x[i * n] - s->mean, 2);
 	s->sd = count > 0 ? sqrt(squares / (double)count) : 0;
-	s->judged = count >= steps / 2 && s->sd > 1e-9 * largest;
+	s->judged = count >= there / 2 && s->sd > 1e-9 * largest;
 	if (!s->judged)
 		s->sd = 1;
 	s->error = fmax(PRECISION * largest / s->sd, ERROR);
@@ -71,6 +75,8 @@ grams_init(struct grams *g, size_t width)
 	bool ok = true;
 	int f;
 
+	/* It would abort() the process. */
+	(void)gsl_set_error_handler_off();
 	memset(g, 0, sizeof(*g));
 	for (f = 0; f < JOINT_FOLDS; f++)
 		ok &= (g->fold[f] = gsl_matrix_calloc(width, width)) != NULL;
@@ -182,6 +188,23 @@ learn(struct joint *m, struct grams *g, const struct rows *rows,
 
 /* --- rows ---------------------------------------------------------------- */
 
+/* How many rows are not left out; 0: all of them lie in one quarter, which
+ * nothing else foretells. */
+static size_t
+kept(const struct rows *rows)
+{
+	size_t fold[JOINT_FOLDS] = {0}, sum = 0, i;
+
+	for (i = 0; i < rows->steps; i++) {
+		fold[joint_fold(i, rows->steps)] += !rows->left[i];
+		sum += !rows->left[i];
+	}
+	for (i = 0; i < JOINT_FOLDS; i++)
+		if (fold[i] == sum)
+			return (0);
+	return (sum);
+}
+
 /* Rows without any value, as of a gap. */
 static void
 leave_empty(const struct rows *rows)
@@ -202,6 +225,7 @@ leave_empty(const struct rows *rows)
 static bool
 leave_odd(const struct rows *rows, const double *ratio)
 {
+	const size_t there = kept(rows);
 	size_t i, k, odd = 0, last = SIZE_MAX;
 
 	for (i = 0; i < rows->steps; i++)
@@ -218,7 +242,10 @@ leave_odd(const struct rows *rows, const double *ratio)
 			rows->left[k] = true;
 		last = i;
 	}
-	return (true);
+	if (kept(rows) >= there / 2)
+		return (true);
+	leave_empty(rows);
+	return (false);
 }
 
 static bool
@@ -227,11 +254,9 @@ fit(struct joint *m, const struct rows *rows, const struct joint_errors *e)
 	struct grams g;
 	bool ok;
 
-	leave_empty(rows);
 	ok = grams_init(&g, m->width) && learn(m, &g, rows, e);
 	if (ok && leave_odd(rows, e->ratio))
 		ok = learn(m, &g, rows, e);
-	m->learnt = rows->steps;
 	m->tail = joint_tail(e);
 	grams_done(&g);
 	return (ok);
@@ -243,20 +268,28 @@ joint_fit(const double *x, size_t steps, size_t n, struct joint **ret)
 	struct rows rows = {.x = x, .n = n, .steps = steps};
 	struct joint_errors e = {.steps = steps};
 	struct joint *m;
-	size_t j;
+	size_t j, there;
 	bool ok;
 
 	if (n < 2 || n > JOINT_SIGNALS_MOST || steps < JOINT_STEPS_LEAST)
 		return (ERR_INVALID);
-	if ((m = joint_make(n)) == NULL)
+	if ((rows.left = calloc(steps, sizeof(*rows.left))) == NULL ||
+	    (m = joint_make(n)) == NULL) {
+		free(rows.left);
 		return (ERR_NO_MEMORY);
+	}
+	leave_empty(&rows);
+	if ((there = kept(&rows)) < JOINT_STEPS_LEAST) {
+		free(rows.left);
+		joint_free(m);
+		return (ERR_INVALID);
+	}
+	m->learnt = there;
 	for (j = 0; j < n; j++)
-		describe(&m->signals[j], x + j, steps, n);
-	rows.left = calloc(steps, sizeof(*rows.left));
+		describe(&m->signals[j], x + j, &rows, there);
 	e.e = calloc(steps, sizeof(*e.e));
 	e.ratio = calloc(steps, sizeof(*e.ratio));
-	ok = rows.left != NULL && e.e != NULL && e.ratio != NULL &&
-	    fit(m, &rows, &e);
+	ok = e.e != NULL && e.ratio != NULL && fit(m, &rows, &e);
 	free(rows.left);
 	free(e.e);
 	free(e.ratio);

@@ -182,6 +182,62 @@ Test(joint, refuses_what_it_cannot_learn_from)
 	joint_free(m);
 }
 
+/* Most of the time may be missing, as after an outage or an event that lasted;
+ * but what lies in one quarter alone nothing else vouches for. */
+Test(joint, learns_from_what_is_there)
+{
+	static double rows[STEPS * SIGNALS];
+	static const int from[] = {STEPS, STEPS * 4 / 5, STEPS * 2 / 5, 0};
+	struct joint_part parts[SIGNALS];
+	struct joint *m = NULL;
+	uint32_t seed = 9;
+	double x[SIGNALS] = {0};
+	int i, j, k;
+
+	for (k = 0; k < 4; k++) {
+		for (i = 0; i < STEPS; i++) {
+			next(x, &seed);
+			for (j = 0; j < SIGNALS; j++)
+				rows[i * SIGNALS + j] =
+				    i < from[k] ? (double)NAN : x[j];
+		}
+		cr_assert_eq(joint_fit(rows, STEPS, SIGNALS, &m),
+		    k < 2 ? ERR_INVALID : ERR_OK, "from %d", from[k]);
+		joint_free(m);
+		m = NULL;
+	}
+	for (i = 0; i < STEPS; i++)
+		for (j = 0; j < SIGNALS && i % 1000 < 600; j++)
+			rows[i * SIGNALS + j] = NAN;
+	cr_assert_eq(joint_fit(rows, STEPS, SIGNALS, &m), ERR_OK);
+	for (i = 0, k = 0; i < 24; i++) {
+		next(x, &seed);
+		x[2] += 6;
+		k += joint_judge(m, x, parts) > 1;
+	}
+	cr_expect_gt(k, 12, "%d", k);
+	joint_free(m);
+}
+
+#define BLOCKS 8
+
+/* Events here and there that would leave nothing to learn from are the way of
+ * the place. */
+Test(joint, leaves_no_more_out_than_it_keeps)
+{
+	static double rows[STEPS * BLOCKS];
+	struct joint *m;
+	uint32_t seed = 11;
+	int i, j;
+
+	for (i = 0; i < STEPS; i++)
+		for (j = 0; j < BLOCKS; j++)
+			rows[i * BLOCKS + j] = uniform(&seed) + uniform(&seed) +
+			    (i * BLOCKS / STEPS == j && i % 40 < 2 ? 10 : 0);
+	cr_assert_eq(joint_fit(rows, STEPS, BLOCKS, &m), ERR_OK);
+	joint_free(m);
+}
+
 Test(replay, tells_how_long_ago_it_was)
 {
 	static struct replay r;
