@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define NOT_OURS 0.25 /* of what is learnt: contradicts a rule */
+
 /* --- names --------------------------------------------------------------- */
 
 /* A signal is the network element `id`'s if its node is called so, perhaps
@@ -276,6 +278,31 @@ fit_balances(struct system *y, const double *x, size_t steps)
 	return (ERR_OK);
 }
 
+/* What the place did not keep to for a quarter of what was learnt is no rule of
+ * it: of another place, or its levels are not in metres. */
+static void
+unbind_others(struct system *y, const double *x, size_t steps)
+{
+	size_t i, t, known, against;
+
+	for (i = 0; i < y->ncontrols; i++) {
+		struct system_control *c = &y->controls[i];
+
+		known = against = 0;
+		for (t = 0; t < steps && c->status >= 0 && c->level >= 0; t++) {
+			const double status = x[t * y->n + (size_t)c->status],
+				     level = x[t * y->n + (size_t)c->level];
+
+			known += !isnan(status) && !isnan(level);
+			against +=
+			    control_ratio(&c->control,
+				control_excess(&c->control, status, level)) > 1;
+		}
+		if (against > 0 && (double)against >= NOT_OURS * (double)known)
+			c->status = c->level = -1;
+	}
+}
+
 enum err
 system_fit(struct system *y, const double *x, size_t steps)
 {
@@ -288,6 +315,8 @@ system_fit(struct system *y, const double *x, size_t steps)
 		judge_replays(y, x + i * y->n, true);
 		judge_controls(y, x + i * y->n, true);
 	}
+	if (first)
+		unbind_others(y, x, steps);
 	y->learnt = true;
 	if ((e = joint_fit(x, steps, y->n, &joint)) != ERR_OK)
 		return (e);

@@ -85,7 +85,8 @@ void system_target(struct system *, double alarms_a_step);
 size_t system_signals(const struct system *);
 /* x: rows of as many values as there are signals, oldest first, NaN where
  * there is none. The first fit learns controls and replays from the rows, too;
- * a later one only what is judged jointly. ERR_INVALID: too few signals or
+ * a later one only what is judged jointly; a control that a quarter of the rows
+ * contradict is bound no longer. ERR_INVALID: too few signals or
  * rows to be judged jointly; the rest is learnt all the same. */
 enum err system_fit(struct system *, const double *x, size_t steps);
 /* One step, times rising; now: as many values as signals. Above 1: an alarm. */

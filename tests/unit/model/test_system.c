@@ -87,6 +87,39 @@ Test(system, binds_rules_to_signals_by_their_names)
 	system_free(y);
 }
 
+/* A file in which the tank is another's, or in feet: never below 20, the pump
+ * should always run. Its other rule is kept, and holds. */
+Test(system, lets_go_of_rules_that_are_not_the_places)
+{
+	static const struct control mixed[] = {
+	    {.link = "PU1", .node = "T1", .open = true, .level = 20},
+	    {.link = "PU1", .node = "T1", .above = true, .level = 1},
+	    {.link = "OUT", .node = "T1", .above = true, .level = 1},
+	    {.link = "PU1", .node = "T1", .open = true, .level = 2}};
+	static const struct system_signal named[SIGNALS] = {{"PU1", "status"},
+	    {"PU1", "flow"}, {"T1", "level"}, {"OUT", "status"},
+	    {"OUT", "pressure"}};
+	static double rows[LEARNT * SIGNALS];
+	struct place p = {.seed = 5, .level = 3};
+	double x[SIGNALS];
+	struct system *y;
+	int i, status, level, alarms = 0;
+
+	for (i = 0; i < LEARNT; i++)
+		next(&p, rows + (ptrdiff_t)i * SIGNALS);
+	cr_assert_eq(system_new(named, SIGNALS, mixed, 4, &y), ERR_OK);
+	cr_assert_eq(system_fit(y, rows, LEARNT), ERR_OK);
+	cr_expect_not(system_bound(y, 2, &status, &level),
+	    "what is always open is not closed above 1 m");
+	cr_expect(system_bound(y, 3, &status, &level));
+	for (i = 0; i < 500; i++) {
+		next(&p, x);
+		alarms += system_judge(y, p.i * HOUR_US, x) > 1;
+	}
+	cr_expect_leq(alarms, 2, "%d", alarms);
+	system_free(y);
+}
+
 Test(system, says_nothing_of_what_goes_on_as_it_was)
 {
 	struct system_part parts[SYSTEM_PARTS_MOST];
