@@ -37,6 +37,7 @@
 #define PACE	     2	    /* times the usual gap */
 #define PACE_AGAIN   1.5
 #define EVEN	     0.25 /* of the gap: a regular series' gaps vary less */
+#define OUTAGE	     512  /* gaps: more of one teach no pace */
 
 /* What each rule is called, and what one series alone lets think of it: an
  * instrument's values jump, stand still and stay away on their own; a level
@@ -454,8 +455,10 @@ of_time(struct watch *w, int64_t t_us)
 	is_off = off_pace(w, gap);
 	w->uneven_us +=
 	    a * (fmin(fabs(gap - w->cadence_us), w->cadence_us) - w->uneven_us);
-	w->cadence_us += a * (gap - w->cadence_us);
 	w->gap_us = fmax(w->gap_us, gap);
+	if (w->cadence_us > 0)
+		gap = fmin(gap, OUTAGE * w->cadence_us);
+	w->cadence_us += a * (gap - w->cadence_us);
 	return (is_silent ? WATCH_SILENCE
 		: is_off  ? WATCH_CADENCE
 			  : WATCH_NONE);

@@ -189,6 +189,28 @@ Test(watch_kinds, tells_each_soon_and_by_its_name)
 	}
 }
 
+/* A year without a reading is one thing to tell, and no new pace: no more of the
+ * fortnight behind it is an alarm than was asked for. */
+Test(watch_kinds, knows_its_pace_after_an_outage)
+{
+	int i, k, alarms = 0, silences = 0;
+	struct watch_verdict v;
+	struct feed f;
+
+	for (i = 0; i < SERIES; i++) {
+		f = learnt(i, 'n', "");
+		f.t_us += 364 * US_PER_DAY;
+		for (k = 0; k < 14 * A_DAY; k++) {
+			f.t_us += STEP;
+			v = judge(&f, usual(&f), 1);
+			silences += v.alarm && v.rule == WATCH_SILENCE;
+			alarms += v.alarm && v.rule != WATCH_SILENCE;
+		}
+	}
+	cr_expect_eq(silences, SERIES, "%d", silences);
+	cr_expect_leq(alarms, 2 * SERIES, "%d", alarms);
+}
+
 static double
 alarms_a_week(int every, double target)
 {
