@@ -411,11 +411,16 @@ forecast_learn(struct forecast_model *ret, const struct forecast_series *s,
 		return (FORECAST_BAD_STEP);
 	if ((r = forecast_grid_make(&g, s, a)) != FORECAST_OK)
 		return (r);
+	t.day = (size_t)(US_PER_DAY / s->step_us);
+	roll(&t);
+	if (t.norigins == 0 && g.week > 0) { /* two weeks, and none to judge */
+		g.week = 0;
+		g.season = g.day > 0 ? g.day : 1;
+		roll(&t);
+	}
 	m.day = g.day;
 	m.week = g.week;
 	m.horizon = horizon;
-	t.day = (size_t)(US_PER_DAY / s->step_us);
-	roll(&t);
 	if (!try_all(&t, a))
 		return (FORECAST_NO_MEMORY);
 	cross(&t);

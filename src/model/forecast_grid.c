@@ -20,6 +20,7 @@
 #define ALIKE	  0.4 /* of the greatest distance */
 #define WEEK_DAYS 7
 #define MANY	  8    /* weeks */
+#define LATE_DAYS 21   /* of which half is enough, whatever was before */
 #define SEEN	  12   /* weeks the seasons are looked for in */
 #define OUTERMOST 0.02 /* share at either end */
 #define NORMAL_90 1.645
@@ -211,6 +212,20 @@ logarithms(struct forecast_grid *g, size_t have, double sum, struct arena *a)
 	return (true);
 }
 
+/* Whether half is there, of all or of the newest weeks. */
+static bool
+dense(const double *y, size_t n, size_t day)
+{
+	size_t have = 0, t;
+
+	for (t = n; t-- > 0;) {
+		have += !isnan(y[t]);
+		if (have * 2 >= n - t && (t == 0 || n - t >= LATE_DAYS * day))
+			return (true);
+	}
+	return (false);
+}
+
 enum forecast_result
 forecast_grid_make(
     struct forecast_grid *g, const struct forecast_series *s, struct arena *a)
@@ -241,7 +256,7 @@ forecast_grid_make(
 	}
 	if (have < LEAST)
 		return (FORECAST_TOO_SHORT);
-	if (have * 2 < s->n)
+	if (!dense(y, s->n, day))
 		return (FORECAST_TOO_SPARSE);
 	t = s->n > SEEN * WEEK_DAYS * day ? s->n - SEEN * WEEK_DAYS * day : 0;
 	if ((drawn = drawn_in(y + t, s->n - t, a)) == NULL)

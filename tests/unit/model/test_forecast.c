@@ -196,8 +196,29 @@ Test(forecast, says_something_of_a_week_after_two)
 	for (t = 0; t < LENGTH + HORIZON; t++)
 		y[t] = 20 + 5 * sin((double)(t % DAY) / DAY * 6.2831853) +
 		    uniform();
-	for (days = 4; days < 24; days += days == 13 ? 2 : 1)
+	for (days = 4; days < 24; days++)
 		short_history(days * DAY);
+}
+
+/* Two weeks, of whose season no origin can judge yet, are no less than the day
+ * before had. */
+Test(forecast, goes_by_the_day_until_weeks_can_be_judged)
+{
+	struct forecast_series s = past();
+	struct forecast_model m;
+	size_t h;
+
+	for (s.n = 2 * WEEK - 1; s.n <= 2 * WEEK + DAY; s.n++) {
+		cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena),
+		    FORECAST_OK, "%zu hours", s.n);
+		cr_assert_eq(
+		    forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+		cr_expect_eq(m.week > 0, s.n == 2 * WEEK + DAY);
+		for (h = 0; h < HORIZON; h++)
+			cr_expect(points[h].lower < points[h].value &&
+			    points[h].value < points[h].upper);
+		arena_reset(&arena);
+	}
 }
 
 /* What smoothing comes to where its first weeks teach nothing. */
@@ -291,6 +312,29 @@ Test(forecast, bears_a_gap_before_the_origin)
 		cr_expect_lt(points[h].lower, points[h].value, "hour %zu", h);
 		cr_expect_gt(points[h].upper, points[h].value, "hour %zu", h);
 	}
+}
+
+/* A fortnight long ago and the last six weeks: what was missing between is no
+ * reason to say nothing of the week to come. */
+Test(forecast, goes_on_after_a_long_silence)
+{
+	struct forecast_series s = past();
+	static double z[52 * WEEK + HORIZON];
+	const size_t n = 52 * WEEK;
+	struct forecast_model m;
+	double error = 0;
+	size_t t;
+
+	for (t = 0; t < n + HORIZON; t++)
+		z[t] =
+		    t >= 2 * WEEK && t < n - 6 * WEEK ? (double)NAN : demand(t);
+	s.y = z;
+	s.n = n;
+	cr_assert_eq(forecast_learn(&m, &s, HORIZON, &arena), FORECAST_OK);
+	cr_assert_eq(forecast_answer(&m, &s, &arena, points), FORECAST_OK);
+	for (t = 0; t < HORIZON; t++)
+		error += fabs(points[t].value - z[n + t]) / HORIZON;
+	cr_expect_lt(error, 0.8, "%g", error);
 }
 
 Test(forecast, refuses_with_a_reason)
