@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NODE, METRIC, UNIT, TS, VALUE, COLUMNS };
 
@@ -161,6 +162,23 @@ find(struct lab_csv *l, char *const *cell, int *ret)
 	return (true);
 }
 
+bool
+lab_csv_time(const char *s, int64_t *ret_us)
+{
+	static const char *const rest[] = {"", "Z", ":00Z", "T00:00:00Z"};
+	char text[64];
+	size_t i;
+	int len;
+
+	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+		len = snprintf(text, sizeof(text), "%s%s", s, rest[i]);
+		if (len > 0 && (size_t)len < sizeof(text) &&
+		    instant_parse(text, (size_t)len, ret_us))
+			return (true);
+	}
+	return (false);
+}
+
 /* No locale is ever set, so the decimal point is one. */
 static bool
 value_of(const char *text, double *ret)
@@ -168,7 +186,8 @@ value_of(const char *text, double *ret)
 	char *end;
 
 	*ret = NAN;
-	if (*text == '\0')
+	if (*text == '\0' || strcasecmp(text, "nan") == 0 ||
+	    strcmp(text, "NA") == 0)
 		return (true);
 	*ret = strtod(text, &end);
 	return (*end == '\0' && isfinite(*ret));
@@ -187,7 +206,8 @@ row(struct lab_csv *l, struct lab_row *ret)
 	}
 	if (cell[NODE][0] == '\0' || cell[METRIC][0] == '\0')
 		return (bad(l, "no node or no metric"));
-	if (!instant_parse(cell[TS], strlen(cell[TS]), &ret->t_us))
+	if (!instant_parse(cell[TS], strlen(cell[TS]), &ret->t_us) &&
+	    !lab_csv_time(cell[TS], &ret->t_us))
 		return (bad(l, "ts is no RFC 3339 time"));
 	if (!value_of(cell[VALUE], &ret->value))
 		return (bad(l, "value is no number"));

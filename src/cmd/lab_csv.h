@@ -1,7 +1,7 @@
 /*
  * lab_csv: readings of many series in one file, a row each: the columns
- * node, metric, unit, ts (RFC 3339), value, in any order. A series' times never
- * go back. An empty value is no reading. Series are numbered from 0 as they
+ * node, metric, unit, ts, value, in any order. A series' times never go back. An
+ * empty value, NaN or NA is no reading. Series are numbered from 0 as they
  * first appear.
  *
  * Runs on: penstock-lab. Frees: lab_csv_close(). Bounds: LAB_SERIES_MOST
@@ -37,6 +37,8 @@ struct lab_csv {
 	int last; /* series of the row before */
 };
 
+/* RFC 3339; one without a zone is UTC, a date its first moment. */
+bool lab_csv_time(const char *, int64_t *ret_us);
 bool lab_csv_open(struct lab_csv *, const char *path);
 void lab_csv_close(struct lab_csv *);
 enum csv_result lab_csv_next(struct lab_csv *, struct lab_row *);

@@ -254,8 +254,7 @@ parse(int argc, char **argv, struct detect_settings *set)
 			if (!alarms_a_week(optarg, &set->a_week))
 				return (false);
 		} else if (c != 't' ||
-		    !instant_parse(
-			optarg, strlen(optarg), &set->train_until_us))
+		    !lab_csv_time(optarg, &set->train_until_us))
 			return (false);
 	}
 	return (optind == argc && set->input != NULL && set->output != NULL);

@@ -55,7 +55,7 @@ by_time(const void *a, const void *b)
 	return ((x > y) - (x < y));
 }
 
-/* One time per line, the first cell; blank lines are passed over. */
+/* One time per line, the first cell; blank lines and a head are passed over. */
 static bool
 times(const char *path, int64_t **ret, size_t *ret_n)
 {
@@ -69,8 +69,9 @@ times(const char *path, int64_t **ret, size_t *ret_n)
 		return (false);
 	}
 	while ((r = csv_next(&c)) == CSV_OK) {
-		if (n == ORIGINS_MOST ||
-		    !instant_parse(c.cells[0], strlen(c.cells[0]), &t[n++])) {
+		if (c.line == 1 && strpbrk(c.cells[0], "0123456789") == NULL)
+			continue;
+		if (n == ORIGINS_MOST || !lab_csv_time(c.cells[0], &t[n++])) {
 			tool_error("%s: line %zu: %s", path, c.line,
 			    n == ORIGINS_MOST ? "too many" : "not a time");
 			r = CSV_BAD;
@@ -328,8 +329,7 @@ option(struct settings *set, int c)
 	}
 	if (c == 'a')
 		return (lab_duration(optarg, &set->ahead_us));
-	return (
-	    c == 't' && instant_parse(optarg, strlen(optarg), &set->origin_us));
+	return (c == 't' && lab_csv_time(optarg, &set->origin_us));
 }
 
 static bool

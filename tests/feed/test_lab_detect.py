@@ -81,6 +81,24 @@ def test_each_reading_is_judged_and_an_empty_one_is_none(tmp_path):
                for r in judged)
 
 
+def test_other_programs_files_are_read(tmp_path):
+    """Times without a zone, NaN and NA where nothing was read."""
+    rand = random.Random(2)
+    rows = [("a", "value", "", moment(i), rand.random()) for i in range(300)]
+    for i, none in ((5, ""), (50, "")):
+        rows[i] = (*rows[i][:4], none)
+    write(tmp_path / "in.csv", rows)
+    plain = detect(tmp_path)
+    for i, none in ((5, "NaN"), (50, "NA")):
+        rows[i] = (*rows[i][:4], none)
+    write(tmp_path / "in.csv", [
+        (*r[:3], r[3][:-1].replace("T", " " if i % 2 else "T"), r[4])
+        for i, r in enumerate(rows)])
+    assert detect(tmp_path) == plain and len(plain) == 298
+    write(tmp_path / "in.csv", [(*rows[0][:4], "inf")])
+    assert "no number" in detect(tmp_path).stderr
+
+
 def test_nothing_looks_ahead(tmp_path):
     rand = random.Random(3)
     rows = [("n", "value", "", moment(i), rand.gauss(0, 1) + (i > 700) * 9)

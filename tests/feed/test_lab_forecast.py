@@ -239,6 +239,21 @@ def test_weather_as_far_as_it_is_known(tmp_path):
     assert done.returncode == 1 and "none.csv" in done.stderr
 
 
+def test_origins_are_times_of_utc(tmp_path):
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    write(tmp_path / "long.csv", start, 24 * 30)
+    told = []
+    for text in ("2026-02-01T00:00:00Z\r\n\r\n2026-01-30T12:00:00Z\r\n",
+                 "origin\n2026-01-30 12:00\n2026-02-01\n"):
+        (tmp_path / "origins").write_text(text)
+        done = lab("forecast", "--input", tmp_path / "long.csv", "--origins",
+                   tmp_path / "origins", "--horizon", "48h", "--output",
+                   tmp_path / "out.csv")
+        assert done.returncode == 0, done.stderr
+        told.append(rows(tmp_path / "out.csv"))
+    assert told[0] == told[1] and len(told[0]) == 96
+
+
 def test_what_is_refused(tmp_path):
     start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
     end = write(tmp_path / "short.csv", start, 30)
