@@ -36,6 +36,7 @@ struct system_zone {
 	int32_t zone;
 	int64_t learnt_us; /* tells one model from the next */
 	const char *code;
+	bool gone; /* too few of its signals are left in it: no steps */
 	const struct system_series *signals;
 	size_t n;
 	int64_t step_us;
@@ -58,7 +59,8 @@ struct system_result {
 
 struct system_port {
 	void *self;
-	/* Numbers of zones with steps to judge now, `most` of them. */
+	/* Numbers of zones with steps to judge now, or that are gone, `most`
+	 * of them. */
 	enum err (*due)(void *self, int64_t now_us, int32_t *ret, size_t most,
 	    size_t *ret_n, struct err_info *);
 	/* A part of them, the oldest; no steps: it is no system any more. */
@@ -67,7 +69,8 @@ struct system_port {
 	/* ERR_CONFLICT: it was learnt anew meanwhile. */
 	enum err (*save)(void *self, const struct system_zone *,
 	    const struct system_result *, struct err_info *);
-	/* Its state is of another version: it is to be learnt anew. */
+	/* Its state is of another version, or it is gone: it is to be learnt
+	 * anew. */
 	enum err (*void_state)(
 	    void *self, const struct system_zone *, struct err_info *);
 };

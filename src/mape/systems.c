@@ -366,9 +366,11 @@ begin_anew(struct walk *w, int64_t now_us)
 {
 	enum err err = ERR_OK;
 
-	w->systems->void_states++;
+	w->systems->void_states += !w->zone.gone;
 	if (w->open.lead != 0)
-		err = end(w, now_us, "it is learnt anew");
+		err = end(w, now_us,
+		    w->zone.gone ? "too few of its series are left"
+				 : "it is learnt anew");
 	if (err == ERR_OK)
 		err = w->port->void_state(w->port->self, &w->zone, w->info);
 	return (err);
@@ -381,9 +383,11 @@ judge(struct walk *w, int64_t now_us)
 	int64_t until_us;
 	enum err err;
 
+	w->open = z->open;
+	if (z->gone)
+		return (begin_anew(w, now_us));
 	if (z->steps == 0)
 		return (ERR_OK);
-	w->open = z->open;
 	if (system_unpack(z->state, z->state_len, &w->system) != ERR_OK)
 		return (begin_anew(w, now_us));
 	if (system_signals(w->system) != z->n)

@@ -50,6 +50,7 @@ fill(struct arena *arena, const PGresult *r, struct system_zone *z)
 	z->from_us = warm_get_time(r, 0, 3);
 	z->told_us = warm_get_time(r, 0, 4);
 	z->learnt_us = warm_get_time(r, 0, 13);
+	z->gone = warm_get_bool(r, 0, 14);
 	z->open = (struct system_open){.since_us = INSTANT_NONE};
 	if (!PQgetisnull(r, 0, 6))
 		z->open = (struct system_open){
@@ -118,7 +119,7 @@ take(void *self, struct arena *arena, int32_t zone, int64_t now_us,
 	if (!fill(arena, r, ret))
 		return (no_memory(info));
 	ready_us = warm_get_time(r, 0, 5);
-	if (ready_us == INSTANT_NONE || ready_us <= ret->told_us ||
+	if (ret->gone || ready_us == INSTANT_NONE || ready_us <= ret->told_us ||
 	    ret->step_us <= 0)
 		return (ERR_OK);
 	ret->steps = (size_t)((ready_us - ret->from_us) / ret->step_us);
@@ -172,6 +173,9 @@ void_state(void *self, const struct system_zone *z, struct err_info *info)
 
 	warm_i32(&a, z->zone);
 	warm_time(&a, z->learnt_us);
+	warm_text(&a,
+	    z->gone ? "fewer than 2 of its series are left in it"
+		    : "another version learnt it; it is learnt anew");
 	return (warm_run_one(self, ST_cycle_system_void, &a, info));
 }
 

@@ -137,8 +137,30 @@ def test_what_was_learnt_anew_meanwhile_is_not_overwritten(db):
     assert bytes(after[0]) == b"\2" and after[3:] == (ids[1], True)
     # Without a new state the old one stays.
     assert bytes(put(row[13], None)[0]) == b"\2"
-    execute(db, "cycle_system_void", "(%s, %s)", zone, row[13])
+    execute(db, "cycle_system_void", "(%s, %s, 'why')", zone, row[13])
     assert db.run("cycle_system_take", zone, "2026-03-20T00:00Z") == []
+
+
+def test_a_zone_whose_series_left_is_let_go(db):
+    """Moved to another zone or retired: nobody would learn it anew."""
+    ids = make(db, "st-h", "ST-T/level", "ST-P/status", "ST-M/flow")
+    learnt(db, "st-h", ids)
+    late = "2026-03-20T00:00Z"
+    zone = number(db, "st-h")
+
+    def gone():
+        (row,) = db.run("cycle_system_take", zone, late)
+        assert due(db, "st-h", late) is row[14]
+        return row[14]
+    assert gone() is False
+    db.run("nodes_change", "ST-M", json.dumps({"zone": "st-i"}), None)
+    assert gone() is False
+    db.run("nodes_retire", "ST-P", None)
+    assert gone() is True
+    (row,) = db.run("cycle_system_take", zone, late)
+    execute(db, "cycle_system_void", "(%s, %s, 'too few')", zone, row[13])
+    assert not due(db, "st-h", late)
+    assert db.body("system_get", "st-h")["reason"] == "too few"
 
 
 def test_learning_anew_tells_nothing_twice(db):

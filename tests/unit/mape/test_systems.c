@@ -44,7 +44,7 @@ struct world {
 	char newest[4096];
 	struct told told[TOLD];
 	size_t ntold, commits, rollbacks, void_states;
-	bool fails, taken_away;
+	bool fails, taken_away, gone;
 };
 
 static uint64_t seed;
@@ -228,6 +228,8 @@ take(void *self, struct arena *arena, int32_t zone, int64_t now_us,
 	    .x = &w->x[from * SIGNALS],
 	    .steps = w->ready - from,
 	    .open = w->open};
+	if (w->gone)
+		ret->gone = true, ret->steps = 0;
 	return (ERR_OK);
 }
 
@@ -262,8 +264,8 @@ void_state(void *self, const struct system_zone *z, struct err_info *info)
 {
 	struct world *w = self;
 
-	(void)z;
 	(void)info;
+	cr_expect_eq(z->gone, w->gone);
 	w->void_states++;
 	return (ERR_OK);
 }
@@ -425,5 +427,21 @@ Test(systems, begins_anew_where_it_cannot_read_what_it_was)
 	cr_expect_eq(judge(w), ERR_OK);
 	cr_expect_eq(w->void_states, 1);
 	cr_expect_neq(w->told[w->ntold - 1].cleared_us, 0);
+	end(w);
+}
+
+/* Its series were retired, or moved to another zone, that judges them now. */
+Test(systems, lets_go_of_a_zone_that_is_none_any_more)
+{
+	struct world *w = world(RULE_AT);
+
+	for (w->ready = LEARNT + 10; w->ready < RULE_AT + 50; w->ready += 10)
+		cr_assert_eq(judge(w), ERR_OK);
+	cr_assert_neq(w->open.lead, 0);
+	w->gone = true;
+	w->ready = STEPS;
+	cr_expect_eq(judge(w), ERR_OK);
+	cr_expect_eq(w->void_states, 1);
+	cr_expect_eq(w->told[w->ntold - 1].cleared_us, now(w));
 	end(w);
 }
