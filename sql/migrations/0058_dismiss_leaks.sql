@@ -21,7 +21,12 @@ BEGIN
 		PERFORM refuse(409, format('the condition of anomaly %s is '
 		    'still there', wanted));
 	END IF;
-	IF a.type = 'leak' AND body->>'reason' = 'no_leak' THEN
+	-- The judge can only be told of the step that it told last.
+	IF a.type = 'leak' AND a.rule_no = 0 AND body->>'reason' = 'no_leak'
+	    AND a.evidence->>'kind' = 'step' AND NOT EXISTS (
+	    SELECT FROM anomalies x WHERE x.series_id = a.series_id
+	    AND x.type = 'leak' AND x.rule_no = 0 AND x.first_at > a.first_at
+	    AND x.evidence->>'kind' = 'step') THEN
 		UPDATE leak_states SET dismissed = true
 		WHERE lead = a.series_id;
 	END IF;

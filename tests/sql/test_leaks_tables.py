@@ -170,25 +170,59 @@ def test_nights_of_years_ago_go(db):
                   "WHERE lead = %s ORDER BY 1", one) == [(19000,), (19101,)]
 
 
+def told(db, series, kind, first_at="2026-03-04T00:00Z"):
+    """An anomaly that a person may resolve."""
+    return db.sql(
+        "INSERT INTO anomalies (series_id, state, type, direction, severity, "
+        "rule_no, rule_id, first_at, last_at, knowledge_version, evidence) "
+        "VALUES (%s, 'open', 'leak', 'high', 'warning', 0, 'x', %s, %s, 1, %s) "
+        "RETURNING id", series, first_at, first_at,
+        json.dumps({"kind": kind}))[0][0]
+
+
+def resolve(db, number, reason):
+    db.run("anomalies_resolve", number, json.dumps({"reason": reason}),
+           "somebody", None)
+
+
 def test_a_person_says_that_it_was_none(db):
     node(db, "LT-D", "dma")
     one = lead(db, "LT-D")
     judged(db, one)
     heard(db, one)
     for reason, said in (("mended", False), ("no_leak", True)):
-        number, = db.sql(
-            "INSERT INTO anomalies (series_id, state, type, direction, "
-            "severity, rule_no, rule_id, first_at, last_at, "
-            "knowledge_version, evidence) VALUES (%s, 'open', 'leak', "
-            "'high', 'warning', 0, 'leak:step', now(), now(), 1, '{}') "
-            "RETURNING id", one)[0]
-        db.run("anomalies_resolve", number, json.dumps({"reason": reason}),
-               "somebody", None)
+        number = told(db, one, "step")
+        resolve(db, number, reason)
         (row,) = due(db, one)
         assert row[20] is said
         assert db.sql("SELECT facts->>'reason' FROM transitions WHERE "
                       "subject_id = %s", number)[-1] == (reason,)
     judged(db, one, None, 1)
+    assert due(db, one)[0][20] is False
+
+
+def test_the_judge_hears_of_no_other_leak_than_the_one_it_told_last(db):
+    """What it learns is the size of its newest step."""
+    node(db, "LT-D", "dma")
+    one = lead(db, "LT-D")
+    judged(db, one)
+    heard(db, one)
+    rule = db.sql("INSERT INTO anomalies (series_id, state, type, direction, "
+                  "severity, rule_no, rule_id, first_at, last_at, alarm_state,"
+                  " knowledge_version, evidence) VALUES (%s, 'cleared', "
+                  "'leak', 'high', 'info', 7, 'R:x', now(), now(), "
+                  "'returned_unacknowledged', 1, '{\"kind\": \"step\"}') "
+                  "RETURNING id", one)[0][0]
+    resolve(db, rule, "no_leak")
+    assert due(db, one)[0][20] is False
+    growth = told(db, one, "growth", "2026-02-01T00:00Z")
+    resolve(db, growth, "no_leak")
+    assert due(db, one)[0][20] is False
+    before = told(db, one, "step", "2026-02-20T00:00Z")
+    db.sql("UPDATE anomalies SET state = 'cleared', cleared_at = now(), "
+           "alarm_state = 'returned_unacknowledged' WHERE id = %s", before)
+    told(db, one, "step")
+    resolve(db, before, "no_leak")
     assert due(db, one)[0][20] is False
 
 
