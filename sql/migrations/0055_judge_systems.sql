@@ -51,8 +51,23 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 	    timestamptz '1970-01-01 00:00:00+00')
 $$;
 
--- The zone's rules and which series each is about (as model/system.h binds
--- them). learnt: the judge knows them.
+-- Which series of a zone tells of which element of its network file, as
+-- model/system.h binds them: of node PU1 with that metric, or of node S_PU1.
+CREATE FUNCTION system_names(zone int, prefix text, metric text)
+RETURNS TABLE (element text, series text) LANGUAGE sql STABLE AS $$
+	SELECT DISTINCT ON (x.element) x.element, x.series FROM (
+		SELECT substr(lower(v.node), 3) AS element,
+		    v.node || '/' || v.metric AS series, v.id
+		FROM system_series v
+		WHERE v.zone_id = $1 AND starts_with(lower(v.node), $2)
+		UNION ALL
+		SELECT lower(v.node), v.node || '/' || v.metric, v.id
+		FROM system_series v WHERE v.zone_id = $1 AND v.metric = $3
+	) x ORDER BY x.element, x.id DESC
+$$;
+
+-- The zone's rules and which series each is about. learnt: the judge knows
+-- them.
 CREATE FUNCTION zone_controls_json(wanted text) RETURNS json
 LANGUAGE sql STABLE AS $$
 	SELECT json_build_object('zone', z.code, 'unit', 'm', 'controls',
@@ -60,22 +75,15 @@ LANGUAGE sql STABLE AS $$
 	        'state', CASE WHEN c.open THEN 'open' ELSE 'closed' END,
 	        'node', c.node,
 	        'when', CASE WHEN c.above THEN 'above' ELSE 'below' END,
-	        'level', c.level,
-	        'status_of', (SELECT v.node || '/' || v.metric
-	            FROM system_series v WHERE v.zone_id = z.id
-	            AND (lower(v.node) = 's_' || lower(c.link)
-	            OR (lower(v.node) = lower(c.link)
-	            AND v.metric = 'status')) ORDER BY v.id DESC LIMIT 1),
-	        'level_of', (SELECT v.node || '/' || v.metric
-	            FROM system_series v WHERE v.zone_id = z.id
-	            AND (lower(v.node) = 'l_' || lower(c.node)
-	            OR (lower(v.node) = lower(c.node)
-	            AND v.metric = 'level')) ORDER BY v.id DESC LIMIT 1))
-	        ORDER BY c.place)
+	        'level', c.level, 'status_of', s.series,
+	        'level_of', l.series) ORDER BY c.place)
 	        FROM ROWS FROM (jsonb_to_recordset(z.controls) AS (link text,
 	            open boolean, node text, above boolean, level float8))
-	            WITH ORDINALITY AS c(link, open, node, above, level,
-	            place)), '[]'),
+	            WITH ORDINALITY AS c(link, open, node, above, level, place)
+	        LEFT JOIN system_names(z.id, 's_', 'status') s
+	            ON s.element = lower(c.link)
+	        LEFT JOIN system_names(z.id, 'l_', 'level') l
+	            ON l.element = lower(c.node)), '[]'),
 	    'learnt', z.controls_at IS NULL
 	        OR coalesce(t.fitted_at > z.controls_at, false))
 	FROM zones z LEFT JOIN system_states t ON t.zone_id = z.id
