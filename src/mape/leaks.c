@@ -42,12 +42,14 @@ leaks_init(struct leaks *l)
 {
 	*l = (struct leaks){0};
 	arena_init(&l->arena, ARENA_MAX);
+	arena_init(&l->around, ARENA_MAX);
 }
 
 void
 leaks_done(struct leaks *l)
 {
 	arena_done(&l->arena);
+	arena_done(&l->around);
 }
 
 static struct condition
@@ -100,7 +102,7 @@ look_around(struct walk *w)
 	if (hours > LEAK_AROUND_AFTER)
 		hours = LEAK_AROUND_AFTER;
 	hours += LEAK_AROUND_BEFORE;
-	err = w->port->witnesses(w->port->self, &w->leaks->arena, w->area,
+	err = w->port->witnesses(w->port->self, &w->leaks->around, w->area,
 	    onset - LEAK_AROUND_BEFORE * US_PER_HOUR, (size_t)hours, &list, &n,
 	    w->info);
 	if (err == ERR_OK)
@@ -162,6 +164,8 @@ tell(struct walk *w)
 	if ((err = look_around(w)) != ERR_OK)
 		return (err);
 	an.evidence = evidence(w, rule);
+	w->fell = NULL;
+	arena_reset(&w->leaks->around);
 	if (an.evidence == NULL)
 		return (err_set(w->info, ERR_NO_MEMORY, NULL,
 		    "no room for a leak's evidence"));
@@ -407,5 +411,6 @@ leaks_judge(struct leaks *l, const struct ports *ports,
 	if (err != ERR_OK)
 		d->rollback(d->self);
 	arena_reset(&l->arena);
+	arena_reset(&l->around);
 	return (err);
 }

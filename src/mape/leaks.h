@@ -21,7 +21,8 @@
 #define LEAKS_BACK_US (100 * US_PER_DAY) /* the first look goes back so far */
 
 struct leaks {
-	struct arena arena; /* emptied each time */
+	struct arena arena;  /* emptied each time */
+	struct arena around; /* emptied for each leak that is told */
 	int64_t raised, cleared, areas;
 };
 
