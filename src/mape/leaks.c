@@ -26,6 +26,7 @@ struct walk {
 	struct err_info *info;
 	struct leak model;
 	struct leak_open open;
+	struct leak_open was; /* judged anew: what was open, till it is found */
 	struct night_flow *nights;
 	size_t nnights;
 	int64_t last; /* hour of the wall that was judged */
@@ -233,11 +234,17 @@ is_known(const struct walk *w, int64_t since_us)
 static void
 grow(struct walk *w, const struct leak_alarm *a)
 {
-	const int64_t since = w->port->instant(w->port->self, a->onset);
+	int64_t since = w->port->instant(w->port->self, a->onset);
 	struct leak_open *o = &w->open;
 
 	if (is_known(w, since))
 		return;
+	if (w->was.since_us != INSTANT_NONE) {
+		if (!near(w->was.since_us, since))
+			return;
+		since = w->was.since_us;
+		w->was.since_us = INSTANT_NONE;
+	}
 	if (o->since_us == INSTANT_NONE)
 		*o = (struct leak_open){.since_us = since,
 		    .growth = a->kind == LEAK_GROWTH,
@@ -330,15 +337,29 @@ begin(struct walk *w)
 	w->changed = false;
 	w->nnights = 0;
 	w->nights = arena_alloc(&w->leaks->arena, days * sizeof(*w->nights));
+	w->was.since_us = INSTANT_NONE;
 	if (!leak_unpack(&w->model, a->state, a->state_len)) {
 		leak_init(&w->model);
-		w->open.volume = 0; /* counted again, from its onset on */
-	}
-	if (a->dismissed)
+		w->was = a->open;
+		w->open = (struct leak_open){.since_us = INSTANT_NONE};
+	} else if (a->dismissed)
 		leak_dismiss(&w->model);
 	w->last = w->model.started ? w->model.seen : INT64_MIN;
 	w->last_us = a->from_us;
 	return (w->nights != NULL);
+}
+
+/* What was open began before the hours that are left, or is found no more: it
+ * lasts until it is mended. */
+static void
+carry_on(struct walk *w)
+{
+	if (w->was.since_us == INSTANT_NONE)
+		return;
+	w->open = w->was;
+	w->open.volume = w->open.size *
+	    fmax(0, (double)((w->last_us - w->open.since_us) / US_PER_HOUR));
+	w->changed = true;
 }
 
 static enum err
@@ -353,6 +374,7 @@ area(struct walk *w)
 		    w->info, ERR_NO_MEMORY, NULL, "too many areas at once"));
 	for (i = 0; err == ERR_OK && i < w->area->n; i++)
 		err = hour(w, i);
+	carry_on(w);
 	if (err == ERR_OK && w->changed && w->open.since_us != INSTANT_NONE)
 		err = tell(w);
 	if (err != ERR_OK)

@@ -383,6 +383,51 @@ Test(leaks, knows_an_open_one_when_it_begins_anew)
 	    "%g, not %g", w.open.volume, was.volume);
 }
 
+/* It became larger, and part of it was mended: neither happens again. */
+Test(leaks, knows_how_an_open_one_grew_when_it_begins_anew)
+{
+	static struct world w;
+	struct leak_open was;
+	size_t h;
+
+	fill(&w, 15, LEAK_AT, HOURS);
+	for (h = LEAK_AT + 13 * DAY; h < HOURS; h++)
+		w.flow[h] += h < LEAK_AT + 26 * DAY ? 25 : 12;
+	run(&w, DAY);
+	was = w.open;
+	cr_assert_float_eq(was.size, 27, 6, "%g", was.size);
+	w.state_len = 0;
+	w.at = 0;
+	run(&w, HOURS);
+	cr_expect_eq(w.raised, 1);
+	cr_expect_eq(w.cleared, 0);
+	cr_expect_eq(w.open.since_us, was.since_us);
+	cr_expect_float_eq(
+	    w.open.size, was.size, 1e-6, "%g, not %g", w.open.size, was.size);
+	cr_expect_float_eq(w.open.largest, was.largest, 1e-6, "%g, not %g",
+	    w.open.largest, was.largest);
+	cr_expect_float_eq(w.open.volume, was.volume, 0.1 * was.volume,
+	    "%g, not %g", w.open.volume, was.volume);
+}
+
+/* Of one that began before the hours there are, these tell nothing. */
+Test(leaks, keeps_an_open_one_that_it_does_not_find_again)
+{
+	static struct world w;
+
+	fill(&w, 0, 0, 0);
+	w.open = (struct leak_open){.growth = true,
+	    .since_us = AT(-100 * DAY),
+	    .size = 15,
+	    .largest = 15,
+	    .volume = 5};
+	run(&w, HOURS);
+	cr_expect_eq(w.cleared, 0);
+	cr_expect_eq(w.open.since_us, AT(-100 * DAY));
+	cr_expect_eq(w.open.size, 15);
+	cr_expect_float_eq(w.open.volume, 15 * (HOURS + 100 * DAY), 1);
+}
+
 Test(leaks, keeps_nothing_that_was_not_told)
 {
 	static struct world w;
