@@ -10,6 +10,7 @@
 #include "api/resource.h"
 #include "api/resources.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define JSON_MAX ((size_t)1 << 20)
@@ -31,6 +32,21 @@ struct file {
 	struct text json;
 	struct err_info info;
 };
+
+/* The client may leave while a thread reads the body, which goes with it. */
+static bool
+own(struct request *r)
+{
+	char *copy;
+
+	if (r->content_owned != NULL || r->content_len == 0)
+		return (true);
+	if ((copy = malloc(r->content_len)) == NULL)
+		return (false);
+	memcpy(copy, r->content, r->content_len);
+	r->content = r->content_owned = copy;
+	return (true);
+}
 
 static void
 read_file(void *arg)
@@ -66,7 +82,7 @@ zone_controls_put(struct request *r)
 	const struct offload_port *thread = &r->api->offload;
 	struct file *f = arena_calloc(&r->arena, 1, sizeof(*f));
 
-	if (f == NULL || r->api->controls == NULL) {
+	if (f == NULL || r->api->controls == NULL || !own(r)) {
 		reply_error(r, ERR_NO_MEMORY, NULL, "no room for the file");
 		return;
 	}
