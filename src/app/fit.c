@@ -199,7 +199,9 @@ slice(struct fit *f, struct err_info *info)
 	if (e == ERR_OK && !ended)
 		f->next_ms = 0;
 	if (ended) {
-		f->told_us = 0;
+		/* With no night there was but a look, and that every 15 s. */
+		if (f->series.run.id != 0)
+			f->told_us = 0;
 		rest(f);
 	}
 	return (e);
