@@ -281,3 +281,21 @@ def test_who_was_not_reached_goes_first(fitted):
                        "JOIN forecast_series v ON v.id = f.series_id "
                        "ORDER BY f.tried_at LIMIT 1")
     assert first == [("FC-7",)]
+
+
+def test_a_zone_that_postgresql_does_not_know_is_told(fitted):
+    def zone():
+        return {d["name"]: d for d in fitted.call("GET", "/ready").json()[
+            "dependencies"]}.get("zone")
+    assert zone() is None
+    was = fitted.env.get("PENSTOCK_ZONE", "UTC")
+    fitted.env["PENSTOCK_ZONE"] = "Europe/Nowhere"
+    try:
+        restart(fitted, fitted.env["PENSTOCK_FIT_AT"])
+        told = wait_for("the zone", zone)
+        assert not told["ok"] and not told["required"]
+        assert "Europe/Nowhere" in told["state"]
+        assert fitted.call("GET", "/ready").json()["status"] == "degraded"
+    finally:
+        fitted.env["PENSTOCK_ZONE"] = was
+    restart(fitted, fitted.env["PENSTOCK_FIT_AT"])
