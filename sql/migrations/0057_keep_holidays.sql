@@ -36,7 +36,7 @@ $$;
 -- Whether that is a day as 2026-12-25.
 CREATE FUNCTION is_date(s text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
-	SELECT CASE WHEN s ~ '^(19[7-9]|20\d|21\d)\d-(0[1-9]|1[0-2])-\d\d$'
+	SELECT CASE WHEN s ~ '^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-[0-9][0-9]$'
 	    THEN right(s, 2)::int BETWEEN 1 AND extract(day FROM
 	        make_date(left(s, 4)::int, substr(s, 6, 2)::int, 1)
 	        + interval '1 month - 1 day')
