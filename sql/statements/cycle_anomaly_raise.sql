@@ -2,8 +2,9 @@
 -- $6 timestamptz first_at, $7 last_at, $8 float8 value, $9 limit_value,
 -- $10 jsonb evidence, $11 int8 knowledge_version, $12 int4 number of the
 -- rule -> id int8, new bool
--- Evidence only moves forward. The update goes first so that a condition that
--- lasts uses no new number each cycle; the index decides all the same. One
+-- Evidence only moves forward, but for since when it is, and of a zone what it
+-- was raised for, which later steps tell no more of: `first`. The update goes
+-- first so that a condition that lasts uses no new number each cycle; the index decides all the same. One
 -- that comes back while its alarm is shelved, or within the hold of one that
 -- chatters, is the same anomaly; else it is another, and the loop looks at the
 -- one before, too. Event times count: hours that come in one batch are apart.
@@ -25,6 +26,12 @@ held AS (
 	    value = CASE WHEN $7::timestamptz >= last_at THEN $8::float8
 		ELSE value END,
 	    evidence = CASE WHEN $7::timestamptz >= last_at THEN $10::jsonb
+		|| CASE WHEN evidence ? 'since' THEN jsonb_build_object('since',
+		    evidence->'since') ELSE '{}' END
+		|| CASE WHEN evidence ? 'step_s' THEN jsonb_build_object('first',
+		    coalesce(evidence->'first', evidence
+			- ARRAY['zone', 'since', 'step_s', 'looks_like']))
+		    ELSE '{}' END
 		ELSE evidence END,
 	    state = 'open', cleared_at = NULL,
 	    turned_at = CASE was.state WHEN 'open' THEN turned_at END,

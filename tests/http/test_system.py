@@ -279,6 +279,10 @@ def test_tells_what_it_looks_like(judged):
                                 "SY-A-PU1", "status")
     assert at(RULE_AT) <= when(rule["first_at"]) < at(RULE_AT + 16)
     assert rule["evidence"]["looks_like"] == "suspected manipulation"
+    # What it was told for stays, though its last steps only tell what followed.
+    begun = rule["evidence"]["first"]
+    assert begun["rule"] == "system:control" and begun["score"] > 0.5
+    assert begun["contributions"][0]["control"].startswith("SY-A-PU1 is ")
     assert (meter["type"], meter["node"], meter["evidence"]["looks_like"]) == (
         "joint", "SY-A-J1", "sensor fault")
     assert when(meter["first_at"]) == at(METER_AT)
