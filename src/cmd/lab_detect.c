@@ -119,6 +119,7 @@ static void
 explain(
     struct bench *b, const struct lab_row *row, const struct watch_verdict *v)
 {
+	const struct watch_reason *why = &v->reason;
 	bool of_time = v->rule == WATCH_SILENCE || v->rule == WATCH_CADENCE;
 
 	explain_tell(b->why,
@@ -127,9 +128,9 @@ explain(
 		.looks_like = watch_looks_like(v->rule),
 		.t_us = row->t_us,
 		.since_us = v->since_us,
-		.value = row->value,
-		.expected = of_time ? NAN : v->expected,
-		.band = v->band,
+		.value = why->expected + watch_off(why, row->value),
+		.expected = of_time ? NAN : why->expected,
+		.band = why->band,
 		.share = 1});
 }
 

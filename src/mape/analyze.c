@@ -63,6 +63,9 @@ note_seen(struct finding *f, const struct judge *j)
 	if (f->condition.type != ANOMALY_UNUSUAL)
 		return;
 	f->seen.score = j->watched->open.score / 10000.0;
+	if (f->seen.rule != j->watched->open.rule)
+		f->seen.reason =
+		    (struct watch_reason){f->seen.expected, f->seen.band, NAN};
 	f->seen.rule = j->watched->open.rule;
 }
 
@@ -233,7 +236,8 @@ find_unusual(struct finding *f, const struct judge *j, const struct reading *r)
 	finding_init(f, j->series, ANOMALY_UNUSUAL, o->direction);
 	f->condition.severity = o->severity;
 	f->first_us = o->since_us;
-	f->limit = v->expected + copysign(v->band, r->value - v->expected);
+	f->limit = v->reason.expected +
+	    copysign(v->reason.band, watch_off(&v->reason, r->value));
 	(void)snprintf(f->rule_id, sizeof(f->rule_id), "unusual:%s",
 	    watch_rule_name(o->rule));
 }

@@ -64,6 +64,8 @@ write_odd(struct text *t, const struct finding *f)
 		json_string(t, "rule", watch_rule_name(f->seen.rule));
 	}
 	json_double(t, "score", f->seen.score);
+	if (own && !isnan(f->seen.reason.mean_off))
+		json_double(t, "mean_off", f->seen.reason.mean_off);
 	if (looks[0] != '\0')
 		json_string(t, "looks_like", looks);
 	if (!own)
@@ -74,9 +76,13 @@ write_odd(struct text *t, const struct finding *f)
 static void
 write_seen(struct text *t, const struct series *s, const struct finding *f)
 {
+	const bool own = f->condition.type == ANOMALY_UNUSUAL;
+	const struct watch_reason *why = &f->seen.reason;
+
 	if (f->expects) {
-		json_double(t, "expected", f->seen.expected);
-		json_double(t, "band", f->seen.band);
+		json_double(
+		    t, "expected", own ? why->expected : f->seen.expected);
+		json_double(t, "band", own ? why->band : f->seen.band);
 		write_odd(t, f);
 	}
 	json_array(t, "contributions");

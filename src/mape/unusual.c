@@ -426,6 +426,7 @@ unusual_decide(struct watched *w, const struct series *s,
     const struct watch_verdict *v)
 {
 	struct unusual_open *o = &w->open;
+	const double off = watch_off(&v->reason, r->value);
 	int32_t score = (int32_t)(v->score * 10000);
 
 	if (o->is && !is_calm(w, r, v)) {
@@ -446,8 +447,8 @@ unusual_decide(struct watched *w, const struct series *s,
 	    .score = score,
 	    .since_us = v->since_us};
 	if (v->rule != WATCH_FREEZE && v->rule != WATCH_CADENCE)
-		o->direction = r->value > v->expected ? DIRECTION_HIGH
-		    : r->value < v->expected	      ? DIRECTION_LOW
-						      : DIRECTION_NONE;
+		o->direction = off > 0 ? DIRECTION_HIGH
+		    : off < 0	       ? DIRECTION_LOW
+				       : DIRECTION_NONE;
 	return (VERDICT_RAISE);
 }

@@ -252,13 +252,19 @@ window_learn(struct watch *w, double x)
 	*place = value;
 }
 
-/* The error of whatever foretells better of late. */
+/* Or else its level: whatever foretells better of late. */
+static bool
+by_season(const struct watch *w)
+{
+	return (w->season_error <= BETTER * w->level_error);
+}
+
 static double
 residual(struct watch *w, double seasonal, double plain)
 {
 	double a = 1.0 / (w->n < ERROR_MEMORY ? w->n + 1 : ERROR_MEMORY);
 	double most = 10 * w->level.dev;
-	bool season = w->season_error <= BETTER * w->level_error;
+	bool season = by_season(w);
 
 	w->season_error +=
 	    (float)(a * (fmin(fabs(seasonal), most) - w->season_error));
@@ -509,6 +515,51 @@ since(const struct watch *w, enum watch_rule rule, int64_t t_us)
 	return (t_us);
 }
 
+/* By how much the readings of the run were off on average. */
+static double
+drifted(const struct watch *w, int64_t t_us)
+{
+	bool down = w->sum[1] > w->sum[0];
+	double n = (double)(t_us - w->since_us[down]) / fmax(w->cadence_us, 1);
+	double off = w->used.dev * (ALLOWED + w->sum[down] / fmax(n, 1));
+
+	return (down ? -off : off);
+}
+
+/* A magnitude alarms beyond u of its tail, which one in twenty exceed; what it
+ * has taught since does not count. */
+static void
+explain(const struct watch *w, double x, int64_t t_us,
+    const struct expectation *e, const double *z, struct watch_verdict *v)
+{
+	struct watch_reason *why = &v->reason;
+	const double edge = x > e->high ? e->high : e->low;
+	const double u =
+	    v->rule <= WATCH_SPIKE ? fmin(w->tail[v->rule].u, z[v->rule]) : 0;
+	double mad;
+
+	if (v->rule == WATCH_SEASONAL)
+		why->band = fabs(edge - e->value) +
+		    fabs(x - edge) / z[WATCH_SEASONAL] * u;
+	if (v->rule == WATCH_RATE || v->rule == WATCH_SPIKE) {
+		why->expected =
+		    v->rule == WATCH_RATE ? w->last : middle(w, &mad);
+		why->band = fabs(x - why->expected) / z[v->rule] * u;
+	}
+	if (v->rule != WATCH_SHIFT && v->rule != WATCH_DRIFT)
+		return;
+	why->expected = by_season(w) ? e->value : w->level.mean;
+	why->mean_off = v->rule == WATCH_SHIFT ? w->shift : drifted(w, t_us);
+	why->band = v->rule == WATCH_SHIFT ? fabs(w->shift) / z[WATCH_SHIFT] * u
+					   : w->used.dev * ALLOWED;
+}
+
+double
+watch_off(const struct watch_reason *why, double value)
+{
+	return (isnan(why->mean_off) ? value - why->expected : why->mean_off);
+}
+
 void
 watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
     struct watch_verdict *v)
@@ -523,6 +574,7 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
 	expect(w, t_us, &e);
 	v->expected = e.value;
 	v->band = CLIP * w->residual.dev;
+	v->reason = (struct watch_reason){v->expected, v->band, NAN};
 	if (rule == WATCH_LIMIT) { /* no instrument's: teaches nothing */
 		v->rule = rule;
 		v->alarm = true;
@@ -542,5 +594,7 @@ watch_judge(struct watch *w, double x, int64_t t_us, double a_week,
 	} else if (told <= 0)
 		v->rule = WATCH_NONE;
 	v->since_us = since(w, v->rule, t_us);
+	if (v->alarm)
+		explain(w, x, t_us, &e, z, v);
 	learn(w, x, t_us, &e);
 }

@@ -101,11 +101,19 @@ struct watch {
 	uint32_t off_pace; /* told */
 };
 
+/* What the rule of an alarm lets expect, and how far from there 19 of 20 keep;
+ * without an alarm what the time does. */
+struct watch_reason {
+	double expected, band;
+	double mean_off; /* of shift and drift: the mean of late; else NaN */
+};
+
 struct watch_verdict {
 	double score;
 	double expected, band; /* as before it came */
-	int64_t since_us;      /* what the rule tells of began */
-	enum watch_rule rule;  /* what weighs most */
+	struct watch_reason reason;
+	int64_t since_us;     /* what the rule tells of began */
+	enum watch_rule rule; /* what weighs most */
 	bool alarm;
 };
 
@@ -113,6 +121,8 @@ struct watch_verdict {
 void watch_init(struct watch *, const char *unit);
 void watch_judge(struct watch *, double value, int64_t t_us, double a_week,
     struct watch_verdict *);
+/* How far off what the verdict rests on is, with its sign. */
+double watch_off(const struct watch_reason *, double value);
 /* "drift" …; "" for none. */
 const char *watch_rule_name(enum watch_rule);
 /* "sensor fault", "process event"; "" where one series alone cannot tell. */

@@ -194,6 +194,32 @@ Test(watch, tells_a_jump_as_of_its_own_reading)
 	cr_expect_eq(v.since_us, BEGIN + QUIET * STEP);
 }
 
+/* Whatever alarms is out of the band that it is told with. */
+Test(watch, tells_a_band_that_is_left)
+{
+	static const double sizes[] = {4, 6, 12, -5, -12};
+	uint32_t seed = 15;
+	struct watch w = quiet(&seed, NULL);
+	struct watch_verdict v;
+	bool told[WATCH_RULES] = {false};
+	size_t k;
+	int i;
+
+	for (i = 0; i < 200 * A_DAY; i++) {
+		k = (size_t)(i / (5 * A_DAY)) % 5;
+		v = judge(&w, QUIET + i,
+		    demand(QUIET + i, &seed) +
+			(i % (5 * A_DAY) < 1 + 9 * (int)k ? sizes[k] : 0));
+		if (!v.alarm)
+			continue;
+		told[v.rule] = true;
+		cr_expect_geq(fabs(watch_off(&v.reason, w.last)), v.reason.band,
+		    "%s at %d", watch_rule_name(v.rule), i);
+	}
+	cr_expect(told[WATCH_SPIKE] || told[WATCH_RATE]);
+	cr_expect(told[WATCH_SEASONAL] || told[WATCH_SHIFT]);
+}
+
 /* A level that wanders: no mean is left, the step alone is odd. */
 Test(watch, tells_a_rate_where_a_level_wanders)
 {
