@@ -115,6 +115,17 @@ judge_chunk(struct bench *b, int n)
 	b->judged += n;
 }
 
+/* While it learns it says nothing. */
+static void
+hush(struct bench *b, int n)
+{
+	int i;
+
+	for (i = 0; i < n && b->set->train_until_us != INSTANT_NONE; i++)
+		if (b->rows[i].t_us < b->set->train_until_us)
+			b->verdicts[i] = (struct watch_verdict){0};
+}
+
 static void
 explain(
     struct bench *b, const struct lab_row *row, const struct watch_verdict *v)
@@ -176,6 +187,7 @@ each(const struct detect_settings *set, struct lab_csv *in, FILE *out,
 	do {
 		r = read_chunk(b, &n);
 		judge_chunk(b, n);
+		hush(b, n);
 		write_chunk(b, n);
 	} while (r == CSV_OK);
 	if (set->time && r == CSV_END)
@@ -201,6 +213,9 @@ usage(void)
 	    "[--alarms-a-week N] "
 	    "[--zone NAME] [--time] | "
 	    "[--joint [--network FILE.inp]]\n"
+	    "until TS it learns, and says nothing; without --joint each "
+	    "reading is judged\n"
+	    "by itself, and what the network's controls say does not count\n"
 	    "FILE: node,metric,unit,ts,value with a header; - is stdin\n");
 	return (TOOL_USAGE);
 }
@@ -272,6 +287,9 @@ judge(const struct detect_settings *set, struct lab_csv *in)
 		tool_error("%s: %s", set->output, strerror(errno));
 		return (false);
 	}
+	if (set->network != NULL && !set->joint)
+		tool_log("%s: its controls are judged with --joint only",
+		    set->network);
 	ok = explain_open(&why, set->explain);
 	if (ok)
 		ok = set->joint ? lab_joint(set, in, out, &why)

@@ -110,6 +110,19 @@ def test_nothing_looks_ahead(tmp_path):
     assert any(r["alarm"] == "1" for r in whole[700:720])
 
 
+def test_nothing_is_said_while_it_learns(tmp_path):
+    rand = random.Random(3)
+    write(tmp_path / "in.csv", [
+        ("n", "value", "", moment(i),
+         rand.gauss(0, 1) + (i in (500, 800)) * 30) for i in range(1000)])
+    judged = detect(tmp_path)
+    assert {judged[i]["alarm"] for i in (500, 800)} == {"1"}
+    learnt = detect(tmp_path, "--train-until", moment(600))
+    assert {(float(r["score"]), r["alarm"], r["rule"])
+            for r in learnt[:600]} == {(0, "0", "")}
+    assert learnt[600:] == judged[600:]
+
+
 @pytest.mark.parametrize("bad, said", [
     (("n", "value", "", "yesterday", 1), "RFC 3339"),
     (("n", "value", "", moment(1), "many"), "no number"),
