@@ -29,6 +29,13 @@ struct settings {
 	int64_t origin_us, horizon_us, step_us, ahead_us;
 };
 
+/* Errors of one series where the file has what came; then of all series what
+ * share of each baseline's error ours is. */
+struct beside {
+	double ours, theirs[FORECAST_BASELINES], share[FORECAST_BASELINES];
+	size_t steps, all, series[FORECAST_BASELINES];
+};
+
 struct run {
 	int64_t *origins;
 	size_t norigins;
@@ -39,7 +46,8 @@ struct run {
 	int64_t step_us;
 	struct arena arena;
 	struct forecast_point *points;
-	double *values;
+	double *values[FORECAST_BASELINES];
+	struct beside beside;
 	FILE *out, *baselines;
 	size_t made, refused;
 };
@@ -185,28 +193,80 @@ head(FILE *f, const struct lab_readings *s, int64_t origin, int64_t t)
 	fprintf(f, ",%s", when);
 }
 
+/* One step, if all say something of it and the file does, too. */
+static void
+hold_beside(struct run *run, double came, double ours, size_t h)
+{
+	struct beside *x = &run->beside;
+	bool whole = !isnan(came) && !isnan(ours);
+	size_t b;
+
+	for (b = 0; b < FORECAST_BASELINES; b++)
+		whole = whole && !isnan(run->values[b][h]);
+	if (!whole)
+		return;
+	x->ours += fabs(ours - came);
+	for (b = 0; b < FORECAST_BASELINES; b++)
+		x->theirs[b] += fabs(run->values[b][h] - came);
+	x->steps++;
+}
+
+static void
+next_series(struct run *run)
+{
+	struct beside *x = &run->beside;
+	size_t b;
+
+	for (b = 0; b < FORECAST_BASELINES; b++) {
+		if (x->theirs[b] > 0) {
+			x->share[b] += x->ours / x->theirs[b];
+			x->series[b]++;
+		}
+		x->theirs[b] = 0;
+	}
+	x->all += x->steps;
+	x->ours = 0;
+	x->steps = 0;
+}
+
+static void
+tell_beside(const struct run *run)
+{
+	const struct beside *x = &run->beside;
+	size_t b;
+
+	for (b = 0; b < FORECAST_BASELINES && x->series[b] > 0; b++)
+		tool_log("error over %zu steps that are known: %.3f of %s",
+		    x->all, x->share[b] / (double)x->series[b],
+		    forecast_baselines[b]);
+}
+
 static void
 baselines(struct run *run, const struct lab_readings *s,
     const struct lab_grid *g, const struct forecast_series *past, size_t o)
 {
 	const int64_t origin = run->origins[o];
-	size_t b, k;
+	size_t b, k, h;
 
-	for (b = 0; b < FORECAST_BASELINES && run->baselines != NULL; b++) {
+	for (b = 0; b < FORECAST_BASELINES; b++)
 		if (!forecast_baseline((enum forecast_baseline)b, past,
-			run->steps, &run->arena, run->values))
+			run->steps, &run->arena, run->values[b]))
 			return;
-		for (k = 0; (int64_t)k * run->step_us <
-		     (int64_t)run->steps * run->step_us - US_PER_DAY;
-		     k++) {
-			const size_t h = cell_of(run, g, origin, k) - past->n;
-
-			if (isnan(run->values[h]))
+	for (k = 0; (int64_t)k * run->step_us <
+	     (int64_t)run->steps * run->step_us - US_PER_DAY;
+	     k++) {
+		h = cell_of(run, g, origin, k) - past->n;
+		if (past->n + h < g->n)
+			hold_beside(
+			    run, g->y[past->n + h], run->points[h].value, h);
+		for (b = 0; b < FORECAST_BASELINES && run->baselines != NULL;
+		     b++) {
+			if (isnan(run->values[b][h]))
 				continue;
 			head(run->baselines, s, origin,
 			    origin + (int64_t)k * run->step_us);
 			fprintf(run->baselines, ",%s,%.10g\n",
-			    forecast_baselines[b], run->values[h]);
+			    forecast_baselines[b], run->values[b][h]);
 		}
 	}
 }
@@ -233,7 +293,7 @@ one(struct run *run, const struct lab_readings *s, const struct lab_grid *whole,
 	struct forecast_model model;
 	enum forecast_result r = FORECAST_TOO_SPARSE;
 	char when[INSTANT_TEXT];
-	size_t k;
+	size_t k, untold = 0;
 
 	if (past.n <= g.n)
 		r = forecast_learn(&model, &past, run->steps, &run->arena);
@@ -252,11 +312,20 @@ one(struct run *run, const struct lab_readings *s, const struct lab_grid *whole,
 		const struct forecast_point *p =
 		    &run->points[cell_of(run, &g, origin, k) - past.n];
 
-		if (isnan(p->value))
+		if (isnan(p->value)) {
+			untold++;
 			continue;
+		}
 		head(run->out, s, origin, origin + (int64_t)k * run->step_us);
 		fprintf(run->out, ",%.10g,%.10g,%.10g\n", p->value, p->lower,
 		    p->upper);
+	}
+	if (untold > 0) {
+		instant_format(origin, when);
+		tool_error(
+		    "%s/%s from %s: there is too little before it for %zu of "
+		    "%zu steps",
+		    s->node, s->metric, when, untold, k);
 	}
 	run->made++;
 	baselines(run, s, &g, &past, o);
@@ -283,6 +352,7 @@ all(struct run *run, const struct lab_file *f)
 			one(run, &f->series[i], &g, o);
 			arena_reset(&run->arena);
 		}
+		next_series(run);
 		free(g.y);
 	}
 	return (true);
@@ -383,14 +453,17 @@ static bool
 run_all(struct run *run, const struct settings *set)
 {
 	struct lab_file f;
+	size_t b;
 	bool ok;
 
 	run->step_us = set->step_us;
 	run->steps = (size_t)((set->horizon_us + US_PER_DAY) / set->step_us);
 	run->ahead = (size_t)(set->ahead_us / set->step_us);
 	run->points = calloc(run->steps, sizeof(*run->points));
-	run->values = calloc(run->steps, sizeof(*run->values));
-	if (run->points == NULL || run->values == NULL ||
+	for (b = 0; b < FORECAST_BASELINES; b++)
+		run->values[b] = calloc(run->steps + 1, sizeof(double));
+	if (run->points == NULL ||
+	    run->values[FORECAST_BASELINES - 1] == NULL ||
 	    !lab_zone(set->zone) || !origins(run, set) ||
 	    (set->calendar != NULL &&
 		!lab_calendar_read(&run->calendar, set->calendar)) ||
@@ -407,6 +480,8 @@ run_all(struct run *run, const struct settings *set)
 	lab_file_free(&f);
 	if (ok)
 		tool_log("%zu forecasts, %zu refused", run->made, run->refused);
+	if (ok)
+		tell_beside(run);
 	return (ok && run->made > 0);
 }
 
@@ -415,6 +490,7 @@ lab_forecast(int argc, char **argv)
 {
 	struct settings set;
 	struct run run = {0};
+	size_t b;
 	bool ok;
 
 	if (!parse(argc, argv, &set))
@@ -426,6 +502,7 @@ lab_forecast(int argc, char **argv)
 	lab_calendar_free(&run.calendar);
 	lab_covariates_free(&run.covariates);
 	free(run.points);
-	free(run.values);
+	for (b = 0; b < FORECAST_BASELINES; b++)
+		free(run.values[b]);
 	return (ok ? TOOL_OK : TOOL_FAILED);
 }

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import os
 import pathlib
+import random
 import subprocess
 import zoneinfo
 
@@ -87,6 +88,24 @@ def test_origins_see_only_what_was_before(tmp_path):
     assert [r for r in many if r["origin"] == iso(first)] == rows(
         tmp_path / "one.csv")
     assert len(many) == 48
+
+
+def test_baselines_stand_beside_where_the_file_knows_what_came(tmp_path):
+    start = dt.datetime(2026, 1, 5, tzinfo=dt.timezone.utc)
+    noise = random.Random(4)
+    end = write(tmp_path / "all.csv", start, 24 * 40,
+                lambda t: demand(t) + noise.random())
+    said = []
+    for origin in (end - dt.timedelta(days=2), end):
+        done = lab("forecast", "--input", tmp_path / "all.csv", "--origin",
+                   iso(origin), "--horizon", "48h", "--output",
+                   tmp_path / "out.csv")
+        assert done.returncode == 0, done.stderr
+        said.append([line for line in (done.stdout + done.stderr).splitlines()
+                     if "error over 48 steps that are known" in line])
+    assert len(said[0]) == 4 and said[1] == []
+    share = next(line for line in said[0] if "same_hour_last_day" in line)
+    assert 0 < float(share.split(": ")[-1].split()[0]) < 1
 
 
 def test_an_origin_behind_the_last_reading(tmp_path):
