@@ -40,6 +40,9 @@ def history(node, days, metric="flow", factor=1.0):
                f"{factor * (usual(t) + noise.gauss(0, 2)):.3f}\n")
 
 
+LATER = list(history("LATER", 70))
+
+
 def feed(service, lines):
     number = begin(service)
     text = "node,metric,ts,value\n" + "".join(lines)
@@ -82,8 +85,8 @@ def night(service, many):
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Seven weeks of a flow and its pressure, nine days of another, and a
-    night."""
+    """Seven weeks of a flow and its pressure, nine days of another, of one the
+    last of seventy days, and a night."""
     service = Service(PENSTOCK_LOOP_PERIOD=500,
                       PENSTOCK_FIT_BUDGET=NIGHT_S)
     try:
@@ -91,9 +94,10 @@ def fitted():
         service.make_series("FORE", "flow", "pressure")
         service.make_series("SHORT", "flow")
         service.make_series("BARE", "flow")
+        service.make_series("LATER", "flow")
         feed(service, [*history("FORE", 49),
                        *history("FORE", 49, "pressure", 0.5),
-                       *history("SHORT", 9)])
+                       *history("SHORT", 9), *LATER[-23 * 24:]])
         service.first_night = night(service, 1)
         yield service
     finally:
@@ -120,7 +124,7 @@ def when(text):
 
 def test_the_night_counts(fitted):
     """Predicted, fitted, crowned, refused, left."""
-    assert fitted.first_night == (2, 2, 2, 2, 0)
+    assert fitted.first_night == (3, 3, 3, 2, 0)
 
 
 @pytest.mark.parametrize("metric,factor,unit", [
@@ -176,7 +180,9 @@ def test_a_model_is_shown_with_how_it_was_tested(fitted):
 
 def test_another_night_makes_a_challenger_and_says_how_it_came(fitted):
     before = forecast(fitted)
-    assert night(fitted, 2) == (2, 2, 0, 2, 0)
+    feed(fitted, LATER[:-23 * 24])
+    # Who takes over forecasts at once, after the one before.
+    assert night(fitted, 2) == (4, 3, 1, 2, 0)
     newest, champion = models(fitted, node="FORE", metric="flow")
     assert (newest["state"], champion["state"]) == ("challenger", "champion")
     # Of the same readings it learnt the same.
@@ -187,6 +193,17 @@ def test_another_night_makes_a_challenger_and_says_how_it_came(fitted):
     after = forecast(fitted)
     assert after["model"] == before["model"]
     assert after["points"] == before["points"]
+
+
+def test_who_beats_the_champion_takes_its_place(fitted):
+    """With ten weeks to learn from instead of two."""
+    newest, old = models(fitted, node="LATER", metric="flow")
+    assert (newest["version"], newest["state"], newest["reason"]) == (
+        2, "champion", "its error is lower than that of version 1")
+    assert (old["version"], old["state"]) == (1, "retired")
+    assert newest["tested"]["rival"] == old["id"]
+    assert newest["tested"]["mae"] < 0.99 * newest["tested"]["rival_mae"]
+    assert forecast(fitted, "LATER")["model"]["version"] == 2
 
 
 def test_what_came_is_held_against_what_was_said(fitted):
