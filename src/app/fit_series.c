@@ -157,7 +157,8 @@ silence(struct fit_series *f, const struct hours *h)
 	char when[INSTANT_TEXT];
 
 	if (h->wall.n == 0)
-		return ("there is no good reading of the last year");
+		return ("there is no good reading in a whole hour of the last "
+			"year");
 	if (f->now_us - h->origin_us < SILENT_US)
 		return (NULL);
 	(void)instant_format(h->origin_us, when);
