@@ -5,7 +5,7 @@
 --    bytea; of the open leak: since timestamptz (NULL: there is none), growth
 --    bool, size, largest, fresh, volume, confidence, night, usual float8;
 --    ended timestamptz[]: since when there were leaks that are no more;
---    dismissed bool. Those with few hours first.
+--    dismissed bool; band float8, of the open leak. Those with few hours first.
 WITH area AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT a.lead, z.code AS zone, a.members, a.signs
@@ -34,7 +34,7 @@ WITH area AS MATERIALIZED (
 	    least($1::timestamptz, date_trunc('hour', h.ts, 'UTC')) AS until,
 	    t.since, t.growth, t.size, t.largest, t.fresh, t.volume,
 	    t.confidence, t.night, t.usual,
-	    coalesce(t.dismissed, false) AS dismissed
+	    coalesce(t.dismissed, false) AS dismissed, t.band
 	FROM area a JOIN heard h ON h.lead = a.lead AND h.leads
 	    LEFT JOIN leak_states t ON t.lead = a.lead
 )
@@ -47,7 +47,7 @@ SELECT d.lead, d.zone, leak_meters_json(d.members)::text, d.members, d.signs,
     ARRAY(SELECT x.first_at FROM anomalies x WHERE x.series_id = d.lead
         AND x.type = 'leak' AND x.rule_no = 0 AND x.state = 'cleared'
         AND x.first_at > $2 - interval '30 days'
-        ORDER BY x.id DESC LIMIT 100), d.dismissed
+        ORDER BY x.id DESC LIMIT 100), d.dismissed, d.band
 FROM due d
 WHERE d.until > d.since_hour
 ORDER BY d.until - d.since_hour > interval '2 days', d.lead

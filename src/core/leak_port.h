@@ -24,6 +24,7 @@ struct leak_open {
 	double fresh; /* of the size: what has not settled yet */
 	double volume, confidence;
 	double night, usual; /* NAN: not known */
+	double band;	     /* the limit that was left; NAN: not known */
 };
 
 struct night_flow {
@@ -47,11 +48,26 @@ struct leak_area {
 	size_t nended;
 };
 
-/* What may tell of a leak: a pressure of the zone, or a neighbour's inflow. */
+/* What may tell of a leak: a pressure of the zone, a neighbour's inflow, or what
+ * one of the area's own meters adds to its inflow. */
+enum leak_witness_kind { LEAK_PRESSURE, LEAK_NEIGHBOUR, LEAK_METER };
+
 struct leak_witness {
-	const char *name; /* node, zone */
-	bool pressure;
-	const double *x; /* an hour each, NAN: missing */
+	enum leak_witness_kind kind;
+	const char *name;   /* node, zone */
+	const char *metric; /* of a meter */
+	const double *x;    /* an hour each, NAN: missing */
+};
+
+/* Hours [from_us, from_us + n hours) around an area. */
+struct leak_look {
+	int64_t from_us;
+	size_t n;
+	bool alone; /* its own meters only */
+	/* What there is, all meters of the area among it. */
+	struct leak_witness *list;
+	size_t nlist;
+	const int64_t *wall; /* of each hour */
 };
 
 struct leak_result {
@@ -72,10 +88,8 @@ struct leak_port {
 	/* All hours of the area are judged. */
 	enum err (*save)(void *self, const struct leak_area *,
 	    const struct leak_result *, struct err_info *);
-	/* Hours [from_us, from_us + n hours) around an area of a zone. */
 	enum err (*witnesses)(void *self, struct arena *,
-	    const struct leak_area *, int64_t from_us, size_t n,
-	    struct leak_witness **ret, size_t *ret_n, struct err_info *);
+	    const struct leak_area *, struct leak_look *, struct err_info *);
 	/* When an hour of the wall began that is at most 16 days before the
 	 * first hour of the areas taken, or one of theirs. */
 	int64_t (*instant)(void *self, int64_t wall);

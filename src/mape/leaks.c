@@ -6,16 +6,24 @@
 #include "model/leak_around.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX    ((size_t)64 << 20)
-#define EVIDENCE_MAX 4096
+#define EVIDENCE_MAX 16384
 #define HOURS_A_DAY  24
 #define AROUND_MOST  128
+#define METERS_MOST  20 /* that are told of each by itself */
 /* What is left of a leak, of its largest, when it counts as mended. */
 #define MENDED 0.35
 /* Two onsets nearer than this are one leak's: its shape moves the estimate. */
 #define SAME_US (2 * US_PER_DAY)
+
+/* What a meter has to do with it; NAN: not known. */
+struct share {
+	const struct leak_witness *meter;
+	struct leak_part part;
+};
 
 struct walk {
 	struct leaks *leaks;
@@ -32,10 +40,13 @@ struct walk {
 	int64_t last; /* hour of the wall that was judged */
 	int64_t last_us;
 	bool told;    /* an anomaly is open */
+	bool goes_on; /* it is judged from where it was, not anew */
 	bool changed; /* the evidence is not what was told */
 	struct leak_around around;
 	const struct leak_witness *fell; /* NULL: no pressure */
 	struct leak_change fall;
+	struct share *shares; /* of the area's meters, the largest first */
+	size_t nshares;
 };
 
 void
@@ -61,21 +72,21 @@ condition(const struct walk *w)
 }
 
 static void
-weigh(struct walk *w, const struct leak_witness *list, size_t n, size_t hours)
+weigh(struct walk *w, const struct leak_look *look, size_t onset)
 {
-	struct leak_change pressures[AROUND_MOST], neighbours[AROUND_MOST];
+	struct leak_change pressures[AROUND_MOST] = {0};
+	struct leak_change neighbours[AROUND_MOST] = {0};
 	const struct leak_witness *names[AROUND_MOST];
 	size_t i, np = 0, nn = 0;
 
-	for (i = 0; i < n && i < AROUND_MOST; i++) {
-		const struct leak_change c =
-		    leak_change(list[i].x, hours, LEAK_AROUND_BEFORE);
+	for (i = 0; i < look->nlist; i++) {
+		const struct leak_witness *x = &look->list[i];
 
-		if (list[i].pressure) {
-			names[np] = &list[i];
-			pressures[np++] = c;
-		} else
-			neighbours[nn++] = c;
+		if (x->kind == LEAK_PRESSURE && np < AROUND_MOST) {
+			names[np] = x;
+			pressures[np++] = leak_change(x->x, look->n, onset);
+		} else if (x->kind == LEAK_NEIGHBOUR && nn < AROUND_MOST)
+			neighbours[nn++] = leak_change(x->x, look->n, onset);
 	}
 	w->around = leak_weigh(
 	    w->open.size, w->open.confidence, pressures, np, neighbours, nn);
@@ -85,30 +96,129 @@ weigh(struct walk *w, const struct leak_witness *list, size_t n, size_t hours)
 	w->fall = pressures[w->around.lowest];
 }
 
+static int
+by_share(const void *x, const void *y)
+{
+	const struct share *a = x, *b = y;
+
+	if (a->part.share > b->part.share || a->part.share < b->part.share)
+		return (a->part.share > b->part.share ? -1 : 1);
+	return ((a->meter > b->meter) - (a->meter < b->meter));
+}
+
+static bool
+share_out(struct walk *w, const struct leak_look *look, size_t onset)
+{
+	struct arena *arena = &w->leaks->around;
+	const size_t most = look->nlist + 1;
+	const double **x = arena_alloc(arena, most * sizeof(*x));
+	struct leak_part *parts = arena_alloc(arena, most * sizeof(*parts));
+	struct leak_hours hours = {.n = look->n,
+	    .onset = onset,
+	    .wall = w->open.growth ? look->wall : NULL};
+	size_t i;
+
+	w->shares = arena_calloc(arena, most, sizeof(*w->shares));
+	if (x == NULL || parts == NULL || w->shares == NULL)
+		return (false);
+	for (i = 0; i < look->nlist; i++)
+		if (look->list[i].kind == LEAK_METER) {
+			w->shares[w->nshares].meter = &look->list[i];
+			x[w->nshares++] = look->list[i].x;
+		}
+	hours.x = x;
+	hours.meters = w->nshares;
+	if (!leak_parts(&hours, parts))
+		for (i = 0; i < w->nshares; i++)
+			parts[i] = (struct leak_part){
+			    NAN, NAN, w->nshares == 1 ? 1 : NAN};
+	for (i = 0; i < w->nshares; i++)
+		w->shares[i].part = parts[i];
+	qsort(w->shares, w->nshares, sizeof(*w->shares), by_share);
+	return (true);
+}
+
 /* What growth brings has no hour that others could tell of. */
 static enum err
 look_around(struct walk *w)
 {
 	const struct leak_open *o = &w->open;
 	const int64_t onset = instant_floor(o->since_us, US_PER_HOUR);
+	const int64_t before =
+	    o->growth ? LEAK_GROWTH_BEFORE : LEAK_AROUND_BEFORE;
+	const int64_t after = o->growth ? LEAK_GROWTH_AFTER : LEAK_AROUND_AFTER;
+	struct leak_look look = {.from_us = onset - before * US_PER_HOUR,
+	    .alone = w->area->zone == NULL || o->growth};
 	int64_t hours = (w->last_us - onset) / US_PER_HOUR;
-	struct leak_witness *list;
-	size_t n;
 	enum err err;
 
 	w->around = (struct leak_around){LEAK_PLAIN, o->confidence, SIZE_MAX};
 	w->fell = NULL;
-	if (w->area->zone == NULL || o->growth || hours <= 0)
-		return (ERR_OK);
-	if (hours > LEAK_AROUND_AFTER)
-		hours = LEAK_AROUND_AFTER;
-	hours += LEAK_AROUND_BEFORE;
-	err = w->port->witnesses(w->port->self, &w->leaks->around, w->area,
-	    onset - LEAK_AROUND_BEFORE * US_PER_HOUR, (size_t)hours, &list, &n,
-	    w->info);
-	if (err == ERR_OK)
-		weigh(w, list, n, (size_t)hours);
-	return (err);
+	w->nshares = 0;
+	hours = hours < 0 ? 0 : hours > after ? after : hours;
+	look.n = (size_t)(hours + before);
+	err = w->port->witnesses(
+	    w->port->self, &w->leaks->around, w->area, &look, w->info);
+	if (err != ERR_OK)
+		return (err);
+	if (!look.alone && hours > 0)
+		weigh(w, &look, (size_t)before);
+	return (share_out(w, &look, (size_t)before)
+		? ERR_OK
+		: err_set(w->info, ERR_NO_MEMORY, NULL, "too many meters"));
+}
+
+static void
+known(struct text *t, const char *key, double v)
+{
+	if (!isnan(v))
+		json_double(t, key, v);
+}
+
+static void
+write_shares(struct text *t, const struct walk *w)
+{
+	double rest = 0;
+	size_t i;
+
+	json_array(t, "contributions");
+	for (i = 0; i < w->nshares; i++) {
+		const struct share *s = &w->shares[i];
+
+		if (i >= METERS_MOST) {
+			rest += s->part.share;
+			continue;
+		}
+		json_object(t, NULL);
+		json_string(t, "node", s->meter->name);
+		json_string(t, "metric", s->meter->metric);
+		known(t, "share", s->part.share);
+		known(t, "before", s->part.before);
+		known(t, "after", s->part.after);
+		json_object_end(t);
+	}
+	json_array_end(t);
+	if (w->nshares > METERS_MOST)
+		known(t, "share_of_others", rest);
+}
+
+/* What the area's meters let expect, and what they told. */
+static void
+write_expected(struct text *t, const struct walk *w)
+{
+	double before = 0, after = 0;
+	size_t i;
+
+	for (i = 0; i < w->nshares; i++) {
+		before += w->shares[i].part.before;
+		after += w->shares[i].part.after;
+	}
+	if (w->nshares > 0) {
+		known(t, "expected", before);
+		known(t, "value", after);
+	}
+	known(t, "band", w->open.band);
+	write_shares(t, w);
 }
 
 static const char *
@@ -129,6 +239,7 @@ evidence(const struct walk *w, const char *rule)
 	json_double(&t, "usual_night_flow", o->usual);
 	json_double(&t, "volume_m3", o->volume);
 	json_double(&t, "confidence", w->around.confidence);
+	write_expected(&t, w);
 	if (w->fell != NULL) {
 		json_string(&t, "pressure_node", w->fell->name);
 		json_double(&t, "pressure_change", w->fall.change);
@@ -166,6 +277,7 @@ tell(struct walk *w)
 		return (err);
 	an.evidence = evidence(w, rule);
 	w->fell = NULL;
+	w->nshares = 0;
 	arena_reset(&w->leaks->around);
 	if (an.evidence == NULL)
 		return (err_set(w->info, ERR_NO_MEMORY, NULL,
@@ -176,6 +288,21 @@ tell(struct walk *w)
 	w->leaks->raised++;
 	notifier->notify(notifier->self, "anomaly_opened", id, an.evidence);
 	return (ERR_OK);
+}
+
+/* What began and ended among hours that came at once is told all the same, but
+ * in history, of which all is judged. */
+static enum err
+tell_ended(struct walk *w)
+{
+	enum err err;
+
+	if (w->told || !w->goes_on)
+		return (ERR_OK);
+	w->open.size = w->open.largest;
+	err = tell(w);
+	w->told = err == ERR_OK;
+	return (err);
 }
 
 /* What is told and mended is cleared, what is mended before it was told, never
@@ -189,7 +316,10 @@ mend(struct walk *w, int64_t at_us)
 	const struct condition c = condition(w);
 	char facts[128];
 	struct text t;
+	enum err err = tell_ended(w);
 
+	if (err != ERR_OK)
+		return (err);
 	text_init_fixed(&t, facts, sizeof(facts));
 	json_object(&t, NULL);
 	json_instant(&t, "ts", at_us);
@@ -249,7 +379,8 @@ grow(struct walk *w, const struct leak_alarm *a)
 		*o = (struct leak_open){.since_us = since,
 		    .growth = a->kind == LEAK_GROWTH,
 		    .night = a->night,
-		    .usual = a->usual};
+		    .usual = a->usual,
+		    .band = a->limit};
 	o->size += a->size;
 	o->fresh = a->kind == LEAK_STEP ? a->size : 0;
 	o->largest = fmax(o->largest, o->size);
@@ -338,10 +469,12 @@ begin(struct walk *w)
 	w->nnights = 0;
 	w->nights = arena_alloc(&w->leaks->arena, days * sizeof(*w->nights));
 	w->was.since_us = INSTANT_NONE;
+	w->goes_on = true;
 	if (!leak_unpack(&w->model, a->state, a->state_len)) {
 		leak_init(&w->model);
 		w->was = a->open;
 		w->open = (struct leak_open){.since_us = INSTANT_NONE};
+		w->goes_on = false;
 	} else if (a->dismissed)
 		leak_dismiss(&w->model);
 	w->last = w->model.started ? w->model.seen : INT64_MIN;

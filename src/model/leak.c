@@ -395,6 +395,7 @@ growth(struct leak *l, double level, struct leak_alarm *ret)
 	*ret = (struct leak_alarm){.kind = LEAK_GROWTH,
 	    .onset = l->seen - GROWTH_OLD * DAY,
 	    .size = rise,
+	    .limit = limit,
 	    .confidence = 1 - exp(-rise / limit)};
 	ret->volume = rise * GROWTH_OLD * DAY / 2; /* it grew from nothing */
 	usual_nights(l, ret->onset, ret);
@@ -475,6 +476,7 @@ tell_step(struct leak *l, double d, double limit, struct leak_alarm *ret)
 	*ret = (struct leak_alarm){.kind = LEAK_STEP,
 	    .onset = l->onset,
 	    .size = step_size(l, d),
+	    .limit = limit,
 	    .confidence = 1 - exp(-d / limit)};
 	ret->volume = ret->size * (double)(l->seen - l->onset + 1);
 	usual_nights(l, l->onset, ret);

@@ -47,6 +47,7 @@ struct leak_alarm {
 	double confidence;   /* 0..1 */
 	double night, usual; /* flow at night, now and before the onset */
 	double volume;	     /* flow times hours since the onset */
+	double limit; /* flow: what had to be left, by a day or by nights */
 };
 
 struct leak {

@@ -86,7 +86,8 @@ area_of(struct arena *arena, const PGresult *r, int row, struct warm_leaks *l)
 		.volume = warm_get_f64(r, row, 15),
 		.confidence = warm_get_f64(r, row, 16),
 		.night = warm_get_f64(r, row, 17),
-		.usual = warm_get_f64(r, row, 18)},
+		.usual = warm_get_f64(r, row, 18),
+		.band = warm_get_f64(r, row, 21)},
 	    .dismissed = warm_get_bool(r, row, 20),
 	};
 	l->members[row] = warm_dup_text(arena, r, row, 5);
@@ -415,16 +416,20 @@ take(void *self, struct arena *arena, int64_t ready_us, int64_t oldest_us,
 /* The witnesses as areas, so that their hours are read as those are. */
 static enum err
 stage(struct warm_leaks *l, struct arena *arena, const PGresult *r,
-    struct leak_witness *list, struct err_info *info)
+    struct leak_look *look, struct err_info *info)
 {
 	size_t i;
 
 	for (i = 0; i < l->nareas; i++) {
-		list[i].name = warm_dup_text(arena, r, (int)i, 0);
-		list[i].pressure = warm_get_bool(r, (int)i, 1);
-		if (list[i].name == NULL)
+		l->areas[i] =
+		    (struct leak_area){.from_us = look->from_us, .n = look->n};
+		look->list[i] = (struct leak_witness){
+		    .kind = (enum leak_witness_kind)warm_get_i32(r, (int)i, 0),
+		    .name = warm_dup_text(arena, r, (int)i, 1),
+		    .metric = warm_dup_text(arena, r, (int)i, 2)};
+		if (look->list[i].name == NULL || look->list[i].metric == NULL)
 			return (no_memory(info));
-		if (!add_slots(arena, r, (int)i, 2, l))
+		if (!add_slots(arena, r, (int)i, 3, l))
 			return (odd(info));
 	}
 	qsort(l->slots, l->nslots, sizeof(*l->slots), by_series);
@@ -432,43 +437,50 @@ stage(struct warm_leaks *l, struct arena *arena, const PGresult *r,
 }
 
 static enum err
+read_witnesses(struct warm_leaks *l, struct arena *arena, const PGresult *r,
+    struct leak_look *look, struct err_info *info)
+{
+	const int64_t to_us = look->from_us + (int64_t)look->n * US_PER_HOUR;
+	size_t i, slots = 0;
+	enum err e;
+
+	l->nareas = look->nlist = (size_t)PQntuples(r);
+	for (i = 0; i < l->nareas; i++)
+		slots += (size_t)PQgetlength(r, (int)i, 3) / 8;
+	look->list = arena_calloc(arena, l->nareas, sizeof(*look->list));
+	l->areas = arena_calloc(arena, l->nareas, sizeof(*l->areas));
+	l->slots = arena_calloc(arena, slots, sizeof(*l->slots));
+	if (look->list == NULL || l->areas == NULL || l->slots == NULL)
+		return (no_memory(info));
+	if ((e = stage(l, arena, r, look, info)) != ERR_OK ||
+	    (e = read_clock(l, arena, look->from_us, to_us, info)) != ERR_OK ||
+	    (e = read_hours(l, look->from_us, to_us, info)) != ERR_OK ||
+	    (e = add_up(l, arena, info)) != ERR_OK)
+		return (e);
+	for (i = 0; i < l->nareas; i++)
+		look->list[i].x = l->areas[i].inflow;
+	look->wall = l->clock;
+	return (ERR_OK);
+}
+
+static enum err
 witnesses(void *self, struct arena *arena, const struct leak_area *area,
-    int64_t from_us, size_t n, struct leak_witness **ret, size_t *ret_n,
-    struct err_info *info)
+    struct leak_look *look, struct err_info *info)
 {
 	const struct warm_leaks *real = self;
-	struct warm_leaks l = {.warm = real->warm};
+	const size_t i = (size_t)(area - real->areas);
+	struct warm_leaks l = {.warm = real->warm, .zone = real->zone};
 	struct warm_args a = {0};
 	AUTO_RESULT r = NULL;
-	struct leak_witness *list;
-	size_t i, slots = 0;
 	enum err e;
 
 	warm_i32(&a, area->lead);
 	warm_text(&a, area->zone);
+	warm_text(&a, real->members[i]);
+	warm_text(&a, real->signs[i]);
+	warm_text(&a, look->alone ? "true" : "false");
 	e = warm_run(l.warm, ST_cycle_leaks_around, &a, &r, info);
-	if (e != ERR_OK)
-		return (e);
-	l.nareas = (size_t)PQntuples(r);
-	for (i = 0; i < l.nareas; i++)
-		slots += (size_t)PQgetlength(r, (int)i, 2) / 8;
-	list = arena_calloc(arena, l.nareas, sizeof(*list));
-	l.areas = arena_calloc(arena, l.nareas, sizeof(*l.areas));
-	l.slots = arena_calloc(arena, slots, sizeof(*l.slots));
-	if (list == NULL || l.areas == NULL || l.slots == NULL)
-		return (no_memory(info));
-	for (i = 0; i < l.nareas; i++)
-		l.areas[i] = (struct leak_area){.from_us = from_us, .n = n};
-	if ((e = stage(&l, arena, r, list, info)) != ERR_OK ||
-	    (e = read_hours(&l, from_us, from_us + (int64_t)n * US_PER_HOUR,
-		 info)) != ERR_OK ||
-	    (e = add_up(&l, arena, info)) != ERR_OK)
-		return (e);
-	for (i = 0; i < l.nareas; i++)
-		list[i].x = l.areas[i].inflow;
-	*ret = list;
-	*ret_n = l.nareas;
-	return (ERR_OK);
+	return (e == ERR_OK ? read_witnesses(&l, arena, r, look, info) : e);
 }
 
 static int64_t
@@ -526,6 +538,7 @@ put_open(struct warm *w, int32_t lead, const struct leak_open *o,
 	warm_f64(&a, o->confidence);
 	warm_f64(&a, o->night);
 	warm_f64(&a, o->usual);
+	warm_f64(&a, o->band);
 	return (warm_run_one(w, ST_cycle_leak_tell, &a, info));
 }
 

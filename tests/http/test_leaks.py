@@ -123,6 +123,13 @@ def test_tells_a_leak_and_shows_its_nights(leaky):
     assert found["volume_m3"] == pytest.approx(SIZE * lasted, rel=0.3)
     assert found["night_flow"] > found["usual_night_flow"] + SIZE / 2
     assert 0 < found["confidence"] < 1
+    assert found["value"] - found["expected"] == pytest.approx(SIZE, abs=4)
+    assert 0 < found["band"] < SIZE
+    part, = found["contributions"]
+    assert (part["node"], part["metric"], part["share"]) == (
+        "LK-OPEN", "flow", 1)
+    assert (part["before"], part["after"]) == (
+        found["expected"], found["value"])
 
     said = night_flow(leaky, "lk-open")
     area, = said["areas"]
@@ -179,6 +186,43 @@ def test_says_where_pressure_fell_and_what_a_neighbour_lost(leaky):
     assert found["LK-PRES"]["confidence"] > found["LK-GAIN"]["confidence"]
 
 
+def test_says_which_meter_told(leaky):
+    """A zone with two inlets and an outlet: the leak is behind one of them."""
+    for code, zone in (("SRC", None), ("IN", "lk-net"), ("IN2", "lk-net"),
+                       ("MID", "lk-net"), ("OUT", "lk-net"),
+                       ("END", "lk-end")):
+        meter = code not in ("SRC", "MID", "END")
+        leaky.make_series(f"LN-{code}", "flow" if meter else "level",
+                          type="meter" if meter else "tank",
+                          **({"zone": zone} if zone else {}))
+    for one, other in (("SRC", "IN"), ("SRC", "IN2"), ("IN", "MID"),
+                       ("IN2", "MID"), ("MID", "OUT"), ("OUT", "END")):
+        answer = leaky.call("POST", "/api/v1/links", "engineer", json={
+            "code": f"LN-{one}-{other}", "type": "pipe",
+            "from_node": f"LN-{one}", "to_node": f"LN-{other}"})
+        assert answer.status_code == 201, answer.text
+    text = ""
+    for i in range(len(TIMES)):
+        for code, value in (("IN", 30 + i * 7919 % 101 / 100),
+                            ("IN2", flow(i, len(TIMES))), ("OUT", 10)):
+            text += f"LN-{code},flow,{TIMES[i].isoformat()},{value:.3f}\n"
+    send(leaky, text)
+    one, = wait_for("the zone's leak", lambda: [
+        a for code in ("IN", "IN2") for a in leaks(leaky, f"LN-{code}")], 120)
+    found = leaky.call("GET", f"/api/v1/anomalies/{one['id']}",
+                       "viewer").json()["evidence"]
+    parts = {p["node"]: p for p in found["contributions"]}
+    assert found["contributions"][0]["node"] == "LN-IN2"
+    assert set(parts) == {"LN-IN", "LN-IN2", "LN-OUT"}
+    assert sum(p["share"] for p in parts.values()) == pytest.approx(1)
+    assert parts["LN-IN2"]["share"] > 0.9
+    assert (parts["LN-OUT"]["before"], parts["LN-OUT"]["share"]) == (
+        pytest.approx(-10), pytest.approx(0, abs=0.001))
+    for key, of in (("expected", "before"), ("value", "after")):
+        assert found[key] == pytest.approx(
+            sum(p[of] for p in parts.values()))
+
+
 def test_a_zone_says_what_it_uses_at_night(leaky):
     make(leaky, "LK-USE", "lk-use")
     path = "/api/v1/zones/lk-use"
@@ -220,6 +264,29 @@ def test_judges_on_where_a_restart_left_it(leaky):
     assert leaks(leaky, "LK-A") == []
     assert [a["leak"] for a in night_flow(leaky, "lk-two")["areas"]] == [
         None, None]
+
+
+def test_tells_what_began_and_ended_while_nothing_came(leaky):
+    """A logger that was not heard for days; what an import brings is history,
+    and stays silent."""
+    make(leaky, "LK-LATE", "lk-late")
+    before = 48 * DAY
+    send(leaky, rows("LK-LATE", range(before), MENDED_AT))
+    judged(leaky, "LK-LATE", upto(before - 1))
+    assert leaks(leaky, "LK-LATE") == []
+    late = [{"node": "LK-LATE", "metric": "flow", "ts": TIMES[i].isoformat(),
+             "value": flow(i, MENDED_AT)} for i in range(before, len(TIMES))]
+    answer = leaky.call("POST", "/api/v1/readings", "device",
+                        json={"readings": late})
+    assert answer.json()["accepted"] == len(late), answer.text
+    judged(leaky, "LK-LATE", upto(-1))
+    told, = leaks(leaky, "LK-LATE")
+    assert (told["state"], told["rule"]) == ("cleared", "leak:step")
+    detail = leaky.call("GET", f"/api/v1/anomalies/{told['id']}",
+                        "viewer").json()
+    assert detail["evidence"]["size"] == pytest.approx(SIZE, abs=4)
+    assert detail["cleared_at"] < TIMES[-1].isoformat()
+    assert night_flow(leaky, "lk-late")["areas"][0]["leak"] is None
 
 
 def test_a_person_resolves_it_for_good(leaky):

@@ -237,8 +237,31 @@ def test_pressures_and_linked_zones_are_asked(db):
     link(db, "LT-P", "LT-J")
     for code in "abc":
         judged(db, lead(db, f"LT-{code.upper()}"), f"lt-{code}")
-    rows = db.run("cycle_leaks_around", lead(db, "LT-A"), "lt-a")
-    assert [(r[0], r[1]) for r in rows] == [("LT-P", True), ("lt-b", False)]
-    assert rows[1][2] == [lead(db, "LT-B")]
-    assert [r[0] for r in db.run(
-        "cycle_leaks_around", lead(db, "LT-C"), "lt-c")] == []
+    one, other, far = (lead(db, f"LT-{code}") for code in "ABC")
+
+    def around(series, zone, signs="{1}", alone=False):
+        members = f"{{{','.join(map(str, series))}}}"
+        return db.run("cycle_leaks_around", series[0], zone, members, signs,
+                      alone)
+    rows = around([one], "lt-a")
+    assert [r[:3] for r in rows] == [
+        (0, "LT-P", None), (1, "lt-b", None), (2, "LT-A", "flow")]
+    assert rows[1][3] == [other]
+    own = (2, "LT-C", "flow", [far], [1.0])
+    assert around([far], "lt-c") == [own]
+    # Its own meters, in their order and with their signs, whatever its zone.
+    mixed = [own, (2, "LT-A", "flow", [one], [-1.0])]
+    assert around([far, one], "lt-a", "{1,-1}", True) == mixed
+    assert around([far, one], None, "{1,-1}") == mixed
+
+
+def test_the_limit_of_the_open_leak_is_kept(db):
+    node(db, "LT-D", "dma")
+    one = lead(db, "LT-D")
+    judged(db, one)
+    heard(db, one)
+    told(db, one, "step")
+    for band in (3.5, None):
+        execute(db, "cycle_leak_tell", "(%s, %s, 0, 9, 9, 0, 9, 0.5, 9, 9, %s)",
+                one, "2026-03-04T00:00Z", band)
+        assert due(db, one)[0][21] == band

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DAY	24
@@ -14,6 +15,7 @@
 #define FIRST	(19723 * (int64_t)DAY) /* 2024-01-01 */
 #define AT(h)	((FIRST + (h)) * US_PER_HOUR)
 #define RAISED	16
+#define MORE	30
 #define LEAK_AT (40 * DAY + 10)
 
 /* One area, whose clock is UTC; every call of the loop takes `step` hours. */
@@ -26,13 +28,16 @@ struct world {
 	struct leak_open open;
 	struct leak_area area;
 	double fell[HOURS], lost[HOURS]; /* a pressure, a neighbour's inflow */
+	double meters[2]
+		     [HOURS]; /* of the flow; the leak is behind the second */
+	size_t more;	      /* meters that tell nothing */
 	int64_t ended;
 	size_t nended;
 	size_t nights;
 	struct night_flow last;
 	size_t raised, told, cleared, commits, rollbacks;
 	struct anomaly first;
-	char evidence[1024];
+	char evidence[4096];
 	bool fails;
 	size_t raised_at, cleared_at;
 };
@@ -67,7 +72,10 @@ fill(struct world *w, double leak, int64_t from, int64_t to)
 		w->wall[h] = FIRST + h;
 		w->fell[h] = 50 + uniform();
 		w->lost[h] = use(FIRST + h);
-		w->flow[h] = use(FIRST + h) + (h >= from && h < to ? leak : 0);
+		w->flow[h] = use(FIRST + h);
+		w->meters[0][h] = 0.3 * w->flow[h];
+		w->flow[h] += h >= from && h < to ? leak : 0;
+		w->meters[1][h] = w->flow[h] - w->meters[0][h];
 	}
 }
 
@@ -185,22 +193,35 @@ save(void *self, const struct leak_area *a, const struct leak_result *x,
 
 static enum err
 witnesses(void *self, struct arena *arena, const struct leak_area *a,
-    int64_t from_us, size_t n, struct leak_witness **ret, size_t *ret_n,
-    struct err_info *info)
+    struct leak_look *look, struct err_info *info)
 {
-	static struct leak_witness list[2];
+	static struct leak_witness list[MORE + 4];
+	static const double nothing[HOURS];
 	const struct world *w = self;
-	const size_t from = (size_t)((from_us - AT(0)) / US_PER_HOUR);
+	const size_t from = (size_t)((look->from_us - AT(0)) / US_PER_HOUR);
+	size_t i;
 
 	(void)info;
 	/* However many leaks are told at once, each has all the room. */
 	cr_expect_eq(arena->used, 0);
 	cr_expect_eq(a, &w->area);
-	cr_expect_leq(from + n, w->at);
-	list[0] = (struct leak_witness){"NODE-7", true, &w->fell[from]};
-	list[1] = (struct leak_witness){"east", false, &w->lost[from]};
-	*ret = list;
-	*ret_n = 2;
+	if (look->from_us < AT(0))
+		return (ERR_OK); /* nothing is left of those hours */
+	cr_expect_leq(from + look->n, w->at);
+	list[0] =
+	    (struct leak_witness){LEAK_METER, "M", "flow", &w->meters[0][from]};
+	list[1] =
+	    (struct leak_witness){LEAK_METER, "N", "flow", &w->meters[1][from]};
+	list[2] =
+	    (struct leak_witness){LEAK_PRESSURE, "NODE-7", "", &w->fell[from]};
+	list[3] =
+	    (struct leak_witness){LEAK_NEIGHBOUR, "east", "", &w->lost[from]};
+	look->list = list;
+	look->nlist = look->alone ? 2 : 4;
+	for (i = 0; i < w->more; i++)
+		list[look->nlist++] =
+		    (struct leak_witness){LEAK_METER, "Z", "flow", nothing};
+	look->wall = &w->wall[from];
 	return (ERR_OK);
 }
 
@@ -279,6 +300,85 @@ Test(leaks, tells_one_within_a_day_and_what_it_lost)
 	cr_expect_leq(w.last.least, w.last.mean);
 }
 
+/* The number behind a key of the first object that has it. */
+static double
+number(const char *json, const char *key)
+{
+	const char *found = json == NULL ? NULL : strstr(json, key);
+
+	return (found == NULL ? NAN : strtod(found + strlen(key), NULL));
+}
+
+Test(leaks, says_what_was_expected_and_which_meter_told)
+{
+	static struct world w;
+	const char *meter;
+	double expected, value;
+
+	fill(&w, 15, LEAK_AT, HOURS);
+	run(&w, 1);
+	expected = number(w.evidence, "\"expected\":");
+	value = number(w.evidence, "\"value\":");
+	cr_expect_float_eq(expected, 100, 2, "%s", w.evidence);
+	cr_expect_float_eq(value - expected, 15, 2);
+	cr_expect_float_eq(number(w.evidence, "\"band\":"), w.open.band, 1e-9);
+	cr_expect_gt(w.open.band, 1);
+	cr_expect_lt(w.open.band, 15);
+	meter = strstr(w.evidence, "{\"node\":\"N\"");
+	cr_assert_not_null(meter);
+	cr_expect_gt(number(meter, "\"share\":"), 0.9);
+	cr_expect_float_eq(
+	    number(meter, "\"after\":") - number(meter, "\"before\":"), 15, 2);
+	meter = strstr(meter, "{\"node\":\"M\"");
+	cr_assert_not_null(meter, "the larger share is first");
+	cr_expect_lt(number(meter, "\"share\":"), 0.1);
+}
+
+Test(leaks, says_what_the_first_twenty_meters_have_to_do_with_it)
+{
+	static struct world w;
+	const char *at;
+	double sum;
+	size_t n = 0;
+
+	fill(&w, 15, LEAK_AT, HOURS);
+	w.more = MORE;
+	run(&w, DAY);
+	sum = number(w.evidence, "\"share_of_others\":");
+	cr_expect_eq(sum, 0, "%s", w.evidence);
+	for (at = w.evidence; (at = strstr(at, "{\"node\":")) != NULL; at++) {
+		sum += number(at, "\"share\":");
+		n++;
+	}
+	cr_expect_eq(n, 20);
+	cr_expect_float_eq(sum, 1, 1e-9);
+}
+
+/* Growth is told of nights: those before and those of its last week. */
+Test(leaks, says_what_grew)
+{
+	static struct world w;
+	size_t h;
+
+	fill(&w, 0, 0, 0);
+	for (h = LEAK_AT; h < HOURS; h++) {
+		const double more = fmin(12, (double)(h - LEAK_AT) / 30);
+
+		w.flow[h] += more;
+		w.meters[0][h] += more;
+	}
+	run(&w, 1);
+	cr_assert_eq(w.raised, 1, "%zu raised", w.raised);
+	cr_assert_str_eq(w.first.rule_id, "leak:growth");
+	cr_expect_float_eq(
+	    number(w.evidence, "\"expected\":"), 53, 5, "%s", w.evidence);
+	cr_expect_gt(number(w.evidence, "\"value\":"),
+	    number(w.evidence, "\"expected\":") +
+		number(w.evidence, "\"band\":"));
+	cr_expect_gt(
+	    number(strstr(w.evidence, "{\"node\":\"M\""), "\"share\":"), 0.8);
+}
+
 Test(leaks, asks_pressures_and_neighbours)
 {
 	static struct world w;
@@ -319,6 +419,29 @@ Test(leaks, clears_what_is_mended)
 	cr_expect_eq(w.cleared, 1, "%zu cleared", w.cleared);
 	cr_expect_leq(w.cleared_at, LEAK_AT + 13 * DAY);
 	cr_expect_eq(w.open.since_us, INSTANT_NONE);
+}
+
+/* Hours that come at once, after a pause, tell of what ended among them; those
+ * of a first look, or of an import, do not. */
+Test(leaks, tells_and_clears_one_that_came_at_once)
+{
+	static struct world w;
+	size_t from;
+
+	for (from = 0; from <= 30 * DAY; from += 30 * DAY) {
+		fill(&w, 20, LEAK_AT, LEAK_AT + 10 * DAY);
+		w.at = w.step = from;
+		if (from > 0)
+			cr_assert_eq(judge(&w), ERR_OK);
+		run(&w, HOURS - from);
+		cr_expect_eq(w.raised, from > 0, "%zu raised", w.raised);
+		cr_expect_eq(w.cleared, from > 0);
+		cr_expect_eq(w.open.since_us, INSTANT_NONE);
+		if (from > 0)
+			cr_expect_float_eq(
+			    number(w.evidence, "\"size\":"), 20, 4);
+	}
+	cr_expect_eq(w.commits, 2);
 }
 
 Test(leaks, tells_nothing_where_there_is_none)
