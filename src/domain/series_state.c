@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2 /* 1: without waits */
 
 struct cursor {
 	const unsigned char *p, *end;
@@ -75,6 +75,8 @@ series_state_encode(
 		    OUTLIER_WINDOW;
 		p = put_double(p, s->outlier_values[at]);
 	}
+	p = put_u64(p, (uint64_t)s->longest_us);
+	p = put_u64(p, (uint64_t)s->waited_us);
 	return ((size_t)(p - buf));
 }
 
@@ -119,11 +121,12 @@ series_state_decode(struct series_state *ret, int32_t series,
 {
 	struct cursor c = {bytes, bytes + len, false};
 	struct series_state s;
-	unsigned flags;
+	unsigned flags, version;
 	size_t i;
 
 	series_state_init(&s, series);
-	if (get_byte(&c, 256) != STATE_VERSION)
+	version = get_byte(&c, STATE_VERSION + 1);
+	if (version == 0)
 		return (false);
 	flags = get_byte(&c, 8);
 	s.live = flags & 1;
@@ -143,6 +146,10 @@ series_state_decode(struct series_state *ret, int32_t series,
 	s.outlier_head = s.outlier_n % OUTLIER_WINDOW;
 	for (i = 0; i < s.outlier_n; i++)
 		s.outlier_values[i] = get_double(&c);
+	if (version > 1) {
+		s.longest_us = (int64_t)get_u64(&c);
+		s.waited_us = (int64_t)get_u64(&c);
+	}
 	if (c.failed || c.p != c.end)
 		return (false);
 	*ret = s;

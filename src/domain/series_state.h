@@ -38,9 +38,10 @@ struct series_state {
 	int32_t series;
 	int64_t last_us; /* event time of the newest judged reading */
 	double last_value;
-	int64_t heard_us; /* when that reading was received */
-	bool live;	  /* once heard near its event time: may fall silent */
-	bool silent;	  /* a silence anomaly is open */
+	int64_t heard_us;	       /* when that reading was received */
+	int64_t longest_us, waited_us; /* of waits listened to; all of them */
+	bool live;   /* once heard near its event time: may fall silent */
+	bool silent; /* a silence anomaly is open */
 	bool flat;
 	enum direction rate, outlier; /* the one that is open, or none */
 	int64_t flat_since_us; /* since when the value has been the same */

@@ -39,6 +39,8 @@ struct judge {
 	struct watched *watched;   /* or NULL */
 	struct watch_verdict seen; /* of this reading */
 	bool looked;		   /* it was judged by its series' past */
+	int64_t silence_us; /* how long it may be unheard; 0: not known */
+	bool outage;	    /* it was told that it was, and this ends it */
 };
 
 static enum err
@@ -280,30 +282,63 @@ judge_unusual(struct judge *j, const struct reading *r)
 }
 
 static enum err
-end_silence(struct judge *j, const struct reading *r)
+clear_heard(struct judge *j, const struct reading *r, enum anomaly_type type,
+    enum severity severity)
 {
-	struct finding f;
+	struct condition c = {j->series->id, type, DIRECTION_NONE, severity, 0};
 	char facts[80];
 	struct text t;
 
-	if (!j->state->silent)
-		return (ERR_OK);
-	j->state->silent = false;
 	text_init_fixed(&t, facts, sizeof(facts));
 	json_object(&t, NULL);
 	json_instant(&t, "heard", r->received_us);
 	json_object_end(&t);
-	finding_init(&f, j->series, ANOMALY_SILENCE, DIRECTION_NONE);
-	return (finding_clear(j->a, &f.condition, j->a->now_us, facts));
+	return (finding_clear(j->a, &c, j->a->now_us, facts));
+}
+
+static enum err
+end_silence(struct judge *j, const struct reading *r)
+{
+	enum err err = ERR_OK;
+
+	if (j->state->silent)
+		err = clear_heard(j, r, ANOMALY_SILENCE, SEVERITY_WARNING);
+	j->state->silent = false;
+	if (err != ERR_OK || j->watched == NULL ||
+	    !unusual_heard(j->a->unusual, j->watched))
+		return (err);
+	j->outage = true;
+	return (clear_heard(j, r, ANOMALY_UNUSUAL, j->watched->open.severity));
+}
+
+/* An outage that was told of teaches nothing, unless it is so often that it
+ * has become usual; and none teaches more than what is told at. */
+static void
+learn_wait(struct judge *j, int64_t from_us, const struct reading *r)
+{
+	int64_t wait, most = j->silence_us;
+	bool outage = j->outage;
+
+	j->outage = false;
+	if (from_us == INSTANT_NONE || from_us < j->a->steady_us ||
+	    (outage && !unusual_misses_often(j->watched)))
+		return;
+	wait = r->received_us - from_us;
+	silence_waited(j->state, most > 0 && wait > most ? most : wait);
 }
 
 static enum err
 hear_late(struct judge *j, const struct reading *r)
 {
+	int64_t from_us = j->state->heard_us;
+	enum err err;
+
 	if (!silence_heard_late(
-		j->series->silence_us, j->state, r->t_us, r->received_us))
+		j->silence_us, j->state, r->t_us, r->received_us))
 		return (ERR_OK);
-	return (end_silence(j, r));
+	err = end_silence(j, r);
+	learn_wait(j, from_us, r);
+	return (err);
 }
 
 static enum err
@@ -340,6 +375,10 @@ analyze_readings(struct analysis *a, const struct series *s,
 
 	if (a->unusual != NULL && unusual_judges(a->unusual, s))
 		j.watched = unusual_find(a->unusual, s->id);
+	if (s != NULL && s->silence_us > 0)
+		j.silence_us = s->silence_us;
+	else if (a->unusual != NULL)
+		j.silence_us = unusual_silence(a->unusual, s, st);
 	for (; n > 0; r++, n--) {
 		if (r->t_us <= st->last_us) {
 			if (s != NULL && (err = hear_late(&j, r)) != ERR_OK)
@@ -348,8 +387,8 @@ analyze_readings(struct analysis *a, const struct series *s,
 		}
 		if (s != NULL && (err = judge_reading(&j, r)) != ERR_OK)
 			return (err);
-		silence_heard(
-		    s != NULL ? s->silence_us : 0, st, r->t_us, r->received_us);
+		learn_wait(&j, st->heard_us, r);
+		silence_heard(j.silence_us, st, r->t_us, r->received_us);
 		st->last_us = r->t_us;
 		st->last_value = r->value;
 	}

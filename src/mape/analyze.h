@@ -28,7 +28,8 @@ struct analysis {
 	int64_t raised, cleared; /* counted as it goes */
 	int64_t judged, odd;	 /* readings; of those raised */
 	struct err_info *info;
-	int64_t awake_us; /* since when cycles have run without a break */
+	int64_t awake_us;  /* since when cycles have run without a break */
+	int64_t steady_us; /* the same, and the clock with them */
 	/* What is in it already is judged by it; or NULL. */
 	struct unusual *unusual;
 };

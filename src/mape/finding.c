@@ -34,8 +34,10 @@ finding_init(struct finding *f, const struct series *s, enum anomaly_type type,
 void
 finding_fact(struct finding *f, const char *key, double value)
 {
-	int i = f->keys[0] != NULL;
+	int i = 0;
 
+	while (f->keys[i] != NULL)
+		i++;
 	f->keys[i] = key;
 	f->facts[i] = value;
 }
@@ -64,7 +66,7 @@ write_odd(struct text *t, const struct finding *f)
 		json_string(t, "rule", watch_rule_name(f->seen.rule));
 	}
 	json_double(t, "score", f->seen.score);
-	if (own && !isnan(f->seen.reason.mean_off))
+	if (own && f->expects && !isnan(f->seen.reason.mean_off))
 		json_double(t, "mean_off", f->seen.reason.mean_off);
 	if (looks[0] != '\0')
 		json_string(t, "looks_like", looks);
@@ -83,8 +85,9 @@ write_seen(struct text *t, const struct series *s, const struct finding *f)
 		json_double(
 		    t, "expected", own ? why->expected : f->seen.expected);
 		json_double(t, "band", own ? why->band : f->seen.band);
-		write_odd(t, f);
 	}
+	if (f->expects || own)
+		write_odd(t, f);
 	json_array(t, "contributions");
 	json_object(t, NULL);
 	json_string(t, "node", s->node);

@@ -12,7 +12,7 @@
 #include "mape/analyze.h"
 #include "model/watch.h"
 
-#define FINDING_FACTS 2
+#define FINDING_FACTS 4
 
 struct finding {
 	struct condition condition;

@@ -7,6 +7,7 @@
 #include "mape/verify.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define TAKE_LEAST 1000
 #define TAKE_GROWS 4
@@ -229,6 +230,20 @@ adapt(struct loop_ctx *ctx, enum err err, const struct loop_figures *f)
 		ctx->take_max = TAKE_LEAST;
 }
 
+static void
+keep_time(struct loop_ctx *ctx, int64_t now_us)
+{
+	bool first = ctx->awake_us == INSTANT_NONE;
+
+	if (first)
+		ctx->awake_us = now_us;
+	if (first || llabs(now_us - ctx->cycle_us) > LOOP_BREAK_US) {
+		ctx->steady_us = now_us;
+		ctx->unusual.listed = false; /* by the clock that was */
+	}
+	ctx->cycle_us = now_us;
+}
+
 enum err
 loop_cycle(struct loop_ctx *ctx, const struct ports *ports,
     struct loop_figures *ret, struct err_info *info)
@@ -242,8 +257,7 @@ loop_cycle(struct loop_ctx *ctx, const struct ports *ports,
 
 	*ret = (struct loop_figures){.system_state = "normal"};
 	c.now_us = loop_now(&c);
-	if (ctx->awake_us == INSTANT_NONE)
-		ctx->awake_us = c.now_us;
+	keep_time(ctx, c.now_us);
 	err = in_unit(&c, watch_unit, NULL, NULL);
 	if (err == ERR_OK && !ret->paused && !ctx->watch_only)
 		err = execute(&c);

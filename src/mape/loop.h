@@ -36,6 +36,7 @@
 #define LOOP_LONG_US	    (10 * US_PER_SECOND)
 #define LOOP_ASK_US	    (300 * US_PER_SECOND)
 #define LOOP_LOST_US	    (10 * US_PER_SECOND) /* and the time-out */
+#define LOOP_BREAK_US	    (30 * US_PER_MINUTE)
 #define LOOP_ARENA_MAX	    ((size_t)512 << 20)
 
 /* Of commands. */
@@ -56,6 +57,10 @@ struct loop_ctx {
 	struct rules people;
 	struct unusual unusual; /* a_week: the caller's; 0 at first */
 	int64_t awake_us; /* the first of the cycles since; or INSTANT_NONE */
+	/* The first since time has gone on as it should: where two cycles are
+	 * more than LOOP_BREAK_US apart the clock was set or the machine stood.
+	 */
+	int64_t steady_us, cycle_us;
 	int64_t sweep_us; /* nothing can fall silent before */
 	size_t take_max;
 	bool watch_only;

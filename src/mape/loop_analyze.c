@@ -140,6 +140,7 @@ loop_analyze(struct cycle *c)
 	    .knowledge_version = c->ctx->knowledge.version,
 	    .info = c->info,
 	    .awake_us = c->ctx->awake_us,
+	    .steady_us = c->ctx->steady_us,
 	    .unusual = &c->ctx->unusual,
 	};
 	const struct batch *b = &c->batch;
@@ -149,7 +150,8 @@ loop_analyze(struct cycle *c)
 
 	/* Who is behind cannot tell silence from what the log still holds. */
 	if (c->figures->more)
-		c->ctx->awake_us = an.awake_us = c->now_us;
+		c->ctx->awake_us = c->ctx->steady_us = an.awake_us =
+		    an.steady_us = c->now_us;
 	/* People's rules first: where one is open, it alone tells. */
 	if (err == ERR_OK)
 		err = rules_judge(&c->ctx->people, &an, b, !c->figures->more);
@@ -164,6 +166,8 @@ loop_analyze(struct cycle *c)
 		err = close_unusual(c, &an);
 	if (err == ERR_OK)
 		err = sweep(c, &an);
+	if (err == ERR_OK)
+		err = loop_unheard(c, &an);
 	c->figures->raised = an.raised;
 	c->figures->judged = an.judged;
 	c->figures->odd = an.odd;

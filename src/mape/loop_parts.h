@@ -8,6 +8,7 @@
 #define PENSTOCK_MAPE_LOOP_PARTS_H
 
 #include "mape/act.h"
+#include "mape/analyze.h"
 #include "mape/loop.h"
 #include "mape/monitor.h"
 
@@ -30,5 +31,7 @@ void loop_act_init(struct cycle *, struct act *);
 enum err loop_watch(struct cycle *);
 /* What the batch and the time tell: anomalies opened and cleared. */
 enum err loop_analyze(struct cycle *);
+/* Tells of series unheard for longer than their own waits let expect. */
+enum err loop_unheard(struct cycle *, struct analysis *);
 
 #endif

@@ -1,12 +1,15 @@
 #include "mape/unusual.h"
 
+#include "model/silence.h"
 #include "model/threshold.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WIDE 2 /* bands: what lies beyond is no calm reading */
+#define WIDE	     2	  /* bands: what lies beyond is no calm reading */
+#define MISSED_OFTEN 3	  /* each within a fortnight of the one before */
+#define MISSED	     5000 /* ten-thousandths: a score as of what is certain */
 
 static enum err
 no_memory(struct err_info *info)
@@ -27,6 +30,8 @@ unusual_done(struct unusual *u)
 	u->w = u->moved = NULL;
 	u->n = u->nmoved = 0;
 	u->swept = 0;
+	agenda_done(&u->unheard);
+	u->listed = false;
 }
 
 void
@@ -38,6 +43,7 @@ unusual_share(struct unusual *u, const struct knowledge *k)
 		n += unusual_judges(u, &k->series[i]);
 	u->share = fmin(u->a_week / (double)(n > 0 ? n : 1), 1);
 	u->swept = 0;
+	u->listed = false;
 }
 
 bool
@@ -354,6 +360,14 @@ unusual_close(struct unusual *u, const struct knowledge_port *k,
 
 /* --- judged ----------------------------------------------------------------- */
 
+static void
+changed(struct unusual *u, struct watched *w)
+{
+	if (!w->changed)
+		u->moved[u->nmoved++] = w;
+	w->changed = true;
+}
+
 bool
 unusual_look(struct unusual *u, struct watched *w, const struct reading *r,
     struct watch_verdict *ret)
@@ -366,9 +380,7 @@ unusual_look(struct unusual *u, struct watched *w, const struct reading *r,
 	if (at < UNUSUAL_TAIL)
 		w->tail[at] = x;
 	take_in(&w->state, &x, u->share, ret);
-	if (!w->changed)
-		u->moved[u->nmoved++] = w;
-	w->changed = true;
+	changed(u, w);
 	return (true);
 }
 
@@ -403,6 +415,56 @@ opens(const struct watched *w, const struct series *s,
 	    (v->rule == WATCH_CADENCE && s->cadence_us == 0))
 		return (false);
 	return (!is_told(st));
+}
+
+int64_t
+unusual_silence(const struct unusual *u, const struct series *s,
+    const struct series_state *st)
+{
+	if (!unusual_judges(u, s) || s->silence_us > 0)
+		return (0);
+	return (silence_usual(st, u->share, UNUSUAL_YOUNG_US));
+}
+
+bool
+unusual_may_miss(const struct watched *w, const struct series_state *st)
+{
+	return (!w->open.is && unusual_knows(w) && !is_told(st));
+}
+
+void
+unusual_miss(struct unusual *u, struct watched *w, int64_t since_us)
+{
+	const struct unusual_open *o = &w->open;
+	bool again = o->rule == WATCH_SILENCE &&
+	    since_us - o->since_us < UNUSUAL_YOUNG_US;
+	int32_t times = !again	     ? 1
+	    : o->calm < MISSED_OFTEN ? o->calm + 1
+				     : MISSED_OFTEN;
+
+	w->open = (struct unusual_open){.is = true,
+	    .severity = SEVERITY_INFO,
+	    .rule = WATCH_SILENCE,
+	    .calm = times,
+	    .score = MISSED,
+	    .since_us = since_us};
+	changed(u, w);
+}
+
+bool
+unusual_misses_often(const struct watched *w)
+{
+	return (w->open.rule == WATCH_SILENCE && w->open.calm >= MISSED_OFTEN);
+}
+
+bool
+unusual_heard(struct unusual *u, struct watched *w)
+{
+	if (!w->open.is || w->open.rule != WATCH_SILENCE)
+		return (false);
+	w->open.is = false;
+	changed(u, w);
+	return (true);
 }
 
 void

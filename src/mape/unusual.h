@@ -13,10 +13,12 @@
  *
  * How many alarms a week are to be had by chance is said for the network, and
  * shared by its series. What is learnt for less than UNUSUAL_YOUNG_US raises
- * nothing; nor does a gap, which is for the rule of silence, nor another pace
+ * nothing; nor does a gap that is over, nor another pace
  * where no cadence was said, nor anything on a series that something else is
  * open on: a limit's evidence says what was expected. An anomaly ends after
- * UNUSUAL_CALM readings in a row that lie within twice the band.
+ * UNUSUAL_CALM readings in a row that lie within twice the band; that a series
+ * was unheard, for longer than its own waits let expect (model/silence.h), as it
+ * is heard.
  */
 #ifndef PENSTOCK_MAPE_UNUSUAL_H
 #define PENSTOCK_MAPE_UNUSUAL_H
@@ -25,6 +27,7 @@
 #include "core/ports.h"
 #include "domain/reading.h"
 #include "domain/series_state.h"
+#include "mape/agenda.h"
 #include "model/verdict.h"
 #include "model/watch.h"
 
@@ -50,7 +53,7 @@ struct unusual_open {
 	enum direction direction;
 	enum severity severity;
 	enum watch_rule rule;
-	int32_t calm;  /* readings in a row */
+	int32_t calm;  /* readings in a row; of silence: as often of late */
 	int32_t score; /* the highest, in ten-thousandths */
 	int64_t since_us;
 };
@@ -77,6 +80,8 @@ struct unusual {
 	size_t nmoved;
 	size_t void_states; /* of another version, since it was last set to 0 */
 	int32_t swept;	    /* up to it nothing is kept of what is not judged */
+	struct agenda unheard; /* when each can have been so for too long */
+	bool listed;	       /* they are all in it */
 };
 
 struct unusual_left {
@@ -108,6 +113,17 @@ enum verdict unusual_decide(struct watched *, const struct series *,
     const struct series_state *, const struct reading *,
     const struct watch_verdict *);
 void unusual_withdraw(struct watched *);
+/* How long it may be unheard; 0: that is not known, or people say it. */
+int64_t unusual_silence(
+    const struct unusual *, const struct series *, const struct series_state *);
+/* Whether to tell that it was unheard for longer is for this. */
+bool unusual_may_miss(const struct watched *, const struct series_state *);
+/* It is told. */
+void unusual_miss(struct unusual *, struct watched *, int64_t since_us);
+/* It is so, or was last, again and again: its senders have other ways now. */
+bool unusual_misses_often(const struct watched *);
+/* It was heard. False: that it was not had not been told. */
+bool unusual_heard(struct unusual *, struct watched *);
 /* Whether the series is known well enough to say what was expected of it. */
 bool unusual_knows(const struct watched *);
 enum err unusual_save(struct unusual *, const struct knowledge_port *,

@@ -1,34 +1,14 @@
 """The clock of the service's machine is set back an hour under load, and
 later put right."""
 
-import mmap
-import os
-import pathlib
-import shutil
-import struct
 import time
 
 import pytest
 
-from support.instance import Instance
-from support.service import ROOT, wait_for
+from support.clock import start_again
+from support.service import wait_for
 
-LIBRARY = pathlib.Path(os.environ.get(
-    "PENSTOCK_BUILD", ROOT / "build")) / "tests/fault/clock_shift.so"
 HOUR_US = 3600 * 1_000_000
-
-
-class Clock:
-    """The file that clock_shift.c reads."""
-
-    def __init__(self, path):
-        path.write_bytes(bytes(8))
-        path.chmod(0o644)
-        with open(path, "r+b") as f:
-            self.memory = mmap.mmap(f.fileno(), 8)
-
-    def shift(self, us):
-        self.memory[:] = struct.pack("=q", us)
 
 
 def cycle_of(service):
@@ -39,13 +19,7 @@ def cycle_of(service):
 def shifted(under_load):
     """A service under load, and its clock."""
     loaded = under_load(ahead=False)  # what is ahead now would be refused
-    service = loaded.service
-    clock = Clock(service.folder / "clock")
-    library = service.folder / "clock_shift.so"  # the service user reads it
-    shutil.copy(LIBRARY, library)
-    service.lib("halt kore TERM 9")
-    Instance(service, "kore", service.port, LD_PRELOAD=library,
-             CLOCK_SHIFT=service.folder / "clock").start()
+    clock = start_again(loaded.service)
     loaded.back(time.monotonic())
     return loaded, clock
 

@@ -6,6 +6,7 @@ import re
 import signal
 import struct
 
+from support.clock import start_again
 from support.service import wait_for
 
 UTC = datetime.timezone.utc
@@ -185,3 +186,86 @@ def test_a_killed_worker_takes_in_each_reading_once(own_service):
     wait_for("all readings", lambda: taken_in(service, node) >= 150, 30)
     assert taken_in(service, node) == 150
     assert service.sql("SELECT count(*) FROM readings")[0][0] == 150
+
+
+def waited_for(service, node, days, longest_s):
+    """As if it had been listened to for so long (domain/series_state.h)."""
+    (series, state), = service.sql(
+        "SELECT series, state FROM series_states w JOIN series s ON s.id ="
+        " w.series JOIN nodes n ON n.id = s.node_id WHERE n.code = %s", node)
+    waits = struct.pack("<qq", longest_s * 10**6, days * 86400 * 10**6)
+    service.sql("UPDATE series_states SET state = %s WHERE series = %s",
+                bytes(state)[:-16] + waits, series)
+
+
+def test_a_dead_sensor_is_told_by_its_own_waits(own_service):
+    """Nobody said how long its silence may last. Neither a start nor a clock
+    that is set tells anything; an hour that goes by does, of the one that is
+    not heard, and that outlives the worker that told it."""
+    service = own_service(PENSTOCK_LOOP_PERIOD=200)
+    service.start()
+    nodes = "UNH-1", "UNH-2"
+    now = datetime.datetime.now(UTC)
+    for node in nodes:
+        service.make_series(node, "pressure")
+        say(service, node, [(now - i * STEP, 40 + math.sin(i * i))
+                            for i in range(17 * 24, -1, -1)])
+    for node in nodes:
+        wait_for("all readings", lambda: taken_in(
+            service, node) == 17 * 24 + 1, 30)
+    service.lib("halt kore TERM 9")
+    for node in nodes:
+        waited_for(service, node, 30, 600)
+    clock = start_again(service)
+    minutes = 0
+
+    def cycle():
+        return service.sql("SELECT cycle FROM loop_status")[0][0]
+
+    def told():
+        return service.sql(
+            "SELECT n.code FROM anomalies a JOIN series s ON s.id ="
+            " a.series_id JOIN nodes n ON n.id = s.node_id WHERE rule_id ="
+            " 'unusual:silence' ORDER BY 1")
+
+    def wait(more):
+        nonlocal minutes
+        minutes += more
+        clock.shift(minutes * 60 * 10**6)
+        for _ in range(3):
+            before = cycle()
+            wait_for("a cycle", lambda: cycle() != before)
+
+    wait(120)  # longer than the limit, and no time passed
+    wait(20)
+    wait(20)
+    assert told() == []
+    say(service, "UNH-2", [(now + datetime.timedelta(minutes=minutes), 40)])
+    wait(15)
+    wait(15)
+    wait_for("the silence", told, 30)
+    assert told() == [("UNH-1",)]
+    clock.shift(0)
+    old = service.workers()
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    wait_for("new workers", lambda: len(
+        set(service.workers()) - set(old)) == len(old), 30)
+    wait_for("the service", service.ready, 30)
+    before = cycle()
+    wait_for("a cycle", lambda: cycle() != before, 30)
+    found, = found_of(service, "UNH-1", "open")
+    assert (found["rule"], found["type"], found["severity"],
+            found["direction"]) == ("unusual:silence", "unusual", "info",
+                                    "none")
+    evidence = service.call("GET", f"/api/v1/anomalies/{found['id']}",
+                            "viewer").json()["evidence"]
+    assert evidence["silence_s"] == 3600 and evidence["longest_s"] == 600
+    assert evidence["unheard_for_s"] > 3 * 3600
+    assert abs(evidence["cadence_s"] - 3600) < 60
+    assert evidence["looks_like"] == "sensor fault"
+    assert evidence["contributions"] == [
+        {"node": "UNH-1", "metric": "pressure", "share": 1}]
+    say(service, "UNH-1", [(datetime.datetime.now(UTC), 40)])
+    wait_for("its end", lambda: found_of(service, "UNH-1", "cleared"), 30)
+    assert told() == [("UNH-1",)]

@@ -4,7 +4,8 @@
  * found. Three kinds of districts (homes, trade, a works that rests on weekends)
  * and their pressures, with a season, weekends, holidays, clocks that change,
  * noise that stays for hours, sensors that fail for half a day, and loggers that
- * upload once a day.
+ * upload once a day. Of a sensor that fails it is told, and of no other, that it is
+ * unheard.
  *
  * Chance raises as many as a Poisson process of the rate that was asked for: of
  * an expected n no more than n + 3 sqrt(n), all but once in a thousand runs. The
@@ -22,6 +23,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SERIES	120
@@ -32,6 +34,8 @@
 #define PLANTED 6
 #define SOON	12 /* steps */
 #define CLOCKS	83 /* day on which they change */
+#define LEARNT	15 /* days until a series is known */
+#define FAILS	1024
 
 enum kind { HOMES, TRADE, WORKS, PRESSURE, KINDS };
 
@@ -44,6 +48,11 @@ static struct year {
 	size_t nkept[SERIES];
 	double noise[SERIES]; /* what stays of it for hours */
 	int64_t broken_until[SERIES];
+	struct failure {
+		int32_t series;
+		int64_t from_us; /* its first reading that is missing */
+	} failures[FAILS];
+	size_t nfailures;
 	uint64_t random;
 	bool planted;
 	int64_t at; /* step */
@@ -195,6 +204,15 @@ with_plant(size_t i, double value)
 	return (value);
 }
 
+static void
+fail(size_t i)
+{
+	y.broken_until[i] = y.at + DAY / 2;
+	cr_assert_lt(y.nfailures, FAILS);
+	y.failures[y.nfailures++] =
+	    (struct failure){(int32_t)i + 1, y.twin->now_us};
+}
+
 /* Twice a year each sensor is away for half a day. */
 static bool
 is_broken(size_t i)
@@ -202,7 +220,7 @@ is_broken(size_t i)
 	if (y.at < y.broken_until[i])
 		return (true);
 	if (uniform() < 1.0 / (180 * DAY))
-		y.broken_until[i] = y.at + DAY / 2;
+		fail(i);
 	return (y.at < y.broken_until[i]);
 }
 
@@ -268,6 +286,60 @@ of_clocks(const struct twin_anomaly *o)
 	return (day >= CLOCKS && day < CLOCKS + 14);
 }
 
+static bool
+tells_of(const struct twin_anomaly *o, const struct failure *f)
+{
+	return (o->anomaly.condition.series == f->series &&
+	    strcmp(o->anomaly.rule_id, "unusual:silence") == 0 &&
+	    llabs(o->anomaly.first_us - f->from_us) <= STEP);
+}
+
+static bool
+of_failure(const struct twin_anomaly *o)
+{
+	size_t i;
+
+	if (strcmp(o->anomaly.rule_id, "unusual:silence") != 0)
+		return (false);
+	for (i = 0; i < y.nfailures; i++)
+		if (tells_of(o, &y.failures[i]))
+			return (true);
+	cr_expect(
+	    false, "series %d was not silent", o->anomaly.condition.series);
+	return (false);
+}
+
+/* Half a day is not long for who uploads once a day. */
+static bool
+is_to_be_told(const struct failure *f)
+{
+	return (!is_logger((size_t)f->series - 1) &&
+	    f->from_us > T0 + LEARNT * US_PER_DAY &&
+	    f->from_us < T0 + WEEKS * 7 * US_PER_DAY - US_PER_DAY / 2);
+}
+
+/* Of sensors that fail how many are not told of, as nothing else is. */
+static void
+check_failures(void)
+{
+	int n = 0, told = 0;
+	size_t i, k;
+
+	for (k = 0; k < y.nfailures; k++) {
+		if (!is_to_be_told(&y.failures[k]))
+			continue;
+		n++;
+		for (i = 0; i < y.twin->nanomalies; i++)
+			if (tells_of(&y.twin->anomalies[i], &y.failures[k])) {
+				told++;
+				break;
+			}
+	}
+	printf("%d of %d sensors that failed are told of\n", told, n);
+	cr_assert_gt(n, 50);
+	cr_assert_geq(told, n * 9 / 10);
+}
+
 static int
 count(bool clocks)
 {
@@ -275,7 +347,8 @@ count(bool clocks)
 	size_t i;
 
 	for (i = 0; i < y.twin->nanomalies; i++)
-		n += of_clocks(&y.twin->anomalies[i]) == clocks;
+		n += of_clocks(&y.twin->anomalies[i]) == clocks &&
+		    !of_failure(&y.twin->anomalies[i]);
 	return (n);
 }
 
@@ -291,6 +364,7 @@ check(double a_week)
 	clocks = count(true);
 	printf("asked for %g a week: %d in %d weeks; %d as clocks changed\n",
 	    a_week, n, WEEKS - 4, clocks);
+	check_failures();
 	cr_assert_leq(clocks, SERIES);
 	cr_assert_leq(n, expected + 3 * sqrt(expected));
 	stop();

@@ -19,6 +19,8 @@ sample(int window)
 	s.rate = DIRECTION_LOW;
 	s.outlier = DIRECTION_HIGH;
 	s.flat_since_us = 42;
+	s.longest_us = 86400000000;
+	s.waited_us = 1209600000001;
 	s.levels[5] = (struct level_state){LEVEL_FALLING, 99};
 	for (i = 0; i < window; i++) {
 		s.outlier_values[s.outlier_head] = i * 1.5;
@@ -59,6 +61,8 @@ Test(series_state, round_trip)
 		cr_assert_eq(r.rate, DIRECTION_LOW);
 		cr_assert_eq(r.outlier, DIRECTION_HIGH);
 		cr_assert_eq(r.flat_since_us, 42);
+		cr_assert_eq(r.longest_us, 86400000000);
+		cr_assert_eq(r.waited_us, 1209600000001);
 		cr_assert_eq(r.levels[5].phase, LEVEL_FALLING);
 		cr_assert_eq(r.levels[5].since_us, 99);
 		cr_assert_eq(r.levels[0].since_us, INSTANT_NONE);
@@ -66,6 +70,23 @@ Test(series_state, round_trip)
 		for (i = 0; i < r.outlier_n; i++)
 			cr_assert_eq(nth(&r, i), nth(&s, i));
 	}
+}
+
+/* What was stored before waits were. */
+Test(series_state, a_state_without_waits_is_read)
+{
+	unsigned char buf[SERIES_STATE_BYTES];
+	struct series_state s = sample(3), r;
+	size_t len = series_state_encode(&s, buf);
+
+	buf[0] = 1;
+	cr_assert_not(series_state_decode(&r, 7, buf, len));
+	cr_assert(series_state_decode(&r, 7, buf, len - 16));
+	cr_assert_eq(r.last_us, s.last_us);
+	cr_assert_eq(r.outlier_n, 3);
+	cr_assert_eq(r.waited_us, 0);
+	buf[0] = 0;
+	cr_assert_not(series_state_decode(&r, 7, buf, len - 16));
 }
 
 Test(series_state, cut_or_foreign_bytes_are_refused)

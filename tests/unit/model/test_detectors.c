@@ -161,6 +161,50 @@ Test(silence, an_older_reading_is_heard_if_it_is_young)
 	cr_assert_eq(s.heard_us, 10 * MIN);
 }
 
+/* By hand: two weeks and 1 alarm a week bear once the longest, so it is thrice;
+ * 1/100 bear ten times, and four times as long half of that. */
+Test(silence, who_never_said_is_known_by_its_waits)
+{
+	const int64_t hour = US_PER_HOUR, weeks = 14 * US_PER_DAY;
+	struct series_state s;
+	int i;
+
+	series_state_init(&s, 7);
+	for (i = 0; i < 14 * 24; i++) {
+		cr_assert_eq(silence_usual(&s, 1, weeks), 0);
+		silence_waited(&s, hour);
+	}
+	cr_assert_eq(s.waited_us, weeks);
+	cr_assert_eq(s.longest_us, hour);
+	cr_assert_eq(silence_usual(&s, 1, weeks), 3 * hour);
+	cr_assert_eq(silence_usual(&s, 0.01, weeks), 10 * hour);
+	cr_assert_eq(silence_usual(&s, 0, weeks), 0);
+	s.waited_us *= 4;
+	cr_assert_eq(silence_usual(&s, 0.01, weeks), 5 * hour);
+	s.longest_us = MIN;
+	cr_assert_eq(silence_usual(&s, 0.01, weeks), hour, "an hour at least");
+}
+
+Test(silence, who_was_away_is_as_patient_as_it_takes)
+{
+	const int64_t hour = US_PER_HOUR;
+	struct series_state s;
+
+	series_state_init(&s, 7);
+	silence_heard(0, &s, 0, hour);
+	silence_waited(&s, 0);
+	silence_waited(&s, -hour);
+	cr_assert_eq(s.waited_us, 0);
+	silence_waited(&s, 5 * hour);
+	cr_assert_eq(s.longest_us, 5 * hour);
+	cr_assert_eq(silence_usual_due(15 * hour, &s, 0), 16 * hour + 1);
+	cr_assert_eq(
+	    silence_usual_due(15 * hour, &s, 14 * hour), 19 * hour + 1);
+	cr_assert_eq(silence_usual_due(0, &s, 0), INT64_MAX);
+	s.live = false;
+	cr_assert_eq(silence_usual_due(15 * hour, &s, 0), INT64_MAX);
+}
+
 Test(silence, who_was_away_listens_first)
 {
 	struct series_state s;
