@@ -6,10 +6,9 @@
 #include <string.h>
 
 #define CLIP	8.0
-#define LEAST	0.75 /* threshold, of what was learnt */
-#define MOST	3.0
 #define CALM	0.5 /* of the threshold */
 #define VOUCHED 0.5 /* of the spread: what the others leave unsaid */
+#define SPARED	0.5 /* of the alarms asked for: what comes is never as before */
 
 void
 joint_free(struct joint *m)
@@ -48,7 +47,6 @@ joint_make(size_t n)
 		return (NULL);
 	}
 	m->row[0] = 1;
-	m->alarm = 1;
 	return (m);
 }
 
@@ -101,10 +99,23 @@ joint_follow(struct joint_signal *s, size_t step, double e)
 
 /* --- judging ------------------------------------------------------------- */
 
+/* How often each signal may pass its highest peak in as long as is known. */
+static double
+passes_of(const struct joint *m)
+{
+	size_t judged = 0, j;
+
+	for (j = 0; j < m->n; j++)
+		judged += m->signals[j].judged;
+	return (judged > 0
+		? SPARED * m->target * (double)m->learnt / (double)judged
+		: 0);
+}
+
 double
 joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 {
-	double most = 0, e, r;
+	double excess = joint_excess(passes_of(m)), most = 0, e, r;
 	size_t j;
 
 	joint_advance(m, x);
@@ -114,6 +125,7 @@ joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 
 		memset(p, 0, sizeof(*p));
 		s->off = 0;
+		s->alarm = joint_threshold(s, excess);
 		if (!s->judged || m->missing[j])
 			continue;
 		e = m->row[1 + j] -
@@ -121,26 +133,29 @@ joint_judge(struct joint *m, const double *x, struct joint_part *parts)
 		r = joint_follow(s, m->step - 1, e / s->scale);
 		s->whole += (e / s->scale - s->whole) / JOINT_SMOOTH;
 		s->off = s->whole - s->level;
-		p->ratio = fabs(r) / (s->limit * m->alarm);
+		p->ratio = fabs(r) / (s->limit * s->alarm);
 		p->expected = x[j] - (e - s->level * s->scale) * s->sd;
-		p->band = s->limit * m->alarm * s->scale * s->sd;
+		p->band = s->limit * s->alarm * s->scale * s->sd;
 		most = fmax(most, p->ratio);
 	}
 	return (most);
 }
 
 void
+joint_learn(struct joint *m, const struct joint_part *parts, double ratio)
+{
+	size_t j;
+
+	m->learnt++;
+	for (j = 0; j < m->n; j++)
+		if (m->signals[j].judged && !m->missing[j])
+			joint_learn_peak(&m->signals[j], parts[j].ratio, ratio);
+}
+
+void
 joint_target(struct joint *m, double alarms_a_step)
 {
-	double excess = 0;
-	size_t judged = 0, j;
-
-	for (j = 0; j < m->n; j++)
-		judged += m->signals[j].judged;
-	if (alarms_a_step > 0 && judged > 0)
-		excess = -m->tail *
-		    log(alarms_a_step * (double)m->learnt / (double)judged);
-	m->alarm = fmax(LEAST, fmin(MOST, 1 + excess));
+	m->target = alarms_a_step;
 }
 
 /* What j's deviation were if signal i had been as the others foretold it. */
@@ -153,7 +168,7 @@ without(const struct joint *m, size_t j, size_t i)
 	return (
 	    fabs(s->off +
 		(w[i] + w[m->n + i]) * other->off * other->scale / s->scale) /
-	    (s->limit * m->alarm));
+	    (s->limit * s->alarm));
 }
 
 static bool
@@ -163,7 +178,7 @@ is_alone(const struct joint *m, size_t i)
 	size_t j;
 
 	if (!s->judged || s->scale > VOUCHED ||
-	    fabs(s->off) <= s->limit * m->alarm)
+	    fabs(s->off) <= s->limit * s->alarm)
 		return (false);
 	for (j = 0; j < m->n; j++)
 		if (j != i && m->signals[j].judged && without(m, j, i) > CALM)

@@ -257,7 +257,6 @@ fit(struct joint *m, const struct rows *rows, const struct joint_errors *e)
 	ok = grams_init(&g, m->width) && learn(m, &g, rows, e);
 	if (ok && leave_odd(rows, e->ratio))
 		ok = learn(m, &g, rows, e);
-	m->tail = joint_tail(e);
 	grams_done(&g);
 	return (ok);
 }

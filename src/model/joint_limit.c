@@ -12,7 +12,13 @@
 #define BLOCKS	   8
 #define ALONE	   2.0
 #define PEAKS	   10
+#define EVENT	   1e30
 #define TAIL_LEAST 0.02
+#define TAIL_FEW   0.2 /* where there are no more stretches than peaks */
+#define STRETCH	   (2 * JOINT_DELAY)
+#define LEAST	   0.75 /* threshold, of what was learnt */
+#define MOST	   3.0
+#define CALM	   0.5 /* of the threshold: it is over */
 
 /* How fast a level may follow. */
 static const double follows[] = {
@@ -109,26 +115,46 @@ scale_of(const struct joint_signal *s, const double *e, size_t steps)
 	return (fmax(fmax(sd, SPREAD), s->error));
 }
 
-/* Goes through it all again, to where the level has come to. */
+/* Mean excess of the highest of n peaks, by its median; it sorts them. */
+static double
+tail_of(double *peak, size_t n)
+{
+	size_t top = n / 20 > PEAKS ? n / 20 : PEAKS;
+
+	qsort(peak, n, sizeof(*peak), descending);
+	if (top >= n)
+		return (TAIL_FEW);
+	return (fmax((peak[top / 2] - peak[top]) / M_LN2, TAIL_LEAST));
+}
+
+/* Goes through it all again, to where the level has come to; what is highest of
+ * each stretch goes where its errors were. */
 static void
 look_back(struct joint_signal *s, const struct joint_errors *e, double usual)
 {
-	size_t i;
-	double r;
+	double *peak = e->e, r, most = 0;
+	size_t i, n = 0;
 
 	restart(s);
 	for (i = 0; i < e->steps; i++) {
-		if (isnan(e->e[i]))
-			continue;
-		r = fabs(joint_follow(s, i, e->e[i] / s->scale));
-		e->ratio[i] = fmax(e->ratio[i], r / usual);
+		if (!isnan(e->e[i])) {
+			r = fabs(joint_follow(s, i, e->e[i] / s->scale)) /
+			    usual;
+			e->ratio[i] = fmax(e->ratio[i], r);
+			most = fmax(most, r);
+		}
+		if ((i + 1) % STRETCH == 0) {
+			peak[n++] = most;
+			most = 0;
+		}
 	}
+	s->tail = tail_of(peak, n);
 }
 
 void
 joint_calibrate(struct joint_signal *s, const struct joint_errors *e)
 {
-	double best = 0, most = 0, v, q, chosen = 0;
+	double best = 0, most = 0, off, v, q, chosen = 0;
 	size_t i;
 
 	s->scale = scale_of(s, e->e, e->steps);
@@ -144,24 +170,40 @@ joint_calibrate(struct joint_signal *s, const struct joint_errors *e)
 	s->follow = chosen;
 	s->limit = fmax(most, 2 / sqrt(JOINT_SMOOTH)) *
 	    (1 + MARGIN / sqrt((double)e->steps / JOINT_SMOOTH));
+	off = chosen > 0 ? 0 : WANDER * wander(s, e->e, e->steps);
 	look_back(s, e, s->limit);
-	if (chosen <= 0)
-		s->limit += WANDER * wander(s, e->e, e->steps);
+	s->limit += off;
+	s->top = s->alarm = 1;
+	s->peak = 0;
+	s->calm = 0;
+}
+
+/* --- the threshold ------------------------------------------------------- */
+
+double
+joint_excess(double passes)
+{
+	if (!(passes > 0))
+		return (0);
+	return (passes < 1 ? PEAKS * (pow(passes, -1.0 / PEAKS) - 1)
+			   : -log(passes));
 }
 
 double
-joint_tail(const struct joint_errors *e)
+joint_threshold(const struct joint_signal *s, double excess)
 {
-	size_t n = 0, i, k, top;
-	double *peak = e->ratio;
+	return (fmax(LEAST, fmin(s->top + s->tail * excess, MOST)));
+}
 
-	for (i = 0; i < e->steps; n++)
-		for (peak[n] = 0, k = 0; k < 2 * JOINT_DELAY && i < e->steps;
-		     k++, i++)
-			peak[n] = fmax(peak[n], e->ratio[i]);
-	qsort(peak, n, sizeof(*peak), descending);
-	top = n / 20 > PEAKS ? n / 20 : PEAKS;
-	if (top >= n)
-		return (TAIL_LEAST);
-	return (fmax((peak[top / 2] - peak[top]) / M_LN2, TAIL_LEAST));
+void
+joint_learn_peak(struct joint_signal *s, double own, double ratio)
+{
+	s->peak = fmax(s->peak, ratio < ALONE ? own * s->alarm : EVENT);
+	s->calm = own > CALM ? 0 : s->calm + 1;
+	if (s->calm < JOINT_SMOOTH)
+		return;
+	if (s->peak < EVENT)
+		s->top = fmin(fmax(s->top, s->peak), MOST);
+	s->peak = 0;
+	s->calm = 0;
 }

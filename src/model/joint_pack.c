@@ -7,13 +7,15 @@ void
 joint_pack_signal(struct pack *p, struct joint_signal *s)
 {
 	double *const single[] = {&s->mean, &s->sd, &s->error, &s->scale,
-	    &s->limit, &s->follow, &s->smooth, &s->level, &s->whole, &s->off};
+	    &s->limit, &s->follow, &s->smooth, &s->level, &s->whole, &s->off,
+	    &s->tail, &s->top, &s->peak, &s->alarm};
 	size_t i;
 
 	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++)
 		pack_doubles(p, single[i], 1);
 	pack_doubles(p, s->past, JOINT_DELAY);
 	pack_bool(p, &s->judged);
+	pack_count(p, &s->calm, JOINT_SMOOTH);
 }
 
 static void
@@ -23,8 +25,7 @@ walk(struct pack *p, struct joint *m)
 
 	pack_count(p, &m->step, SIZE_MAX);
 	pack_count(p, &m->learnt, SIZE_MAX);
-	pack_doubles(p, &m->alarm, 1);
-	pack_doubles(p, &m->tail, 1);
+	pack_doubles(p, &m->target, 1);
 	for (i = 0; i < m->n; i++) {
 		joint_pack_signal(p, &m->signals[i]);
 		pack_bool(p, &m->missing[i]);

@@ -17,17 +17,22 @@
 struct joint_signal {
 	double mean, sd, error; /* error: of the instrument, in sd */
 	double scale, limit, follow;
+	/* in limits */
+	double tail;  /* mean excess of the highest peaks learnt */
+	double top;   /* the highest peak that is usual */
+	double peak;  /* of what is not over yet */
+	double alarm; /* the threshold of this step */
 	double smooth, level, past[JOINT_DELAY];
 	double whole; /* smooth, unclipped */
 	double off;   /* its deviation from the level, at this step */
 	bool judged;
+	size_t calm; /* steps; that long it has been over */
 };
 
 struct joint {
 	size_t n, width;     /* width: 1 + 2 n */
-	size_t step, learnt; /* learnt: steps */
-	double alarm;	     /* the threshold, of what was learnt */
-	double tail;	     /* mean excess of peaks */
+	size_t step, learnt; /* learnt: steps known, judged ones, too */
+	double target;	     /* alarms a step; 0: by what was learnt */
 	struct joint_signal *signals;
 	double *weights; /* n rows of width; one's own place in it is 0 */
 	double *row;	 /* 1, now, before */
@@ -53,9 +58,14 @@ struct joint_errors {
 };
 
 size_t joint_fold(size_t i, size_t steps);
-/* Excess of the highest peaks of ratio, by its median; it sorts them. */
-double joint_tail(const struct joint_errors *);
-/* Scale, speed and limit, and where the level has come to. */
+/* Scale, speed, limit and tail, and where the level has come to; e->e is used
+ * up. */
 void joint_calibrate(struct joint_signal *, const struct joint_errors *);
+/* By how many tails the threshold lies above the highest peak, if that may be
+ * passed so many times in as long as is known; 0: not at all. */
+double joint_excess(double passes);
+double joint_threshold(const struct joint_signal *, double excess);
+/* Takes in what a step came to by the signal's own threshold, and at most. */
+void joint_learn_peak(struct joint_signal *, double own, double ratio);
 
 #endif

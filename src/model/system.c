@@ -232,6 +232,8 @@ system_judge(struct system *y, int64_t t_us, const double *now)
 	if (y->joint != NULL)
 		ratio = fmax(ratio, joint_judge(y->joint, now, y->parts));
 	ratio = fmax(ratio, judge_balances(y, t_us, now));
+	if (y->joint != NULL)
+		joint_learn(y->joint, y->parts, ratio);
 	memcpy(y->now, now, y->n * sizeof(*now));
 	y->t_us = t_us;
 	y->ratio = ratio;

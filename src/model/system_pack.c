@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION	   1
+#define VERSION	   2
 #define BYTES_MOST (64 * 1024 * 1024)
 
 static void

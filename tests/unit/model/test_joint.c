@@ -113,6 +113,138 @@ Test(joint, does_without_a_signal_that_is_missing)
 	joint_free(m);
 }
 
+/* The highest ratio of 30 steps in which the sum is off, and something else tells
+ * of it; calm before. */
+static double
+highest(struct joint *m, double off, double other, double *x, uint32_t *seed)
+{
+	struct joint_part parts[SIGNALS];
+	double most = 0, ratio;
+	int i;
+
+	for (i = 0; i < 90; i++) {
+		next(x, seed);
+		x[2] += i < 60 ? 0 : off;
+		ratio = joint_judge(m, x, parts);
+		joint_learn(m, parts, i < 60 ? ratio : fmax(ratio, other));
+		most = i < 60 ? 0 : fmax(most, ratio);
+	}
+	return (most);
+}
+
+/* How far off the first inflow may be, which knows the sum best. */
+static double
+allowed(struct joint *m, double *x, uint32_t *seed)
+{
+	struct joint_part parts[SIGNALS];
+
+	next(x, seed);
+	joint_learn(m, parts, joint_judge(m, x, parts));
+	return (parts[0].band);
+}
+
+Test(joint, takes_for_usual_what_was_near_and_is_over)
+{
+	double x[SIGNALS] = {0}, off;
+	uint32_t seed = 3;
+	struct joint *m = learnt(&seed, x);
+
+	off = 1.5 * allowed(m, x, &seed);
+	cr_expect_gt(highest(m, off, 0, x, &seed), 1);
+	cr_expect_leq(highest(m, off, 0, x, &seed), 1);
+	joint_free(m);
+}
+
+Test(joint, does_not_take_an_event_for_usual)
+{
+	double x[SIGNALS] = {0}, off, before;
+	uint32_t seed = 4;
+	struct joint *m = learnt(&seed, x);
+	int i;
+
+	off = 4 * allowed(m, x, &seed);
+	before = allowed(m, x, &seed);
+	for (i = 0; i < 5; i++)
+		cr_expect_gt(highest(m, off, 0, x, &seed), 2, "%d", i);
+	cr_expect_leq(allowed(m, x, &seed), before);
+	joint_free(m);
+}
+
+/* A pump works against its rule: what else is seen is part of that. */
+Test(joint, learns_nothing_of_what_another_rule_tells)
+{
+	double x[SIGNALS] = {0}, off;
+	uint32_t seed = 3;
+	struct joint *m = learnt(&seed, x);
+
+	off = 1.5 * allowed(m, x, &seed);
+	cr_expect_gt(highest(m, off, 2, x, &seed), 1);
+	cr_expect_gt(highest(m, off, 0, x, &seed), 1);
+	joint_free(m);
+}
+
+/* Whatever went before, three limits are the most that counts as usual. */
+Test(joint, does_not_learn_to_bear_with_everything)
+{
+	double x[SIGNALS] = {0}, first, off;
+	uint32_t seed = 5;
+	struct joint *m = learnt(&seed, x);
+	int i;
+
+	first = allowed(m, x, &seed);
+	for (i = 0; i < 20; i++) {
+		off = 1.5 * allowed(m, x, &seed);
+		(void)highest(m, off, 0, x, &seed);
+	}
+	cr_expect_leq(allowed(m, x, &seed), 3.001 * first);
+	cr_expect_gt(highest(m, 4 * first, 0, x, &seed), 1);
+	joint_free(m);
+}
+
+/* Alarms that stand six steps apart, in steps that stray further than what
+ * was learnt, some of them further still. */
+static int
+episodes(double a_step, int steps)
+{
+	struct joint_part parts[SIGNALS];
+	double x[SIGNALS] = {0}, off = 0, ratio;
+	uint32_t seed = 6;
+	struct joint *m = learnt(&seed, x);
+	int i, n = 0, calm = JOINT_STEPS_LEAST;
+
+	joint_target(m, a_step);
+	for (i = 0; i < steps; i++) {
+		next(x, &seed);
+		if (i % 50 == 0)
+			off = -0.03 * log(1 - uniform(&seed));
+		x[2] += i % 50 < 12 ? off : 0;
+		ratio = joint_judge(m, x, parts);
+		joint_learn(m, parts, ratio);
+		if (ratio > 1) {
+			n += calm >= 6;
+			calm = 0;
+		} else
+			calm++;
+	}
+	joint_free(m);
+	return (n);
+}
+
+Test(joint, keeps_to_as_many_alarms_as_may_come)
+{
+	static const int asked[] = {1, 10, 100};
+	size_t i;
+	int n, before = 0;
+
+	for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		n = episodes(asked[i] / 20000.0, 20000);
+		cr_expect_leq(n, 2 * asked[i] + 2, "%d: %d", asked[i], n);
+		cr_expect_geq(n, before);
+		before = n;
+	}
+	cr_expect_gt(before, 0);
+}
+
 /* Six meters of one demand, each with its own factor and noise. */
 #define METERS 6
 
