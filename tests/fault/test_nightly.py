@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from support.clock import LIBRARY, Clock
 from support.service import wait_for
-from test_clock import LIBRARY, Clock
 
 MARCH = "2025-03-01T00:00:00Z"
 DAY_S = 86400
