@@ -312,7 +312,8 @@ end_silence(struct judge *j, const struct reading *r)
 }
 
 /* An outage that was told of teaches nothing, unless it is so often that it
- * has become usual; and none teaches more than what is told at. */
+ * has become usual: then whoever was away within it has listened since, or it
+ * had not been told. And none teaches more than what is told at. */
 static void
 learn_wait(struct judge *j, int64_t from_us, const struct reading *r)
 {
@@ -320,8 +321,9 @@ learn_wait(struct judge *j, int64_t from_us, const struct reading *r)
 	bool outage = j->outage;
 
 	j->outage = false;
-	if (from_us == INSTANT_NONE || from_us < j->a->steady_us ||
-	    (outage && !unusual_misses_often(j->watched)))
+	if (from_us == INSTANT_NONE ||
+	    (outage ? !unusual_misses_often(j->watched)
+		    : from_us < j->a->steady_us))
 		return;
 	wait = r->received_us - from_us;
 	silence_waited(j->state, most > 0 && wait > most ? most : wait);

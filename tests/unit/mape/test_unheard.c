@@ -143,6 +143,28 @@ Test(unheard, a_clock_put_back_delays_nothing)
 	cr_assert_eq(found(), silence_of(6));
 }
 
+/* It rests at night, and in each of them the service is begun anew: what it
+ * does each night is no news for ever. */
+Test(unheard, who_rests_as_the_service_restarts_is_learnt)
+{
+	size_t before = 0;
+	int day, i;
+
+	for (day = 0; day < 50; day++) {
+		for (i = 0; i < DAY; i++) {
+			if (i == 0) {
+				loop_done(&ctx);
+				begin();
+			}
+			quiet(1, true, i >= 6 * HOUR && i < 22 * HOUR);
+		}
+		if (day == 40)
+			before = t->nanomalies;
+	}
+	cr_assert_leq(before, 6, "%zu", before);
+	cr_assert_eq(t->nanomalies, before, "%zu", t->nanomalies);
+}
+
 Test(unheard, a_young_series_is_let_alone)
 {
 	steps(13 * DAY, 0);
