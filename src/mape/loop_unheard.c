@@ -113,7 +113,21 @@ find_silence(struct finding *f, const struct cycle *c, const struct series *s,
 	    watch_rule_name(w->open.rule));
 }
 
-/* Where anything else is open, that tells of it. */
+/* What was odd of it, as of a sensor that fails, will not end by itself. */
+static enum err
+end_odd(const struct cycle *c, struct analysis *an, struct watched *w)
+{
+	const struct condition gone = {
+	    w->series, ANOMALY_UNUSUAL, w->open.direction, w->open.severity, 0};
+
+	if (!w->open.is)
+		return (ERR_OK);
+	unusual_withdraw(w);
+	return (finding_clear(
+	    an, &gone, c->now_us, "{\"reason\":\"it is not heard any more\"}"));
+}
+
+/* Where anything of another kind is open, that tells of it. */
 static enum err
 tell(struct cycle *c, struct analysis *an, const struct series *s)
 {
@@ -128,7 +142,7 @@ tell(struct cycle *c, struct analysis *an, const struct series *s)
 	if (!unusual_may_miss(w, st))
 		return (ERR_OK);
 	err = d->anomaly_told(d->self, s->id, c->now_us, &told, c->info);
-	if (err != ERR_OK || told)
+	if (err != ERR_OK || told || (err = end_odd(c, an, w)) != ERR_OK)
 		return (err);
 	unusual_miss(u, w, st->heard_us);
 	find_silence(&f, c, s, st);

@@ -429,7 +429,8 @@ unusual_silence(const struct unusual *u, const struct series *s,
 bool
 unusual_may_miss(const struct watched *w, const struct series_state *st)
 {
-	return (!w->open.is && unusual_knows(w) && !is_told(st));
+	return (!(w->open.is && w->open.rule == WATCH_SILENCE) &&
+	    unusual_knows(w) && !is_told(st));
 }
 
 void

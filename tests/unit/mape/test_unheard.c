@@ -281,6 +281,24 @@ Test(unheard, what_else_is_open_tells_of_it)
 	cr_assert_eq(t->nanomalies, 1);
 }
 
+/* A sensor that fails tells nonsense first; that ends as it is silent. */
+Test(unheard, who_was_odd_and_dies_is_told)
+{
+	steps(KNOWN, 0);
+	steps(1, 5000);
+	cr_assert_eq(found()->state, ANOMALY_OPEN);
+	quiet(DAY, true, false);
+	cr_assert_eq(t->nanomalies, 2);
+	cr_assert_eq(t->anomalies[0].state, ANOMALY_CLEARED);
+	cr_assert_eq(silence_of(6)->state, ANOMALY_OPEN);
+	loop_done(&ctx);
+	begin();
+	steps(1, 0);
+	cr_assert_eq(silence_of(6)->state, ANOMALY_CLEARED);
+	steps(DAY, 0);
+	cr_assert_eq(t->nanomalies, 2);
+}
+
 Test(unheard, a_leak_tells_of_its_own_series)
 {
 	struct anomaly a = {
