@@ -104,7 +104,9 @@ def test_the_background_brings_back(watched):
     # The workers look at their servers now and then.
     wait_for("not ready", lambda: not watched.ready(), 30)
     assert "bringing back what has died" in watched.start()
-    assert watched.ready() and watched.pid("kore") == kore
+    # Each worker finds its servers again by itself.
+    wait_for("ready again", watched.ready, 30)
+    assert watched.pid("kore") == kore
     assert all(alive(watched.pid(name)) for name in NAMES)
 
     again = subprocess.run(
